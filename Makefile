@@ -1,0 +1,43 @@
+# make demo: see it work.  make test: everything CI runs.  make check: the fast part.
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || echo python3)
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: install demo test check golden clean
+.DEFAULT_GOAL := install
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "synth needs Python 3.11 or newer: make PYTHON=python3.11 install")'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: install
+	@$(BIN)/synth build --select +admissions
+	@echo
+	@$(BIN)/synth show --select admissions --limit 10
+	@echo
+	@$(BIN)/synth ledger
+	@echo
+	@echo "Report  target/docs/data_docs/index.html"
+	@echo "Tables  target/dev.duckdb (duckdb target/dev.duckdb \"select * from synthetic.admissions limit 5\")"
+	@echo "Ledger  privacy_ledger.db"
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -m 'not slow' -n 2
+
+test: check
+	$(BIN)/pytest -m slow -n 2
+
+golden: install
+	$(BIN)/pytest tests/test_golden.py --rewrite-golden
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

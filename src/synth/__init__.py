@@ -1,0 +1,19 @@
+"""Differentially private synthetic tables, declared like a dbt project."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+__all__ = ["Project", "__version__"]
+
+if TYPE_CHECKING:
+    from synth.api import Project
+
+
+def __getattr__(name: str) -> object:
+    if name == "Project":
+        from synth.api import Project
+
+        return Project
+    raise AttributeError(f"module 'synth' has no attribute '{name}'")

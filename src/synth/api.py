@@ -1,0 +1,156 @@
+"""The verbs, as a Python user calls them: ``synth.Project("path").run(select="admissions")``."""
+
+from __future__ import annotations
+
+import json
+
+
+from collections.abc import Iterable, Mapping
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from synth.artifacts.compiled import Compiled, SyntheticModel
+from synth.artifacts.results import Results
+from synth.compiler.compile import compile_project
+from synth.errors import UsageError
+from synth.graph.dag import Graph, Node, build
+from synth.graph.selection import select as select_nodes
+from synth.privacy.calibrations import Calibrations
+from synth.project import loader
+from synth.runtime.target_folder import TargetFolder
+
+if TYPE_CHECKING:
+    from synth.privacy.ledger import Ledger
+    from synth.runtime.listener import Listener
+    from synth.runtime.warehouse import Warehouse
+
+Selection = str | Iterable[str]
+
+
+class Project:
+    """A project at ``path`` (or above it). Loads its files; raises ProjectError with every problem at once."""
+
+    def __init__(self, path: str | Path = ".", target: str | None = None, vars: Mapping[str, Any] | None = None) -> None:
+        self.root = loader.find_root(Path(path).resolve())
+        self.project = loader.load(self.root, vars)
+        self.settings = self.project.settings
+        self.target = self.project.target(target)
+        self.folder = TargetFolder(self.root / self.settings.target_path)
+        self.graph: Graph = build(self.project)
+
+    @property
+    def database(self) -> Path:
+        return self.root / self.target.database
+
+    @property
+    def ledger(self) -> Ledger:
+        from synth.privacy.ledger import Ledger
+
+        return Ledger(self.root / self.settings.ledger)
+
+    # verbs that read no row
+
+    def ls(self, select: Selection = (), exclude: Selection = ()) -> list[Node]:
+        return select_nodes(self.graph, _listed(select), _listed(exclude))
+
+    def compile(self) -> Compiled:
+        """Compiles the whole project into target/; opens no data and gives the same bytes each time."""
+        calibrations = Calibrations(self._calibrations())
+        compiled = compile_project(self.project, self.graph, calibrations)
+        self.folder.write_compiled(compiled)
+        if calibrations.changed:
+            self.folder.calibrations.write_text(json.dumps(calibrations.known, indent=1, sort_keys=True) + "\n")
+        return compiled
+
+    def plan(self, select: Selection = (), exclude: Selection = ()) -> tuple[SyntheticModel, ...]:
+        """The selected synthetic models with their plans."""
+        compiled = self.compile()
+        return tuple(compiled.synthetic[n] for n in self._models(select, exclude) if n in compiled.synthetic)
+
+    # verbs with effects
+
+    def run(
+        self, select: Selection = (), exclude: Selection = (), full_refresh: bool = False, listener: Listener | None = None
+    ) -> Results:
+        """Builds the selected models in order; a failed model's children are skipped. Raises BudgetError before any row."""
+        return self._build(select, exclude, full_refresh, listener, run=True, test=False)
+
+    def build(
+        self, select: Selection = (), exclude: Selection = (), full_refresh: bool = False, listener: Listener | None = None
+    ) -> Results:
+        """Run and test in order; children of a model that failed, or whose tests failed, are skipped."""
+        return self._build(select, exclude, full_refresh, listener, run=True, test=True)
+
+    def test(self, select: Selection = (), exclude: Selection = (), listener: Listener | None = None) -> Results:
+        """Judges what landed: the declared expectations and the singular tests."""
+        return self._build(select, exclude, False, listener, run=False, test=True)
+
+    def query(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """A query of the target's database, which holds synthetic and public tables only."""
+        with self._warehouse(read_only=True) as warehouse:
+            return warehouse.query(sql)
+
+    def clean(self, everything: bool = False) -> list[str]:
+        return self.folder.clean(everything)
+
+    # how
+
+    def _build(
+        self, select: Selection, exclude: Selection, full_refresh: bool, listener: Listener | None, run: bool, test: bool
+    ) -> Results:
+        from synth.build import SINGULAR, Build, Wanted
+        from synth.runtime.listener import Listener
+        from synth.runtime.runner import Runner
+
+        compiled = self.compile()
+        listener = listener or Listener()
+        wanted = Wanted(self._models(select, exclude, tests=test), self._tests(select, exclude) if test else (), run, test)
+        if run:
+            listener.planned(tuple(compiled.synthetic[n] for n in wanted.models if n in compiled.synthetic))
+        with self._warehouse(read_only=False) as warehouse:
+            runner = Runner(
+                compiled, self.root, self.folder, self.ledger, warehouse, listener,
+                self.target.threads, self.target.memory_limit, full_refresh,
+            )  # fmt: skip
+            results = Build(compiled, runner, warehouse, listener).all(wanted)
+        self.folder.write_results(results)
+        if results.suites:
+            self._write_data_docs({*compiled.synthetic, SINGULAR})
+        return results
+
+    def _write_data_docs(self, names: set[str]) -> None:
+        from synth.validation.data_docs import write_data_docs
+
+        write_data_docs(self.folder.suites(names), self.folder.data_docs, f"{self.settings.name}: synthetic tables")
+
+    def _warehouse(self, read_only: bool) -> Warehouse:
+        from synth.runtime.warehouse import Warehouse
+
+        return Warehouse(self.database, self.target.threads, self.target.memory_limit, read_only)
+
+    def _models(self, select: Selection, exclude: Selection, tests: bool = False) -> tuple[str, ...]:
+        nodes = self.ls(select, exclude)
+        names = tuple(n.name for n in nodes if n.kind == "model" and n.zone != "private")
+        if not names and not (tests and any(n.kind == "test" for n in nodes)):
+            kinds = ", ".join(sorted({f"{n.zone} {n.kind}" for n in nodes}))
+            raise UsageError(f"the selection holds no synthetic or public model, only: {kinds}", "See them with: synth ls")
+        return names
+
+    def _tests(self, select: Selection, exclude: Selection) -> tuple[str, ...]:
+        """Singular tests that are selected, or whose models are (as in dbt)."""
+        chosen = {n.id for n in self.ls(select, exclude)}
+        excluded = {n.id for n in select_nodes(self.graph, _listed(exclude))} if _listed(exclude) else set()
+        tests = [n for n in self.graph.of_kind("test") if n.id in chosen or (n.parents and chosen & set(n.parents))]
+        return tuple(n.name for n in tests if n.id not in excluded)
+
+    def _calibrations(self) -> dict[str, float]:
+        try:
+            known = json.loads(self.folder.calibrations.read_text())
+        except (OSError, ValueError):
+            return {}
+        return {str(k): float(v) for k, v in known.items()} if isinstance(known, dict) else {}
+
+
+def _listed(selection: Selection) -> tuple[str, ...]:
+    return (selection,) if isinstance(selection, str) else tuple(selection)

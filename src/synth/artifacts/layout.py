@@ -1,0 +1,60 @@
+"""What the declared layout alone decides: the first ranges of each column and the number of histograms to pay for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+from synth.artifacts.plan import ColumnLayout
+
+MARGINALS = "marginals"  # the event of the noisy histograms
+DP_SGD = "dp_sgd"  # the event of the noisy gradients
+FIRST_RANGES = 32  # of an evenly spaced column
+BRANCH = 8  # ranges a heavy range is split into at the next look
+
+
+def first_edges(column: ColumnLayout) -> tuple[int, ...]:
+    """Edges of the ranges of the first look, rising from 0 to ``cells``; range i is edges[i] <= code < edges[i + 1].
+
+    An unordered column, or a short one, has a range for every cell. The cell of zero has a range of its own.
+    """
+    cells = column.cells
+    if not column.ordered or cells <= FIRST_RANGES:
+        return tuple(range(cells + 1))
+    if column.spacing == "geometric":
+        edges = set(_doubling(column.zero or 0, cells))
+    else:
+        edges = set(split(0, cells, FIRST_RANGES))
+    if column.zero is not None:
+        edges |= {column.zero, column.zero + 1}
+    return tuple(sorted(edges))
+
+
+def looks(column: ColumnLayout, tree_levels: int) -> int:
+    """Noisy histograms that the column takes: no more than ``tree_levels``, fewer where its ranges end as cells."""
+    widest = max(b - a for a, b in pairwise(first_edges(column)))
+    count = 1
+    while widest > 1 and count < tree_levels:
+        widest = -(-widest // BRANCH)
+        count += 1
+    return count
+
+
+def marginal_releases(layout: Iterable[ColumnLayout], tree_levels: int, max_rows_per_unit: int) -> int:
+    """Noisy histograms of a whole fit, with the one of rows per unit where a unit may have several."""
+    return sum(looks(column, tree_levels) for column in layout) + (max_rows_per_unit > 1)
+
+
+def split(start: int, stop: int, parts: int) -> tuple[int, ...]:
+    """Edges of ``parts`` nearly equal ranges of the cells start <= code < stop, or of single cells if those are fewer."""
+    parts = min(parts, stop - start)
+    return tuple(start + (stop - start) * i // parts for i in range(parts + 1))
+
+
+def _doubling(zero: int, cells: int) -> Iterable[int]:
+    """Edges that double away from ``zero`` on both sides."""
+    yield from (0, zero, cells)
+    step = 1
+    while step < cells:
+        yield from (edge for edge in (zero - step, zero + step) if 0 < edge < cells)
+        step *= 2

@@ -1,0 +1,69 @@
+"""What a run and a test leave behind: plain values, JSON in and out."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from synth.artifacts.plan import Artifact
+
+
+class Expectation(Artifact):
+    """One check of a table, compiled to SQL that selects the rows (or groups) that break it."""
+
+    id: str  # stable, unique in the project: "admissions.insurance.in_set"
+    model: str
+    column: str | None
+    type: str  # great_expectations' name: "expect_column_values_to_be_in_set"
+    kwargs: dict[str, Any]  # great_expectations' keyword arguments, from the declaration only
+    description: str  # a sentence for the reader: "insurance is one of 5 declared values"
+    sql: str  # selects the rows that break the expectation
+    sql_path: str  # where that SQL lies, relative to the project
+    severity: Literal["error", "warn"] = "error"
+
+
+class ExpectationResult(Artifact):
+    expectation: Expectation
+    status: Literal["pass", "fail", "warn", "error"]
+    rows: int  # rows looked at
+    failures: int  # rows that break it
+    seconds: float
+    message: str | None = None
+
+
+class SuiteResult(Artifact):
+    """The expectations of one table, judged."""
+
+    model: str
+    relation: str  # "synthetic.admissions"
+    description: str
+    run_time: str  # ISO 8601, UTC
+    results: tuple[ExpectationResult, ...]
+
+
+class RunResult(Artifact):
+    """One model of a run."""
+
+    model: str
+    kind: Literal["synthetic", "public"]
+    status: Literal["success", "error", "skipped"]
+    seconds: float
+    rows: int | None = None
+    epsilon: float | None = None  # what this run paid; 0 where a fitted generator was reused
+    reused: bool = False
+    message: str | None = None
+
+
+class Results(Artifact):
+    """``run_results.json``: what a run or a test did, with dbt's key names where dbt has the thing."""
+
+    schema_version: Literal["synth/run-results/v1"] = "synth/run-results/v1"
+    invocation_id: str
+    generated_at: str  # ISO 8601, UTC
+    elapsed_time: float  # seconds
+    results: tuple[RunResult, ...] = ()
+    suites: tuple[SuiteResult, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        judged = (r.status for suite in self.suites for r in suite.results)
+        return any(r.status == "error" for r in self.results) or any(s in ("fail", "error") for s in judged)

@@ -1,0 +1,202 @@
+"""Each column type: SQL in (text to value to code), SQL out (code to value), and its layout, side by side."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import singledispatch
+
+from synth.artifacts.plan import ColumnLayout
+from synth.compiler.sql import clamp, decimals, identifier, literal, values
+from synth.project import spec
+
+OTHER = "__other__"  # the level of categories that are not declared
+DEFAULT_CELLS = 2**16  # cells of a number without rounding
+SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+
+
+@dataclass(frozen=True)
+class Offset:
+    """A date or datetime that is modelled as the time since another column of the row."""
+
+    anchor: str
+    low: timedelta
+    high: timedelta
+
+
+@dataclass(frozen=True)
+class ColumnSql:
+    """SQL for one modelled column, in the order in which a value passes it.
+
+    ``read`` takes the source's column and gives a value of the type, or null. ``declare`` takes what was read and gives a
+    value inside the declaration, or null. ``code`` takes the declared value, not null, and gives 0 to cells - 1.
+    ``restore`` takes the code and gives the value.
+    """
+
+    name: str
+    sql_type: str
+    read: str
+    declare: str
+    code: str
+    restore: str
+    layout: ColumnLayout
+    unreadable: str  # what it is called when a value of the source cannot be read
+    outside: str | None = None  # condition on what was read: outside the declaration
+    anchor: str | None = None  # the column it is an offset from
+
+
+def column_sql(column: spec.Column, number: int, offset: Offset | None) -> ColumnSql:
+    """``number``: the position among the modelled columns, from 1; the code column is "#number"."""
+    return _column(column, identifier(column.name), f'codes."#{number}"', offset)
+
+
+@singledispatch
+def _column(column: object, name: str, code: str, offset: Offset | None) -> ColumnSql:
+    raise NotImplementedError(type(column).__name__)
+
+
+@_column.register
+def _integer(column: spec.IntegerColumn, name: str, code: str, offset: Offset | None) -> ColumnSql:
+    low, high = column.bounds
+    return _numeric(column, name, low, 1, high - low + 1, "bigint", f"{low} + {code}")
+
+
+@_column.register
+def _number(column: spec.NumberColumn, name: str, code: str, offset: Offset | None) -> ColumnSql:
+    low, high = column.bounds
+    if column.rounding is not None:
+        step, cells = column.rounding, math.floor((high - low) / column.rounding + 1e-9) + 1
+        places = max(decimals(step), decimals(low))
+    else:
+        step, cells = (high - low) / DEFAULT_CELLS, DEFAULT_CELLS + 1
+        places = max(0, math.ceil(-math.log10(step)))
+    restore = f"round({literal(low)} + {code} * {literal(step)}, {places})"
+    return _numeric(column, name, low, step, cells, "double", restore)
+
+
+def _numeric(
+    column: spec.IntegerColumn | spec.NumberColumn, name: str, low: float, step: float, cells: int, sql_type: str,
+    restore: str,
+) -> ColumnSql:  # fmt: skip
+    last = low + (cells - 1) * step
+    zero = round(-low / step) if low <= 0 <= last else None
+    return ColumnSql(
+        name=column.name,
+        sql_type=sql_type,
+        read=f"nullif(try_cast({name} as double), 'nan')",
+        declare=clamp(name, literal(low), literal(last)),
+        code=f"cast(round(({name} - {literal(low)}) / {literal(step)}) as bigint)",
+        restore=restore,
+        layout=ColumnLayout(name=column.name, cells=cells, missing=column.nullable, ordered=True, zero=zero),
+        unreadable="not a number",
+        outside=f"{name} < {literal(column.bounds[0])} or {name} > {literal(column.bounds[1])}",
+    )
+
+
+@_column.register
+def _categorical(column: spec.CategoricalColumn, name: str, code: str, offset: Offset | None) -> ColumnSql:
+    whole = isinstance(column.values[0], int)
+    levels: tuple[str | int, ...] = (*column.values, OTHER) if column.unknown == "other" else column.values
+    known = f"list_contains({values(column.values)}, {name})"
+    unknown = f" when {name} is not null then {literal(OTHER)}" if column.unknown == "other" else ""
+    return ColumnSql(
+        name=column.name,
+        sql_type="bigint" if whole else "varchar",
+        read=f"try_cast(try_cast({name} as double) as bigint)" if whole else f"nullif(trim(cast({name} as varchar)), '')",
+        declare=f"case when {known} then {name}{unknown} end",
+        code=f"list_position({values(levels)}, {name}) - 1",
+        restore=f"list_extract({values(levels)}, {code} + 1)",
+        layout=ColumnLayout(name=column.name, cells=len(levels), missing=column.nullable, ordered=False),
+        unreadable="not a whole number" if whole else "empty",
+        outside=f"not {known}",
+    )
+
+
+@_column.register
+def _boolean(column: spec.BooleanColumn, name: str, code: str, offset: Offset | None) -> ColumnSql:
+    return ColumnSql(
+        name=column.name,
+        sql_type="boolean",
+        read=f"coalesce(try_cast({name} as boolean), try_cast(try_cast({name} as double) as boolean))",
+        declare=name,
+        code=f"cast({name} as bigint)",
+        restore=f"case {code} when 0 then false when 1 then true end",
+        layout=ColumnLayout(name=column.name, cells=2, missing=column.nullable, ordered=False),
+        unreadable="not true or false",
+    )
+
+
+@_column.register
+def _date(column: spec.DateColumn, name: str, code: str, offset: Offset | None) -> ColumnSql:
+    bounds = [f"date '{b}'" for b in column.bounds or ()]
+    read = f"cast({_moment(name, column.format)} as date)"
+    return _dated(column, name, code, "date", read, bounds, 86400, offset)
+
+
+@_column.register
+def _datetime(column: spec.DatetimeColumn, name: str, code: str, offset: Offset | None) -> ColumnSql:
+    bounds = [f"timestamp '{b:%Y-%m-%d %H:%M:%S}'" for b in column.bounds or ()]
+    read = _moment(name, column.format)
+    return _dated(column, name, code, "timestamp", read, bounds, SECONDS[column.resolution], offset)
+
+
+def _moment(name: str, strptime_format: str) -> str:
+    """Text by the declared format; a column that the source already types as a date or timestamp is taken as it is."""
+    text = f"try_strptime(cast({name} as varchar), {literal(strptime_format)})"
+    typed = f"try_cast({name} as timestamp)"
+    return f"case when typeof({name}) = 'VARCHAR' then {text} when isfinite({typed}) then {typed} end"
+
+
+def _dated(
+    column: spec.DateColumn | spec.DatetimeColumn, name: str, code: str, sql_type: str, read: str, bounds: list[str],
+    step: int, offset: Offset | None,
+) -> ColumnSql:  # fmt: skip
+    """``step``: seconds of a cell."""
+    outside = f"{name} < {bounds[0]} or {name} > {bounds[1]}" if bounds else None
+    if offset is not None:
+        declare = name
+        cell, restore, layout = _offset(column, name, code, sql_type, step, offset)
+    else:
+        assert column.bounds is not None
+        declare = clamp(name, *bounds)
+        cells = _seconds(column.bounds[1]) // step - _seconds(column.bounds[0]) // step + 1
+        cell = f"(epoch_us({name}) - epoch_us({bounds[0]})) // {step * 1_000_000}"
+        restore = _moved(bounds[0], code, step, sql_type)
+        layout = ColumnLayout(name=column.name, cells=cells, missing=column.nullable, ordered=True)
+    return ColumnSql(
+        name=column.name, sql_type=sql_type, read=read, declare=declare, code=cell, restore=restore, layout=layout,
+        unreadable="not in the declared format", outside=outside, anchor=offset.anchor if offset else None,
+    )  # fmt: skip
+
+
+def _offset(
+    column: spec.DateColumn | spec.DatetimeColumn, name: str, code: str, sql_type: str, step: int, offset: Offset
+) -> tuple[str, str, ColumnLayout]:
+    """Code, restore and layout of the time since the anchor, clamped to the offset's bounds; null where the anchor is."""
+    low = math.ceil(offset.low.total_seconds() / step)
+    high = math.floor(offset.high.total_seconds() / step)
+    anchor = identifier(offset.anchor)
+    since = f"greatest({low}, least({high}, (epoch_us({name}) - epoch_us({anchor})) // {step * 1_000_000})){_plus(-low)}"
+    cell = f"case when {name} is not null and {anchor} is not null then {since} end"  # least(1, null) is 1
+    restore = _moved(anchor, f"({code}{_plus(low)})" if low else code, step, sql_type)
+    layout = ColumnLayout(
+        name=column.name, cells=high - low + 1, missing=column.nullable, ordered=True,
+        zero=-low if low <= 0 <= high else None, spacing="geometric",
+    )  # fmt: skip
+    return cell, restore, layout
+
+
+def _plus(number: int) -> str:
+    return f" + {number}" if number > 0 else f" - {-number}" if number < 0 else ""
+
+
+def _moved(start: str, cells: str, step: int, sql_type: str) -> str:
+    if sql_type == "date":
+        return f"{start} + cast({cells} as integer)"
+    return f"{start} + to_microseconds({cells} * {step * 1_000_000})"
+
+
+def _seconds(moment: date | datetime) -> int:
+    whole = moment if isinstance(moment, datetime) else datetime(moment.year, moment.month, moment.day)
+    return int((whole - datetime(1970, 1, 1)).total_seconds())

@@ -1,0 +1,148 @@
+"""What the declaration promises of the synthetic table, as SQL that selects the rows that break it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from synth.artifacts.compiled import Constraint, OutputColumn
+from synth.artifacts.plan import Plan
+from synth.artifacts.results import Expectation
+from synth.compiler.columns import OTHER
+from synth.compiler.sql import decimals, identifier, literal
+from synth.project import spec
+
+
+def expectations(
+    table: spec.Table, columns: Sequence[OutputColumn], constraints: Sequence[Constraint], plan: Plan, folder: str
+) -> tuple[Expectation, ...]:
+    """Every expectation of one synthetic table; ``folder``: where their SQL is written."""
+    relation = f"synthetic.{identifier(table.name)}"
+    made = _Maker(table.name, relation, folder)
+    found = [*_types(made, columns), *_keys(made, table), *_rows(made, table, plan)]
+    for column in table.columns:
+        found += _column(made, column)
+    found += [made.make(None, "holds", f"{c.name} holds in every row", "unexpected_rows_expectation",
+                        {"description": c.sql}, f"not coalesce(({c.sql}), true)", label=c.name)
+              for c in constraints]  # fmt: skip
+    return tuple(found)
+
+
+class _Maker:
+    """Builds expectations of one table with ids that do not clash."""
+
+    def __init__(self, model: str, relation: str, folder: str) -> None:
+        self.model, self.relation, self.folder = model, relation, folder
+        self.used: set[str] = set()
+
+    def make(
+        self, column: str | None, check: str, description: str, gx: str, kwargs: dict[str, Any], breaks: str,
+        label: str | None = None,
+    ) -> Expectation:  # fmt: skip
+        return self.query(column, check, description, gx, kwargs, f"select * from {self.relation}\nwhere {breaks}\n", label)
+
+    def query(
+        self, column: str | None, check: str, description: str, gx: str, kwargs: dict[str, Any], sql: str,
+        label: str | None = None,
+    ) -> Expectation:  # fmt: skip
+        words = "".join(c if c.isalnum() else "_" for c in (label or column or "table")).strip("_").lower()[:60]
+        name = f"{words}.{check}"
+        number = 2
+        while name in self.used:
+            name, number = f"{words}_{number}.{check}", number + 1
+        self.used.add(name)
+        return Expectation(
+            id=f"{self.model}.{name}", model=self.model, column=column, type=gx, kwargs=kwargs, description=description,
+            sql=sql, sql_path=f"{self.folder}/{name}.sql",
+        )  # fmt: skip
+
+
+def _types(made: _Maker, columns: Sequence[OutputColumn]) -> Iterator[Expectation]:
+    for column in columns:
+        sql_type = column.sql_type.upper()
+        sql = f"select typeof({identifier(column.name)}) as type from {made.relation}\nwhere type <> {literal(sql_type)}\n"
+        yield made.query(
+            column.name, "type", f"{column.name} is of type {sql_type}", "expect_column_values_to_be_of_type",
+            {"type_": sql_type}, sql,
+        )  # fmt: skip
+
+
+def _keys(made: _Maker, table: spec.Table) -> Iterator[Expectation]:
+    if table.primary_key:
+        key = identifier(table.primary_key)
+        sql = f"select {key}, count(*) as rows from {made.relation}\ngroup by {key} having count(*) > 1\n"
+        what = f"{table.primary_key} is the primary key: each value once"
+        yield made.query(table.primary_key, "unique", what, "expect_column_values_to_be_unique", {}, sql)
+
+
+def _rows(made: _Maker, table: spec.Table, plan: Plan) -> Iterator[Expectation]:
+    if plan.rows is not None or plan.privacy.max_rows_per_unit == 1:
+        count = plan.rows or plan.privacy.units
+        what, kwargs = f"the table has exactly {count:,} rows", {"value": count}
+        sql = f"select count(*) as rows from {made.relation}\nhaving count(*) <> {count}\n"
+        yield made.query(None, "row_count", what, "expect_table_row_count_to_equal", kwargs, sql)
+    for test in table.tests:
+        low, high = test.row_count.min, test.row_count.max
+        ends = [("at least", "<", low), ("at most", ">", high)]
+        words = " and ".join(f"{word} {end:,}" for word, _, end in ends if end is not None)
+        bad = " or ".join(f"count(*) {sign} {end}" for _, sign, end in ends if end is not None) or "false"
+        sql = f"select count(*) as rows from {made.relation}\nhaving {bad}\n"
+        yield made.query(
+            None, "row_count_between", f"the table has {words or 'any number of'} rows",
+            "expect_table_row_count_to_be_between", {"min_value": low, "max_value": high}, sql,
+        )  # fmt: skip
+
+
+def _column(made: _Maker, column: spec.Column) -> Iterator[Expectation]:
+    name, sql = column.name, identifier(column.name)
+    if not column.nullable:
+        yield made.make(name, "not_null", f"{name} is never null", "expect_column_values_to_not_be_null", {}, f"{sql} is null")
+    if isinstance(column, spec.CategoricalColumn):
+        yield _in_set(made, column, [*column.values, *([OTHER] if column.unknown == "other" else [])])
+    elif isinstance(column, spec.BooleanColumn):
+        yield _in_set(made, column, [True, False])
+    elif isinstance(column, spec.IntegerColumn | spec.NumberColumn):
+        yield _between(made, name, *(literal(b) for b in column.bounds), *column.bounds)
+        if isinstance(column, spec.NumberColumn) and column.rounding:
+            places = max(decimals(column.rounding), decimals(column.bounds[0]))
+            low, step = literal(column.bounds[0]), literal(column.rounding)
+            grid = f"round({low} + round(({sql} - {low}) / {step}) * {step}, {places})"
+            what = f"{name} is a multiple of {column.rounding} from {column.bounds[0]}"
+            yield made.make(name, "rounding", what, "unexpected_rows_expectation", {"description": what}, f"{sql} <> {grid}")
+    elif isinstance(column, spec.DateColumn | spec.DatetimeColumn):
+        yield from _moment(made, column)
+
+
+def _moment(made: _Maker, column: spec.DateColumn | spec.DatetimeColumn) -> Iterator[Expectation]:
+    name, sql = column.name, identifier(column.name)
+    sql_type = "date" if isinstance(column, spec.DateColumn) else "timestamp"
+    if column.bounds:
+        low, high = (b.isoformat(sep=" ") if sql_type == "timestamp" else b.isoformat() for b in column.bounds)  # type: ignore[call-arg]
+        yield _between(made, name, f"{sql_type} '{low}'", f"{sql_type} '{high}'", low, high)
+    form = literal(column.format)
+    what = f"{name} loses nothing when written as {column.format}"
+    yield made.make(
+        name, "format", what, "expect_column_values_to_match_strftime_format", {"strftime_format": column.format},
+        f"{sql} is not null and try_strptime(strftime({sql}, {form}), {form}) is distinct from cast({sql} as timestamp)",
+    )  # fmt: skip
+    if isinstance(column, spec.DatetimeColumn) and column.resolution != "second":
+        what = f"{name} is a whole {column.resolution}"
+        yield made.make(
+            name, "resolution", what, "unexpected_rows_expectation", {"description": what},
+            f"date_trunc('{column.resolution}', {sql}) <> {sql}",
+        )  # fmt: skip
+
+
+def _in_set(made: _Maker, column: spec.Column, allowed: list[Any]) -> Expectation:
+    listed = ", ".join(str(v).lower() if isinstance(v, bool) else literal(v) for v in allowed)
+    return made.make(
+        column.name, "in_set", f"{column.name} is one of {len(allowed)} declared values",
+        "expect_column_values_to_be_in_set", {"value_set": allowed}, f"{identifier(column.name)} not in ({listed})",
+    )  # fmt: skip
+
+
+def _between(made: _Maker, name: str, low_sql: str, high_sql: str, low: Any, high: Any) -> Expectation:
+    return made.make(
+        name, "between", f"{name} is between {low} and {high}", "expect_column_values_to_be_between",
+        {"min_value": low, "max_value": high}, f"{identifier(name)} not between {low_sql} and {high_sql}",
+    )  # fmt: skip

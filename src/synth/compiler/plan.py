@@ -1,0 +1,71 @@
+"""The plan of one synthetic model, with the sentences that tell a reader what it will and will not be good for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from synth.artifacts.layout import DP_SGD
+from synth.artifacts.plan import ColumnLayout, Event, Plan, Privacy
+from synth.compiler.sizing import Calibrate, size
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What is promised to the people behind a model: the numbers that the declaration gives."""
+
+    population: str
+    unit: str | None  # None: each row is a unit
+    units: int
+    max_rows_per_unit: int
+    epsilon: float
+    delta: float
+
+
+def make_plan(
+    model: str, layout: Sequence[ColumnLayout], promise: Promise, seed: int, rows: int | None, calibrate: Calibrate
+) -> Plan:
+    sizes = size(
+        layout, promise.max_rows_per_unit, promise.units, promise.epsilon, promise.delta, seed, calibrate=calibrate
+    )
+    network, training, bins, tree_levels, events = sizes
+    privacy = Privacy(
+        population=promise.population, unit=promise.unit or "row", units=promise.units,
+        max_rows_per_unit=promise.max_rows_per_unit, epsilon=promise.epsilon, delta=promise.delta, events=tuple(events),
+    )  # fmt: skip
+    return Plan(
+        model=model, privacy=privacy, layout=tuple(layout), network=network, training=training, bins=bins,
+        tree_levels=tree_levels, rows=rows, why=tuple(_why(layout, promise, events)),
+    )  # fmt: skip
+
+
+def smallest_group(promise_units: int, events: Sequence[Event]) -> int:
+    """People that a single value needs behind it to stand out of one histogram's noise: three standard deviations."""
+    noise = max((e.noise_multiplier for e in events if e.name != DP_SGD), default=math.inf)
+    return math.ceil(3 * noise) if math.isfinite(noise) else promise_units
+
+
+def _why(layout: Sequence[ColumnLayout], promise: Promise, events: Sequence[Event]) -> list[str]:
+    group = smallest_group(promise.units, events)
+    person = "person" if promise.unit else "row"
+    said = [
+        f"Anyone who is 50% sure that a {person} is in the data can become at most "
+        f"{100 * math.exp(promise.epsilon) / (1 + math.exp(promise.epsilon)):.0f}% sure.",
+        f"A value shared by fewer than about {group:,} of the {promise.units:,} declared units cannot be told from noise.",
+    ]
+    share = group / promise.units
+    if share > 0.02:
+        quality = "Expect little more than noise" if share > 0.2 else "Expect a poor table"
+        said.append(
+            f"{quality}: {promise.units:,} units at epsilon {promise.epsilon:g} are few; only values shared by more than "
+            f"{min(share, 1):.0%} of them survive. More units or a larger epsilon would help; nothing else would."
+        )
+    if promise.max_rows_per_unit > 1:
+        said.append(
+            f"At most {promise.max_rows_per_unit} rows per unit are used. How many rows a unit has is kept; "
+            "likeness between the rows of one unit is not."
+        )
+    if any(column.cells > 500 and not column.ordered for column in layout):
+        said.append("Columns of more than 500 categories keep their common values only.")
+    return said

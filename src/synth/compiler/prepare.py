@@ -1,0 +1,97 @@
+"""Prepare: private rows to integer codes, in one statement of DuckDB SQL.
+
+Each output row is ``"#unit"`` (from 0), ``"#position"`` within the unit (from 1), then one code per modelled column, ``"#1"``
+and on. Rows without a unit, and rows with a null where the column is not nullable, are left out; a unit keeps at most its
+cap of rows, chosen by a hash of the unit's own rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from synth.compiler.columns import ColumnSql
+from synth.compiler.sql import comma, identifier, indented, literal
+
+
+def prepare_sql(model_sql: str, columns: Sequence[ColumnSql], unit: str | None, cap: int, salt: str) -> str:
+    """``unit``: the unit's column, None where each row is a unit; ``salt``: keeps the cap's choice apart between models."""
+    unit_sql = f"nullif(trim(cast({identifier(unit)} as varchar)), '')" if unit else "cast(row_number() over () as varchar)"
+    names = [identifier(c.name) for c in columns]
+    read = [f'{unit_sql} as "#unit"', *(f"{c.read} as {name}" for c, name in zip(columns, names, strict=True))]
+    declared = ['"#unit"', *(c.declare if c.declare == n else f"{c.declare} as {n}" for c, n in zip(columns, names, strict=True))]
+    needed = ['"#unit" is not null', *(f"{name} is not null" for name in _needed(columns))]
+    own_row = ", ".join([literal(salt), '"#unit"', *(f"cast({name} as varchar)" for name in names)])
+    codes = [f"{_code(c)} as {identifier(f'#{i}')}" for i, c in enumerate(columns, 1)]
+    unit_code = 'dense_rank() over (order by "#unit") - 1 as "#unit"'
+    return f"""\
+-- Private rows to codes: read by the declared types and formats, kept inside the declaration, at most {cap} rows a unit.
+with input as (
+{indented(model_sql)}
+),
+read as (
+  select
+    {comma(read, 4)}
+  from input
+),
+declared as (
+  select
+    {comma(declared, 4)}
+  from read
+),
+kept as (
+  select * from declared
+  where {" and ".join(needed)}
+),
+ranked as (
+  select *, row_number() over (partition by "#unit" order by md5(concat_ws('|', {own_row}))) as "#position"
+  from kept
+)
+select
+  {comma([unit_code, '"#position"', *codes])}
+from ranked
+where "#position" <= {cap}
+order by "#unit", "#position"
+"""
+
+
+def oddities_sql(model_sql: str, columns: Sequence[ColumnSql], unit: str | None) -> str:
+    """Counts of rows and of values outside the declaration. Exact, so its one row stays in the private zone."""
+    counts = ['count(*) as "rows"']
+    if unit:
+        counts.append(f'count(*) filter (where {identifier(unit)} is null) as "rows without a unit"')
+    for column in columns:
+        raw, name = f"input.{identifier(column.name)}", identifier(column.name)
+        counts.append(f"count(*) filter (where {raw} is null) as {identifier(f'{column.name}: null')}")
+        unreadable = f"{raw} is not null and read.{name} is null"
+        counts.append(f"count(*) filter (where {unreadable}) as {identifier(f'{column.name}: {column.unreadable}')}")
+        if column.outside:
+            outside = column.outside.replace(name, f"read.{name}")
+            counts.append(f"count(*) filter (where {outside}) as {identifier(f'{column.name}: outside the declaration')}")
+    names = [identifier(c.name) for c in columns]
+    read = [f"{c.read.replace(name, f'input.{name}')} as {name}" for c, name in zip(columns, names, strict=True)]
+    return f"""\
+-- How many values lie outside the declaration. The answer is about real rows: it stays in the private zone.
+with input as (
+{indented(model_sql)}
+)
+select
+  {comma(counts)}
+from input, lateral (
+  select
+    {comma(read, 4)}
+) as read
+"""
+
+
+def _needed(columns: Sequence[ColumnSql]) -> list[str]:
+    names: list[str] = []
+    for column in columns:
+        if not column.layout.missing:
+            names += [column.name] + ([column.anchor] if column.anchor else [])
+    return [identifier(name) for name in dict.fromkeys(names)]
+
+
+def _code(column: ColumnSql) -> str:
+    if not column.layout.missing:
+        return column.code
+    return f"coalesce({column.code}, {column.layout.cells})"

@@ -1,0 +1,40 @@
+"""Quoting and small pieces of DuckDB SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+
+def identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: str | int | float) -> str:
+    """A constant; floats keep every digit."""
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return str(value) if isinstance(value, int) else repr(float(value))
+
+
+def values(items: Iterable[str | int | float]) -> str:
+    return "[" + ", ".join(literal(item) for item in items) + "]"
+
+
+def clamp(value: str, low: str, high: str) -> str:
+    """Null stays null: DuckDB's greatest(NULL, 0) is 0."""
+    return f"case when {value} is null then null else greatest({low}, least({high}, {value})) end"
+
+
+def decimals(number: float) -> int:
+    """How many decimal places a number is written with."""
+    exponent = Decimal(repr(number)).normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def comma(lines: Iterable[str], indent: int = 2) -> str:
+    return (",\n" + " " * indent).join(lines)
+
+
+def indented(sql: str) -> str:
+    return "\n".join(f"  {line}" if line else line for line in sql.strip("\n").splitlines())

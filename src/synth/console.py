@@ -1,0 +1,135 @@
+"""What the command line shows: dbt's lines, with rows and epsilon; progress on a terminal; a table of rows."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import IO, Any
+
+import click
+
+from synth.artifacts.compiled import SyntheticModel
+from synth.artifacts.results import ExpectationResult, Results, RunResult
+from synth.privacy.ledger import PopulationSummary
+from synth.runtime.listener import Examples, Listener
+
+_WIDTH = 40  # of a cell
+_REFRESH_SECONDS = 0.2
+
+
+class Console(Listener):
+    """Lines with a clock. On a terminal a fit shows its steps on one line that is wiped afterwards."""
+
+    def __init__(self, quiet: bool = False, out: IO[str] | None = None) -> None:
+        self.quiet, self.out = quiet, out or sys.stdout
+        self._live = self.out.isatty() and not quiet
+        self._shown = 0.0
+        self._began: dict[str, float] = {}
+
+    def line(self, text: str, color: str | None = None) -> None:
+        if not self.quiet:
+            self._wipe()
+            clock = time.strftime("%H:%M:%S")
+            click.echo(f"{clock}  {click.style(text, fg=color) if color else text}", file=self.out)
+
+    def planned(self, models: tuple[SyntheticModel, ...]) -> None:
+        for model in models:
+            self.line(f"Plan for {model.relation}: {price(model)}")
+            for sentence in model.plan.why:
+                self.line(f"  {sentence}", "yellow" if sentence.startswith("Expect ") else None)
+
+    def started(self, number: int, total: int, relation: str) -> None:
+        self.line(f"{number} of {total} START  {relation}")
+
+    def progress(self, model: str, step: int, steps: int, epsilon: float) -> None:
+        now = time.monotonic()
+        began = self._began.setdefault(model, now)
+        if self._live and (now - self._shown > _REFRESH_SECONDS or step == steps):
+            self._shown = now
+            left = (now - began) / max(step, 1) * (steps - step)
+            text = f"          {model}: step {step} of {steps}, {left:.0f} s left, eps {epsilon:.2f}"
+            click.echo(f"\r\x1b[2K{text}", file=self.out, nl=False)
+
+    def finished(
+        self, number: int, total: int, relation: str, result: RunResult, spent: PopulationSummary | None
+    ) -> None:
+        took = f"in {result.seconds:.1f}s"
+        if result.status == "success":
+            money = f", {_paid(result, spent)}" if spent and result.kind == "synthetic" else ""
+            self.line(f"{number} of {total} OK  {relation}  {result.rows:,} rows{money}  [OK {took}]", "green")
+        elif result.status == "skipped":
+            self.line(f"{number} of {total} SKIP  {relation}  {result.message}  [SKIP]", "yellow")
+        else:
+            self.line(f"{number} of {total} ERROR  {relation}  [ERROR {took}]", "red")
+            for text in (result.message or "").splitlines():
+                self.line(f"  {text}", "red")
+
+    def tested(self, result: ExpectationResult, examples: Examples | None) -> None:
+        if result.status == "pass":
+            return
+        color = "yellow" if result.status == "warn" else "red"
+        expectation = result.expectation
+        count = result.message or f"{result.failures:,} rows break it"
+        self.line(f"{result.status.upper()}  {expectation.id}: {expectation.description}: {count}", color)
+        self.line(f"  see {expectation.sql_path}")
+        if examples and examples[1]:
+            for text in table(*examples).splitlines():
+                self.line(f"  {text}")
+
+    def note(self, text: str) -> None:
+        self.line(f"  {text}")
+
+    def summary(self, results: Results) -> None:
+        """The last line of a run, a test or a build, as dbt closes."""
+        judged = [r.status for suite in results.suites for r in suite.results]
+        ran = [r.status for r in results.results]
+        done = f"Done. PASS={ran.count('success') + judged.count('pass')} WARN={judged.count('warn')} "
+        bad = ran.count("error") + judged.count("error") + judged.count("fail")
+        done += f"ERROR={bad} SKIP={ran.count('skipped')} TOTAL={len(ran) + len(judged)}"
+        if judged:
+            self.line(f"{judged.count('pass')} of {len(judged)} expectations passed")
+        self.line(done, "red" if results.failed else "green")
+
+    def _wipe(self) -> None:
+        if self._live:
+            click.echo("\r\x1b[2K", file=self.out, nl=False)
+
+
+def price(model: SyntheticModel) -> str:
+    """What a model costs, and for what, in one line."""
+    plan = model.plan
+    cap = plan.privacy.max_rows_per_unit
+    rows = f", at most {cap} rows each" if cap > 1 else ""
+    return (
+        f"epsilon {plan.privacy.epsilon:g} at delta {plan.privacy.delta:g} for {plan.privacy.units:,} units "
+        f"({plan.privacy.unit}{rows}), {plan.training.steps} steps, cap {model.budget.epsilon:g} "
+        f"set by {model.budget.approver}"
+    )
+
+
+def table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Rows under their names, aligned; numbers to the right."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(names)]
+    right = [bool(cells) and all(_numeric(row[i]) for row in cells) for i in range(len(names))]
+
+    def put(row: Sequence[str]) -> str:
+        return "  ".join(v.rjust(w) if r else v.ljust(w) for v, w, r in zip(row, widths, right, strict=True)).rstrip()
+
+    return "\n".join([put(list(names)), "  ".join("-" * w for w in widths), *(put(row) for row in cells)])
+
+
+def _paid(result: RunResult, spent: PopulationSummary) -> str:
+    paid = "reused, eps 0.00" if result.reused else f"eps {result.epsilon or 0:.2f}"
+    return f"{paid} ({spent.spent:.2f} of {spent.cap:.2f} spent)"
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+    text = "".join(c if c.isprintable() else "?" for c in text)  # nothing in a table may steer the terminal
+    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+
+
+def _numeric(text: str) -> bool:
+    return text.replace(".", "", 1).replace("-", "", 1).isdigit() or not text

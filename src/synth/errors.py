@@ -1,0 +1,82 @@
+"""One tree of errors. Each says where, what, and what to do; none carries a value of a private table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """A position in a file of the project; ``line`` and ``column`` count from 1, 0 means the whole file."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+    text: str = ""  # that line of the file
+
+    def __str__(self) -> str:
+        if not self.line:
+            return self.file
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One mistake of a project: where it is, what is wrong, what to do about it."""
+
+    place: Place
+    what: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        lines = [f"{self.place}: {self.what}"]
+        if self.place.text.strip():
+            lines += [f"    {self.place.text.rstrip()}", "    " + " " * (self.place.column - 1) + "^"]
+        if self.fix:
+            lines.append(f"    {self.fix}")
+        return "\n".join(lines)
+
+
+class SynthError(Exception):
+    """Anything the user can do something about. ``exit_code`` is what the command line returns."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, fix: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return f"{self.what}\n    {self.fix}" if self.fix else self.what
+
+
+class ProjectError(SynthError):
+    """The project is wrong: every problem that was found, in the order of the files."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems)))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class UsageError(SynthError):
+    """A flag, a selector or a name on the command line is wrong."""
+
+    exit_code = 2
+
+
+class BudgetError(SynthError):
+    """The privacy budget refuses."""
+
+    exit_code = 3
+
+
+class LedgerError(BudgetError):
+    """The ledger cannot be read, or was changed by something other than synth."""
+
+
+class RunError(SynthError):
+    """A model could not be built. Its message never quotes data."""

@@ -1,0 +1,108 @@
+"""Noisy counts of the ranges of one column, finer where the mass is: an adaptive tree, made consistent.
+
+A column's codes run from 0 to ``cells`` - 1, and a missing value is one more cell at the end. Each look is one noisy
+histogram over disjoint ranges; the next look splits the heavy ones. Consistency as in Hay et al. 2010, "Boosting the
+accuracy of differentially private histograms through consistency", with nonnegative counts by projection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synth.artifacts.layout import BRANCH, first_edges, split
+from synth.artifacts.plan import ColumnLayout
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Histogram = Callable[[Integers, int], Floats]  # (cell of each row, negative for none; size) -> noisy persons
+
+
+@dataclass(frozen=True)
+class Look:
+    """Disjoint ranges start <= code < stop in rising order, each inside a range of the look before."""
+
+    start: Integers
+    stop: Integers
+    parent: Integers  # index into the look before; zeros in the first look
+    persons: Floats  # noisy
+
+
+def first_look(column: ColumnLayout, codes: Integers, histogram: Histogram) -> Look:
+    """The declared first ranges of a column, with the missing value as a last range. ``codes`` is int64[rows]."""
+    edges = np.array(first_edges(column) + ((column.cells + 1,) if column.missing else ()), dtype=np.int64)
+    size = len(edges) - 1
+    return Look(edges[:-1], edges[1:], np.zeros(size, np.int64), histogram(_place(codes, edges[:-1], edges[1:]), size))
+
+
+def next_look(look: Look, heavy: float, codes: Integers, histogram: Histogram) -> Look:
+    """Splits the ranges that hold more than ``heavy`` noisy persons. Takes its histogram even if there are none."""
+    chosen = np.flatnonzero((look.persons > heavy) & (look.stop - look.start > 1))
+    edges = [np.array(split(int(look.start[i]), int(look.stop[i]), BRANCH), dtype=np.int64) for i in chosen]
+    none = [np.zeros(0, np.int64)]
+    start, stop = np.concatenate([e[:-1] for e in edges] or none), np.concatenate([e[1:] for e in edges] or none)
+    parent = np.repeat(chosen, [len(e) - 1 for e in edges])
+    persons = histogram(_place(codes, start, stop), max(len(start), 1))[: len(start)]
+    return Look(start, stop, parent, persons)
+
+
+def leaves(looks: Sequence[Look], persons: float) -> tuple[Integers, Floats]:
+    """The ranges that were not split: edges int64[leaves + 1] and consistent nonnegative counts that sum to ``persons``."""
+    settled = _settle(looks, persons)
+    start, mass = [], []
+    for k, look in enumerate(looks):
+        whole = np.ones(len(look.start), bool)
+        if k + 1 < len(looks):
+            whole[looks[k + 1].parent] = False
+        start.append(look.start[whole])
+        mass.append(settled[k][whole])
+    order = np.argsort(np.concatenate(start))
+    edges = np.append(np.concatenate(start)[order], looks[0].stop[-1])
+    return edges, np.concatenate(mass)[order]
+
+
+def simplex(counts: Floats, total: float) -> Floats:
+    """The nearest nonnegative counts that sum to ``total`` >= 0 (Euclidean projection, Duchi et al. 2008)."""
+    falling = np.sort(counts)[::-1]
+    excess = (np.cumsum(falling) - total) / np.arange(1, len(counts) + 1)
+    kept = np.flatnonzero(falling > excess)
+    if total <= 0 or not len(kept):
+        return np.full(len(counts), max(total, 0.0) / len(counts))
+    return np.maximum(counts - excess[kept[-1]], 0.0)
+
+
+def _place(codes: Integers, start: Integers, stop: Integers) -> Integers:
+    """The range of each code, -1 for none."""
+    if not len(start):
+        return np.full(len(codes), -1, np.int64)
+    place = np.searchsorted(start, codes, side="right") - 1
+    return np.where((place >= 0) & (codes < stop[place]), place, -1).astype(np.int64)
+
+
+def _settle(looks: Sequence[Look], total: float) -> list[Floats]:
+    """Each range pooled with what lies below it, then each range's children made to sum to it, from the top down."""
+    pooled, variance = _pool(looks)
+    settled = [simplex(pooled[0], total)]
+    for k in range(1, len(looks)):
+        counts = np.zeros(len(looks[k].start))
+        for parent in np.unique(looks[k].parent):
+            mine = looks[k].parent == parent
+            whole, share = settled[k - 1][parent], variance[k][mine] / variance[k][mine].sum()
+            counts[mine] = simplex(pooled[k][mine] + share * (whole - pooled[k][mine].sum()), whole)
+        settled.append(counts)
+    return settled
+
+
+def _pool(looks: Sequence[Look]) -> tuple[list[Floats], list[Floats]]:
+    """From the bottom up: the best estimate of each range, and its variance in units of one count's."""
+    pooled, variance = [look.persons.copy() for look in looks], [np.ones(len(look.start)) for look in looks]
+    for k in range(len(looks) - 2, -1, -1):
+        size, parent = len(looks[k].start), looks[k + 1].parent
+        below, spread = np.bincount(parent, pooled[k + 1], size), np.bincount(parent, variance[k + 1], size)
+        cut = spread > 0
+        pooled[k][cut] = ((pooled[k] * spread + below) / (1 + spread))[cut]
+        variance[k][cut] = (spread / (1 + spread))[cut]
+    return pooled, variance

@@ -1,0 +1,1 @@
+"""Models to a DAG with zones, and the selection of its nodes."""

@@ -1,0 +1,221 @@
+"""The privacy ledger: what was ever asked about each population, by whom it was allowed, and what is left.
+
+A run reserves before it reads the first row and spends when it is done. A reservation counts from the moment it is
+made: a run that crashed may have shown its noise to somebody. The ledger keeps events, not epsilons, because the price
+of a whole is not the sum of its parts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from synth.artifacts.budget import Budget
+from synth.artifacts.plan import Artifact, Event
+from synth.errors import BudgetError, LedgerError
+from synth.privacy import accounting
+from synth.privacy.chain import Chain
+
+
+class Reserve(Artifact):
+    """A promise to release these events, from now on counted as released."""
+
+    kind: Literal["reserve"] = "reserve"
+    id: str
+    time: str  # ISO 8601, UTC, seconds
+    population: str
+    model: str
+    fingerprint: str  # of the plan
+    budget: Budget  # as it was declared at the time
+    events: tuple[Event, ...]
+    epsilon_alone: float  # of these events by themselves
+
+
+class Spend(Artifact):
+    """The end of a reservation: the generator was fitted."""
+
+    kind: Literal["spend"] = "spend"
+    id: str  # of the reservation
+    time: str
+    population: str
+    model: str
+    fingerprint: str
+    source_digest: str  # keyed: see Ledger.source_digest
+    generator_digest: str
+
+
+Entry = Reserve | Spend
+
+
+class Receipt(NamedTuple):
+    """What a reservation did to its population."""
+
+    id: str
+    epsilon_spent_before: float
+    epsilon_spent_after: float
+
+
+class PopulationSummary(Artifact):
+    """Where one population stands, under the budget that was declared last."""
+
+    population: str
+    cap: float
+    delta: float
+    approver: str
+    spent: float  # epsilon of all entries together, open reservations included
+    reserved_open: int  # reservations without an end: a run under way, or one that crashed
+    left: float
+    entries: int
+
+
+class Ledger:
+    """The ledger in the file ``path``, which is made when it is first needed for writing, never for reading.
+
+    Every method raises ``LedgerError`` where the file was changed or cannot be used (see ``Chain``).
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._chain = Chain(path)
+
+    def reserve(
+        self,
+        population: str,
+        budget: Budget,
+        model: str,
+        fingerprint: str,
+        events: Iterable[Event],
+        epsilon_alone: float,
+    ) -> Receipt:
+        """Pay for ``events`` before they happen; ``BudgetError`` above the cap, and then nothing is written."""
+        with self._chain.write() as page:
+            before = tuple(e for e in _reserves(self._parse(page.bodies)) if e.population == population)
+            entry = Reserve(
+                id=secrets.token_hex(8),
+                time=_now(),
+                population=population,
+                model=model,
+                fingerprint=fingerprint,
+                budget=budget,
+                events=tuple(events),
+                epsilon_alone=epsilon_alone,
+            )
+            receipt = Receipt(entry.id, _cost(before, budget), _cost((*before, entry), budget))
+            if receipt.epsilon_spent_after > budget.epsilon:
+                raise _refusal(entry, receipt)
+            page.append(_canonical(entry))
+        return receipt
+
+    def spend(self, id: str, source_digest: str, generator_digest: str) -> None:
+        """End the reservation ``id``, once."""
+        with self._chain.write() as page:
+            entries = self._parse(page.bodies)
+            reserved = next((entry for entry in _reserves(entries) if entry.id == id), None)
+            if reserved is None or any(entry.id == id for entry in _spends(entries)):
+                state = "does not exist" if reserved is None else "is spent already"
+                raise LedgerError(f"The reservation {id} {state} in the privacy ledger {self.path}.")
+            entry = Spend(
+                id=id,
+                time=_now(),
+                population=reserved.population,
+                model=reserved.model,
+                fingerprint=reserved.fingerprint,
+                source_digest=source_digest,
+                generator_digest=generator_digest,
+            )
+            page.append(_canonical(entry))
+
+    def find_spent(self, fingerprint: str, source_digest: str) -> Spend | None:
+        """The latest spend of the same plan over the same source, which need not be paid for again."""
+        found = [e for e in _spends(self.history()) if (e.fingerprint, e.source_digest) == (fingerprint, source_digest)]
+        return found[-1] if found else None
+
+    def history(self, population: str | None = None) -> tuple[Entry, ...]:
+        """All entries, of one population or of all, oldest first."""
+        return tuple(e for e in self._parse(self._chain.read()) if population in (None, e.population))
+
+    def summary(self) -> tuple[PopulationSummary, ...]:
+        """Every population that was ever asked, by name."""
+        entries = self.history()
+        names = sorted({entry.population for entry in entries})
+        return tuple(_summarize([entry for entry in entries if entry.population == name]) for name in names)
+
+    def verify(self) -> None:
+        """``LedgerError`` naming the first entry that was changed or removed. Every other method does this too."""
+        self.history()
+
+    def key(self) -> bytes:
+        """32 random bytes for digests that tell outsiders nothing; they are made with the file, which this makes too."""
+        with self._chain.write() as page:
+            return page.key
+
+    def source_digest(self, path: Path) -> str:
+        """HMAC-SHA256 of a file under ``key``: equal for equal files; without the key nobody can test a guess by it."""
+        with path.open("rb") as source:
+            return hashlib.file_digest(source, lambda: hmac.new(self.key(), digestmod="sha256")).hexdigest()
+
+    def _parse(self, bodies: Iterable[str]) -> tuple[Entry, ...]:
+        try:
+            return tuple(_ENTRY.validate_json(body) for body in bodies)
+        except ValidationError:
+            raise LedgerError(f"The privacy ledger {self.path} was written by another version of synth.") from None
+
+
+_ENTRY: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="kind")])
+
+
+def _reserves(entries: Iterable[Entry]) -> list[Reserve]:
+    return [entry for entry in entries if isinstance(entry, Reserve)]
+
+
+def _spends(entries: Iterable[Entry]) -> list[Spend]:
+    return [entry for entry in entries if isinstance(entry, Spend)]
+
+
+def _cost(reserves: Iterable[Reserve], budget: Budget) -> float:
+    """The epsilon of everything reserved, at the delta of the budget; spent or not makes no difference."""
+    return accounting.epsilon([event for entry in reserves for event in entry.events], budget.delta)
+
+
+def _summarize(entries: list[Entry]) -> PopulationSummary:
+    """The entries of one population: a reservation at least, since a spend ends one."""
+    reserves = _reserves(entries)
+    budget = reserves[-1].budget
+    spent = _cost(reserves, budget)
+    return PopulationSummary(
+        population=reserves[-1].population,
+        cap=budget.epsilon,
+        delta=budget.delta,
+        approver=budget.approver,
+        spent=spent,
+        reserved_open=len(reserves) - len(_spends(entries)),
+        left=max(0.0, round(budget.epsilon - spent, accounting.DECIMALS)),
+        entries=len(entries),
+    )
+
+
+def _refusal(entry: Reserve, receipt: Receipt) -> BudgetError:
+    budget, before, after = entry.budget, receipt.epsilon_spent_before, receipt.epsilon_spent_after
+    left = max(0.0, round(budget.epsilon - before, accounting.DECIMALS))
+    return BudgetError(
+        f"The budget of the population {entry.population!r} refuses the model {entry.model!r}, which asks for epsilon "
+        f"{entry.epsilon_alone:g} (delta {budget.delta:g}). Spent: {before:g}. With this model: {after:g}. The cap is "
+        f"{budget.epsilon:g}, set by {budget.approver}, which leaves {left:g}.",
+        f"Ask for less epsilon, or ask {budget.approver} to raise the cap. Nothing was read and nothing was spent.",
+    )
+
+
+def _canonical(entry: Entry) -> str:
+    return json.dumps(entry.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,27 @@
+"""Who is told how a build goes. A listener never gets a loss, or anything else computed on rows without noise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from synth.artifacts.compiled import SyntheticModel
+from synth.artifacts.results import ExpectationResult, RunResult
+from synth.privacy.ledger import PopulationSummary
+
+Examples = tuple[list[str], list[tuple[Any, ...]]]  # column names and a few synthetic rows
+
+
+class Listener:
+    """Says nothing; the command line overrides what it shows."""
+
+    def planned(self, models: tuple[SyntheticModel, ...]) -> None: ...
+
+    def started(self, number: int, total: int, relation: str) -> None: ...
+
+    def progress(self, model: str, step: int, steps: int, epsilon: float) -> None: ...
+
+    def finished(self, number: int, total: int, relation: str, result: RunResult, spent: PopulationSummary | None) -> None: ...
+
+    def tested(self, result: ExpectationResult, examples: Examples | None) -> None: ...
+
+    def note(self, text: str) -> None: ...

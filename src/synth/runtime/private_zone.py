@@ -1,0 +1,172 @@
+"""The only reader of private rows: sources as read-only views in a DuckDB in memory, prepared to codes."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from synth.artifacts.compiled import SourceTable, SyntheticModel
+from synth.errors import RunError
+from synth.runtime.duckdb_errors import lock_holder, private_errors
+
+ENDINGS = (".csv", ".csv.gz", ".parquet")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Prepared rows: ``unit`` int64 [rows], counted from 0, and ``values`` int64 [rows, columns] of codes."""
+
+    unit: NDArray[np.int64]
+    values: NDArray[np.int64]
+
+
+def locate(root: Path, source: SourceTable) -> Path:
+    """The file that holds a source table: the table's own (any case of its name), or the DuckDB file it is in."""
+    location = root / source.location
+    if location.is_file():
+        return location
+    if not location.is_dir():
+        fix = "Check the location in sources/, and the environment variables in it."
+        raise RunError(f"the source {source.name} is not there: {source.location} does not exist", fix)
+    wanted = {source.table.casefold() + ending: ending for ending in ENDINGS}
+    found = sorted(path for path in location.iterdir() if path.name.casefold() in wanted)
+    if not found:
+        raise RunError(
+            f"the source {source.name} is not there: {source.location} holds no {source.table}.csv, .csv.gz or .parquet",
+            "Check the location and the table's identifier in sources/.",
+        )
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise RunError(f"the source {source.name} is ambiguous: {names}", "Keep one of them in that folder.")
+    return found[0]
+
+
+class PrivateZone:
+    """A context in which one model's sources can be read. Nothing of it is left on disk afterwards."""
+
+    def __init__(self, root: Path, internal: Path, model: SyntheticModel, threads: int, memory_limit: str) -> None:
+        self.internal, self.model = internal, model
+        self.files = {source.name: locate(root, source) for source in model.sources}
+        self._limits = {"threads": str(threads), "memory_limit": memory_limit}
+
+    def __enter__(self) -> PrivateZone:
+        self.internal.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._temp = Path(tempfile.mkdtemp(dir=self.internal, prefix="spill-"))
+        self._connection = duckdb.connect(config={**self._limits, "temp_directory": str(self._temp)})
+        try:
+            self._open()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._connection.close()
+        shutil.rmtree(self._temp, ignore_errors=True)
+
+    def _open(self) -> None:
+        """Views over the sources, then no other file can be reached; binds the model without reading a row."""
+        run = self._connection.execute
+        run("create schema source")
+        run("create schema private")
+        for number, source in enumerate(self.model.sources):
+            path = self.files[source.name]
+            with private_errors(self.internal, f"reading the source {source.name}"):
+                run(f'create view "source"."{source.name}" as {self._relation(number, source, path)}')
+        allowed = ", ".join(_text(path) for path in self.files.values())
+        run(f"set allowed_paths = [{allowed}]")
+        run("set enable_external_access = false")
+        run("set lock_configuration = true")
+        self._bind()
+
+    def _bind(self) -> None:
+        try:
+            for view in self.model.views:
+                self._connection.execute(f'create view "private"."{view.name}" as {view.sql}')
+            self._connection.execute(f"describe {self.model.prepare_sql}")
+        except (duckdb.BinderException, duckdb.CatalogException) as error:  # about names and types, never about cells
+            what = str(error).splitlines()[0].removeprefix("Binder Error: ").removeprefix("Catalog Error: ")
+            raise RunError(
+                f"{self.model.file}: the source does not fit the declaration: {what}",
+                "Compare the columns of the source with the metadata.",
+            ) from None
+
+    def _relation(self, number: int, source: SourceTable, path: Path) -> str:
+        name = path.name.casefold()
+        if name.endswith((".csv", ".csv.gz")):
+            return _csv(source, path)
+        if name.endswith(".parquet"):
+            return f"select * from read_parquet({_text(path)})"
+        try:
+            self._connection.execute(f"attach {_text(path)} as source_{number} (read_only)")
+        except duckdb.IOException as error:
+            if "lock" in str(error):
+                holder = lock_holder(str(error))
+                raise RunError(f"the source {source.name} is locked by {holder}", f"Close it: {path.name}.") from None
+            raise RunError(f"the source {source.name} is not a DuckDB file: {path.name}", "Check its location.") from None
+        return f'select * from source_{number}."{source.table}"'
+
+    def prepare(self) -> Rows:
+        """The model's rows as codes, units contiguous."""
+        with private_errors(self.internal, f"preparing {self.model.name}"):
+            columns = self._connection.execute(self.model.prepare_sql).fetchnumpy()
+        unit = np.asarray(columns.pop("#unit"), dtype=np.int64)
+        columns.pop("#position")
+        arrays = [np.asarray(columns[f"#{i}"], dtype=np.int64) for i in range(1, len(columns) + 1)]
+        values = np.stack(arrays, axis=1) if arrays else np.zeros((len(unit), 0), dtype=np.int64)
+        return Rows(unit, values)
+
+    def oddities(self) -> list[tuple[str, int]]:
+        """Exact counts of values outside the declaration: for the private zone only."""
+        with private_errors(self.internal, f"counting odd values of {self.model.name}"):
+            result = self._connection.execute(self.model.oddities_sql)
+            names = [str(column[0]) for column in result.description or ()]
+            counts = list(zip(names, map(int, result.fetchone() or ()), strict=True))
+            rejects = self._connection.execute(
+                "select count(*) from information_schema.tables where table_name = 'reject_errors'"
+            ).fetchone()
+            if rejects and rejects[0]:
+                broken = self._connection.execute("select count(distinct (file_id, line)) from reject_errors").fetchone()
+                counts.append(("lines that are not CSV of this shape", int(broken[0]) if broken else 0))
+        return counts
+
+
+def _text(path: Path) -> str:
+    return "'" + str(path.resolve()).replace("'", "''") + "'"
+
+
+def _csv(source: SourceTable, path: Path) -> str:
+    """Every column as text, nothing sniffed from the rows: one odd cell cannot change the table. A broken line is left out."""
+    names = _header(source, path)
+    columns = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in names)
+    return (
+        f"select * from read_csv({_text(path)}, auto_detect=false, header=true, delim=',', quote='\"', escape='\"', "
+        f"columns={{{columns}}}, ignore_errors=true, store_rejects=true)"
+    )
+
+
+def _quoted(name: str) -> str:
+    return "'" + name.replace("'", "''") + "'"
+
+
+def _header(source: SourceTable, path: Path) -> list[str]:
+    opened = gzip.open(path, "rt", encoding="utf-8-sig", newline="") if path.suffix == ".gz" else path.open(encoding="utf-8-sig", newline="")
+    try:
+        with opened as file:
+            names = next(csv.reader(file), [])
+    except (OSError, UnicodeDecodeError, csv.Error, EOFError):
+        raise RunError(f"the source {source.name} cannot be read: {path.name} is not CSV text in UTF-8", "Check the file.") from None
+    folded = [name.casefold() for name in names]
+    if not names or len(set(folded)) < len(folded) or "" in folded:
+        what = "has no header" if not names else "has a header with empty or repeated names"
+        raise RunError(f"the source {source.name}: {path.name} {what}", "Its first line must name each column once.")
+    return names

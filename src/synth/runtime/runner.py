@@ -1,0 +1,177 @@
+"""Builds models in DAG order: reserve, prepare, fit, spend, sample, land. Nothing before it is changed until it is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from synth.artifacts.compiled import Compiled, PublicModel, SyntheticModel
+from synth.artifacts.results import RunResult
+from synth.errors import RunError
+from synth.privacy import accounting
+from synth.privacy.ledger import Ledger, PopulationSummary
+from synth.runtime.listener import Listener
+from synth.runtime.private_zone import PrivateZone
+from synth.runtime.target_folder import TargetFolder
+from synth.runtime.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from synth.generator.fit import Generator
+
+MAX_ROUNDS = 200  # of drawing units again that broke a constraint
+PRV_TOLERANCE = 0.03  # how far the second accountant may lie above the planned epsilon
+
+
+class Runner:
+    """One run over a compiled project."""
+
+    def __init__(
+        self, compiled: Compiled, root: Path, folder: TargetFolder, ledger: Ledger, warehouse: Warehouse,
+        listener: Listener, threads: int, memory_limit: str, full_refresh: bool = False,
+    ) -> None:  # fmt: skip
+        self.compiled, self.root, self.folder, self.ledger = compiled, root, folder, ledger
+        self.warehouse, self.listener = warehouse, listener
+        self.threads, self.memory_limit, self.full_refresh = threads, memory_limit, full_refresh
+
+    def build(self, name: str) -> RunResult:
+        """One model; errors of the run become a result, refusals of the budget are raised."""
+        started = time.monotonic()
+        kind = "synthetic" if name in self.compiled.synthetic else "public"
+        try:
+            if kind == "public":
+                rows, epsilon, reused = self._public(self.compiled.public[name]), None, False
+            else:
+                rows, epsilon, reused = self._synthetic(self.compiled.synthetic[name])
+        except RunError as error:
+            return RunResult(model=name, kind=kind, status="error", seconds=time.monotonic() - started, message=str(error))
+        return RunResult(
+            model=name, kind=kind, status="success", seconds=time.monotonic() - started, rows=rows, epsilon=epsilon,
+            reused=reused,
+        )  # fmt: skip
+
+    def spent(self, name: str) -> PopulationSummary | None:
+        """Where the population behind a synthetic model stands."""
+        if name not in self.compiled.synthetic:
+            return None
+        wanted = self.compiled.synthetic[name].plan.privacy.population
+        return next((s for s in self.ledger.summary() if s.population == wanted), None)
+
+    def _public(self, model: PublicModel) -> int:
+        missing = [p for p in self.compiled.parents[model.name] if not self.warehouse.has(self.compiled.relation(p))]
+        if missing:
+            raise RunError(f"{model.name} reads {missing[0]}, which is not built", f"Run: synth build --select +{model.name}")
+        return self.warehouse.build_public(model)
+
+    def _synthetic(self, model: SyntheticModel) -> tuple[int, float, bool]:
+        with PrivateZone(self.root, self.folder.internal, model, self.threads, self.memory_limit) as zone:
+            digest = self._source_digest(zone)
+            generator = None if self.full_refresh else self._reusable(model, digest)
+            reused = generator is not None
+            if generator is None:
+                generator = self._fit(model, zone, digest)
+        rows = self._land(model, generator)
+        return rows, 0.0 if reused else model.plan.privacy.epsilon, reused
+
+    def _source_digest(self, zone: PrivateZone) -> str:
+        parts = [f"{name}:{self.ledger.source_digest(path)}" for name, path in sorted(zone.files.items())]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def _reusable(self, model: SyntheticModel, source_digest: str) -> Generator | None:
+        """The generator that was paid for with this plan over this source, if it is still on disk as it was."""
+        from synth.generator import store
+
+        spent = self.ledger.find_spent(model.fit_fingerprint(), source_digest)
+        folder = self.folder.generator(model.name)
+        if spent is None or not folder.is_dir() or folder_digest(folder) != spent.generator_digest:
+            return None
+        return store.load(folder)
+
+    def _fit(self, model: SyntheticModel, zone: PrivateZone, source_digest: str) -> Generator:
+        import torch
+
+        from synth.generator import store
+        from synth.generator.fit import Codes, fit
+        from synth.privacy.randomness import Randomness
+
+        plan = model.plan
+        self._check_price(model)
+        receipt = self.ledger.reserve(
+            plan.privacy.population, model.budget, model.name, model.fit_fingerprint(), plan.privacy.events,
+            plan.privacy.epsilon,
+        )  # fmt: skip
+        torch.set_num_threads(self.threads)
+        rows = zone.prepare()
+        self._keep_oddities(model, zone)
+
+        def progress(step: int, steps: int) -> None:
+            self.listener.progress(model.name, step, steps, plan.privacy.epsilon)
+
+        generator = fit(Codes(rows.values, rows.unit), plan, Randomness(), progress)
+        folder = self.folder.generator(model.name)
+        store.save(generator, folder)
+        self.ledger.spend(receipt.id, source_digest, folder_digest(folder))
+        return generator
+
+    def _check_price(self, model: SyntheticModel) -> None:
+        """The plan's events cost what the plan says, by the accountant and by a second one; before anything is spent."""
+        privacy = model.plan.privacy
+        exact = accounting.epsilon(privacy.events, privacy.delta)
+        other = accounting.cross_check(privacy.events, privacy.delta)
+        if exact > privacy.epsilon or other > privacy.epsilon * (1 + PRV_TOLERANCE):
+            raise RunError(
+                f"the plan of {model.name} costs epsilon {max(exact, other):.4f}, not {privacy.epsilon:g}",
+                "Remove target/calibrations.json and compile again.",
+            )
+
+    def _keep_oddities(self, model: SyntheticModel, zone: PrivateZone) -> None:
+        """Counts about real rows go to the private zone; the line that says so is the same whatever they are."""
+        path = self.folder.internal / f"{model.name}.oddities.json"
+        text = json.dumps(dict(zone.oddities()), indent=1)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+        self.listener.note(f"counts of nulls and odd values, private: {path.relative_to(self.root)}")
+
+    def _land(self, model: SyntheticModel, generator: Generator) -> int:
+        from synth.generator.fit import draw_sizes, sample
+
+        plan = model.plan
+        sizes = draw_sizes(generator, None if plan.rows else plan.privacy.units, plan.rows, plan.training.seed)
+        pending = np.arange(len(sizes), dtype=np.int64)
+        self.warehouse.begin_landing(model)
+        for attempt in range(MAX_ROUNDS):
+            if not len(pending):
+                break
+            codes = sample(generator, sizes[pending], plan.training.seed + attempt)
+            pending = self.warehouse.accept(model, _named(codes, pending, sizes[pending]))
+        if len(pending):
+            worst = self.warehouse.worst_constraint(model)
+            raise RunError(
+                f"{model.name}: {len(pending):,} of {len(sizes):,} units broke a constraint {MAX_ROUNDS} times, mostly: {worst}",
+                "Is it rare in the declared bounds? Model a date with offset_from, or loosen the constraint.",
+            )
+        label = f"SYNTHETIC, differentially private: epsilon {plan.privacy.epsilon:g}, delta {plan.privacy.delta:g}. {model.description}"
+        return self.warehouse.land(model, label)
+
+
+def _named(codes: np.ndarray, units: np.ndarray, sizes: np.ndarray) -> dict[str, np.ndarray]:
+    """Codes as the columns that restore SQL reads."""
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]) if len(sizes) else sizes
+    position = np.arange(int(sizes.sum()), dtype=np.int64) - np.repeat(starts, sizes) + 1
+    named = {"#unit": np.repeat(units, sizes), "#position": position}
+    return named | {f"#{i + 1}": np.ascontiguousarray(codes[:, i]) for i in range(codes.shape[1])}
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 over the names and bytes of a folder's files."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+

@@ -1,0 +1,108 @@
+"""The folder target/: what compiling and running leave behind, as files a person can read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Container, Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from synth.artifacts.compiled import Compiled
+from synth.artifacts.plan import Artifact
+from synth.artifacts.results import Results, SuiteResult
+
+_COMPILED = ("compiled", "plans", "expectations")
+_PAID = ("generators",)  # making these again spends budget
+
+
+class TargetFolder:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def internal(self) -> Path:
+        """The private zone."""
+        return self.path / "internal"
+
+    @property
+    def data_docs(self) -> Path:
+        return self.path / "docs" / "data_docs"
+
+    @property
+    def calibrations(self) -> Path:
+        return self.path / "calibrations.json"
+
+    def generator(self, model: str) -> Path:
+        return self.path / "generators" / model
+
+    def write_compiled(self, compiled: Compiled) -> None:
+        """The compiled project: the same bytes each time, and nothing of an earlier one left over."""
+        wanted = dict(_files(compiled))
+        for folder in _COMPILED:
+            for path in sorted((self.path / folder).rglob("*"), reverse=True):
+                if path.is_file() and path.relative_to(self.path).as_posix() not in wanted:
+                    path.unlink()
+                elif path.is_dir() and not any(path.iterdir()):
+                    path.rmdir()
+        for name, text in wanted.items():
+            self._write(name, text)
+
+    def write_results(self, results: Results) -> None:
+        self._write("run_results.json", _json(results))
+        for suite in results.suites:
+            self._write(f"validations/{suite.model}.json", _json(suite))
+
+    def suites(self, names: Container[str]) -> list[SuiteResult]:
+        """The last validation of every table that is still in the project."""
+        found = []
+        for path in sorted((self.path / "validations").glob("*.json")):
+            try:
+                suite = SuiteResult.model_validate_json(path.read_bytes())
+            except ValidationError:
+                continue  # written by another version; the next test writes it anew
+            if suite.model in names:
+                found.append(suite)
+        return found
+
+    def clean(self, everything: bool) -> list[str]:
+        """Removes what can be made again for nothing; with ``everything`` also fitted generators and the tables."""
+        removed = []
+        for path in sorted(self.path.iterdir()) if self.path.is_dir() else []:
+            keep = path.name in _PAID or path.suffix in (".duckdb", ".wal")
+            if everything or not keep:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                removed.append(path.name)
+        return removed
+
+    def _write(self, name: str, text: str) -> None:
+        """Whole or not at all."""
+        path = self.path / name
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+
+
+def _files(compiled: Compiled) -> Iterator[tuple[str, str]]:
+    for name, model in compiled.synthetic.items():
+        yield f"plans/{name}.json", _json(model.plan)
+        for step in ("prepare", "oddities", "restore", "land"):
+            yield f"compiled/{name}/{step}.sql", getattr(model, f"{step}_sql")
+    for name, public in compiled.public.items():
+        yield f"compiled/models/{name}.sql", public.sql
+    for name, expectations in compiled.expectations.items():
+        listed = ",\n".join(e.model_dump_json(indent=1, exclude={"sql"}) for e in expectations)
+        yield f"expectations/{name}.json", f"[\n{listed}\n]\n"
+        for expectation in expectations:
+            yield f"compiled/{expectation.sql_path.split('/compiled/', 1)[1]}", expectation.sql
+    for name, test in compiled.tests.items():
+        yield f"compiled/tests/{name}.sql", test.expectation.sql
+    yield "manifest.json", _json(compiled.manifest)
+
+
+def _json(value: Artifact) -> str:
+    return value.model_dump_json(indent=1) + "\n"

@@ -1,0 +1,162 @@
+"""The target's DuckDB file: synthetic and public tables, each written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from synth.artifacts.compiled import PublicModel, SyntheticModel
+from synth.artifacts.results import Expectation, ExpectationResult, RunResult
+from synth.errors import RunError
+from synth.runtime.duckdb_errors import lock_holder
+
+Codes = Mapping[str, NDArray[np.int64]]  # "#unit", "#position", "#1", ...: one array per column
+
+_LOG = """
+create table if not exists _synth.runs (
+  run_id varchar, finished timestamp, model varchar, status varchar, rows bigint, epsilon double, reused boolean, seconds double);
+create table if not exists _synth.test_results (
+  run_id varchar, finished timestamp, model varchar, expectation varchar, status varchar, rows bigint, failures bigint);
+"""
+
+
+class Warehouse:
+    """An open target database. One process writes at a time; a second one is told who holds it."""
+
+    def __init__(self, path: Path, threads: int, memory_limit: str, read_only: bool = False) -> None:
+        self.path, self.read_only = path, read_only
+        self._config = {"threads": str(threads), "memory_limit": memory_limit}
+
+    def __enter__(self) -> Warehouse:
+        if self.read_only and not self.path.exists():
+            raise RunError(f"there is no {self.path.name} yet", "Build something first: synth build")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._connection = duckdb.connect(str(self.path), read_only=self.read_only, config=self._config)
+        except duckdb.IOException as error:
+            if "lock" in str(error):
+                fix = "Wait until it is done, or close it; only one process can write a DuckDB file."
+                raise RunError(f"{self.path.name} is locked by {lock_holder(str(error))}", fix) from None
+            raise RunError(f"{self.path.name} cannot be opened: it is not a DuckDB file, or not readable", "") from None
+        except duckdb.InvalidInputException as error:
+            raise RunError(f"{self.path.name} cannot be opened", str(error).splitlines()[0]) from None
+        if not self.read_only:
+            for schema in ("synthetic", "public", "_synth"):
+                self._connection.execute(f"create schema if not exists {schema}")
+            self._connection.execute(_LOG)
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._connection.close()
+
+    # synthetic tables
+
+    def begin_landing(self, model: SyntheticModel) -> None:
+        """An empty ``accepted`` of the model's shape."""
+        self._codes({"#unit": _NONE, "#position": _NONE, **{f"#{i}": _NONE for i in range(1, len(model.plan.layout) + 1)}})
+        self._connection.execute(f"create or replace temp table accepted as {model.restore_sql}")
+
+    def accept(self, model: SyntheticModel, codes: Codes) -> NDArray[np.int64]:
+        """Keeps the units whose every row holds every constraint; returns the others."""
+        self._codes(codes)
+        self._connection.execute(f"create or replace temp table candidate as {model.restore_sql}")
+        broken = " or ".join(f"not coalesce(({c.sql}\n), true)" for c in model.constraints) or "false"
+        self._connection.execute(
+            f'create or replace temp table broken as select distinct "#unit" from candidate where {broken}'
+        )
+        self._connection.execute(
+            'insert into accepted select * from candidate where "#unit" not in (select "#unit" from broken)'
+        )
+        again = self._connection.execute('select "#unit" from broken order by 1').fetchnumpy()["#unit"]
+        return np.asarray(again, dtype=np.int64)
+
+    def worst_constraint(self, model: SyntheticModel) -> str:
+        """The constraint that most of the last candidates broke."""
+        counts = ", ".join(f"count(*) filter (where not coalesce(({c.sql}\n), true))" for c in model.constraints)
+        found = self._connection.execute(f"select {counts} from candidate").fetchone()
+        broken = list(found or ())
+        return model.constraints[broken.index(max(broken))].name
+
+    def land(self, model: SyntheticModel, label: str) -> int:
+        """``accepted`` becomes the synthetic table, in one transaction; its number of rows."""
+        relation = f'synthetic."{model.name}"'
+        comments = [f"comment on table {relation} is {_text(label)}"]
+        for column in model.columns:
+            name = column.name.replace('"', '""')
+            comments += [f'comment on column {relation}."{name}" is {_text(column.description)}'] if column.description else []
+        self._in_transaction([model.land_sql, *comments])
+        return self.count(relation)
+
+    def _codes(self, codes: Codes) -> None:
+        self._connection.register("codes", dict(codes))
+
+    # public models and tests
+
+    def build_public(self, model: PublicModel) -> int:
+        relation = f'public."{model.name}"'
+        other = "table" if model.materialized == "view" else "view"
+        kind = self._connection.execute(
+            "select lower(table_type) from information_schema.tables where table_schema = 'public' and table_name = ?",
+            [model.name],
+        ).fetchone()
+        drop = [f"drop {other} {relation}"] if kind and (other in kind[0] or (other == "table" and kind[0] == "base table")) else []
+        self._in_transaction([*drop, f"create or replace {model.materialized} {relation} as {model.sql}"])
+        return self.count(relation)
+
+    def judge(self, expectation: Expectation, relation: str) -> tuple[int, int]:
+        """Rows looked at, and rows (or groups) that break the expectation."""
+        failures = self._connection.execute(f"select count(*) from ({expectation.sql}\n)").fetchone()
+        return self.count(relation) if relation else 0, int(failures[0]) if failures else 0
+
+    def examples(self, expectation: Expectation, limit: int = 5) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Column names and a few of the synthetic rows that break an expectation."""
+        return self.query(f"select * from ({expectation.sql}\n) limit {limit}")
+
+    def query(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        result = self._connection.execute(sql)
+        names = [str(column[0]) for column in result.description or ()]
+        return names, result.fetchall()
+
+    def has(self, relation: str) -> bool:
+        schema, _, name = relation.partition(".")
+        found = self._connection.execute(
+            "select 1 from information_schema.tables where table_schema = ? and table_name = ?", [schema, name]
+        ).fetchone()
+        return found is not None
+
+    def count(self, relation: str) -> int:
+        found = self._connection.execute(f"select count(*) from {relation}").fetchone()
+        return int(found[0]) if found else 0
+
+    # what happened
+
+    def log_run(self, run_id: str, result: RunResult) -> None:
+        values = [run_id, result.model, result.status, result.rows, result.epsilon, result.reused, result.seconds]
+        self._connection.execute("insert into _synth.runs values (?, now()::timestamp, ?, ?, ?, ?, ?, ?)", values)
+
+    def log_test(self, run_id: str, result: ExpectationResult) -> None:
+        values = [run_id, result.expectation.model, result.expectation.id, result.status, result.rows, result.failures]
+        self._connection.execute("insert into _synth.test_results values (?, now()::timestamp, ?, ?, ?, ?, ?)", values)
+
+    def _in_transaction(self, statements: list[str]) -> None:
+        self._connection.execute("begin")
+        try:
+            for statement in statements:
+                self._connection.execute(statement)
+            self._connection.execute("commit")
+        except BaseException:
+            self._connection.execute("rollback")
+            raise
+
+
+_NONE = np.zeros(0, dtype=np.int64)
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

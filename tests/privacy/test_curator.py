@@ -1,0 +1,135 @@
+"""The curator releases what the plan pays for, as the plan says; T5: its samples are Poisson."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from synth.artifacts.plan import Gaussian, SubsampledGaussian
+from synth.errors import RunError
+from synth.privacy.mechanisms import LATTICE, Curator
+from synth.privacy.randomness import Randomness
+
+CELLS = np.array([0, 1, 1], dtype=np.int64)
+WEIGHTS = np.full(3, LATTICE, dtype=np.int64)
+
+
+def curator(**changes) -> Curator:
+    training = {"noise_multiplier": 2.0, "sample_rate": 0.1, "steps": 3} | changes
+    events = (
+        Gaussian(name="counts", noise_multiplier=1.5, count=2),
+        SubsampledGaussian(name="training", **training),
+    )
+    return Curator(events, Randomness())
+
+
+def poisson_p_values(included: np.ndarray, rate: float) -> tuple[float, float]:
+    """Two-sided chi-square of the inclusions per unit and of the batch sizes of [steps, units]."""
+    found = []
+    for sums, terms in ((included.sum(axis=0), included.shape[0]), (included.sum(axis=1), included.shape[1])):
+        statistic = np.sum((sums - terms * rate) ** 2) / (terms * rate * (1 - rate))
+        found.append(2 * min(stats.chi2.cdf(statistic, len(sums)), stats.chi2.sf(statistic, len(sums))))
+    return found[0], found[1]
+
+
+def test_samples_are_poisson():
+    """False alarm 1e-4: 5e-5 for each of the two."""
+    held = curator(steps=2000)
+    included = np.empty((2000, 3000), dtype=bool)
+    for step in range(2000):
+        included[step] = held.poisson("training", 3000)
+        held.gradient("training", [], 1, 1.0)
+    assert min(poisson_p_values(included, 0.1)) > 5e-5
+
+
+def test_a_shuffling_sampler_fails_that_test():
+    shuffled = np.zeros((2000, 3000), dtype=bool)
+    order = np.random.default_rng(3)
+    for epoch in range(200):
+        batches = order.permutation(3000).reshape(10, 300)
+        shuffled[epoch * 10 + np.arange(10)[:, None], batches] = True
+    per_unit, batch_size = poisson_p_values(shuffled, 0.1)
+    assert per_unit < 1e-10 and batch_size < 1e-10
+
+
+@pytest.mark.parametrize("rate, included", [(0.0, 0), (1.0, 1000)])
+def test_the_ends_of_the_rate(rate, included):
+    assert curator(sample_rate=rate).poisson("training", 1000).sum() == included
+
+
+def test_a_rate_beyond_its_range_is_refused():
+    with pytest.raises(RunError):
+        curator(sample_rate=1.5).poisson("training", 10)
+
+
+def test_noise_comes_from_the_event():
+    """False alarm 1e-9: 6 standard deviations."""
+    noise = curator().histogram("counts", CELLS[:0], WEIGHTS[:0], 10**5)
+    assert abs(noise.std() / 1.5 - 1) < 6.2 / (2 * 10**5) ** 0.5
+    held = curator()
+    held.poisson("training", 0)
+    noise = held.gradient("training", [], 10**5, 0.25)
+    assert abs(noise.std() / 0.5 - 1) < 6.2 / (2 * 10**5) ** 0.5
+
+
+def test_releases_are_counted_and_never_exceed_the_plan():
+    held = curator()
+    assert held.spent() == {"counts": 0, "training": 0}
+    for _ in range(2):
+        assert held.histogram("counts", CELLS, WEIGHTS, 2).shape == (2,)
+    with pytest.raises(RunError, match="more often than the plan pays for, 2 times"):
+        held.histogram("counts", CELLS, WEIGHTS, 2)
+    for _ in range(3):
+        held.poisson("training", 4)
+        held.gradient("training", [np.ones((2, 5), dtype=np.float32)], 5, 1.0)
+    with pytest.raises(RunError, match="3 times"):
+        held.poisson("training", 4)
+    assert held.spent() == {"counts": 2, "training": 3}
+
+
+def test_a_release_that_fails_is_counted():
+    def breaks():
+        yield np.ones((2, 5), dtype=np.float32)
+        raise ZeroDivisionError
+
+    held = curator()
+    held.poisson("training", 4)
+    with pytest.raises(ZeroDivisionError):
+        held.gradient("training", breaks(), 5, 1.0)
+    with pytest.raises(RunError, match="without a sample"):
+        held.gradient("training", [], 5, 1.0)
+    assert held.spent()["training"] == 1
+
+
+def test_a_step_has_one_sample_of_its_own():
+    held = curator()
+    with pytest.raises(RunError, match="without a sample"):
+        held.gradient("training", [], 5, 1.0)
+    held.poisson("training", 4)
+    with pytest.raises(RunError, match="sampled twice"):
+        held.poisson("training", 4)
+
+
+def test_events_that_were_not_planned_or_are_of_another_kind():
+    held = curator()
+    for release in (
+        lambda: held.histogram("more counts", CELLS, WEIGHTS, 2),
+        lambda: held.histogram("training", CELLS, WEIGHTS, 2),
+        lambda: held.poisson("counts", 3),
+        lambda: held.gradient("counts", [], 3, 1.0),
+    ):
+        with pytest.raises(RunError, match="pays for no"):
+            release()
+
+
+def test_two_events_of_one_name_are_refused():
+    with pytest.raises(RunError, match="same name"):
+        Curator([Gaussian(name="a", noise_multiplier=1), Gaussian(name="a", noise_multiplier=2)], Randomness())
+
+
+def test_a_batch_of_another_shape_is_refused():
+    held = curator()
+    held.poisson("training", 4)
+    with pytest.raises(RunError, match="shape"):
+        held.gradient("training", [np.ones((2, 4), dtype=np.float32)], 5, 1.0)

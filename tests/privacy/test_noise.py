@@ -1,0 +1,133 @@
+"""T4: the noise is normal, of the declared size, on the lattice, and nobody's seed moves it."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from synth.errors import RunError
+from synth.privacy import randomness as randomness_module
+from synth.privacy.mechanisms import LATTICE, noisy_gradient, noisy_histogram
+from synth.privacy.randomness import Randomness
+
+NOBODY = np.array([], dtype=np.int64)
+
+
+def looks_normal(noise: np.ndarray, stddev: float) -> bool:
+    """False alarms: Kolmogorov and Smirnov 1e-4; the variance of 4e6 numbers has a stddev of 0.07%, so 0.5% 1e-12."""
+    fits = stats.kstest(noise[: 10**6] / stddev, "norm").pvalue > 1e-4
+    return bool(fits and abs(np.var(noise) / stddev**2 - 1) < 0.005)
+
+
+def test_the_noise_of_a_histogram():
+    noise = noisy_histogram(NOBODY, NOBODY, 4 * 10**6, 2.5, Randomness())
+    assert looks_normal(noise, 2.5)
+    assert not looks_normal(noise * 0.99, 2.5)
+    assert np.array_equal(noise * LATTICE, np.rint(noise * LATTICE))
+
+
+def test_the_noise_of_a_gradient_without_anybody():
+    noise = noisy_gradient([], 4 * 10**6, 0.5, 4.0, Randomness())
+    assert looks_normal(noise, 2.0)
+    spacing = 2.0 / LATTICE
+    assert np.array_equal(noise / spacing, np.rint(noise / spacing))
+
+
+def test_tails_and_independence():
+    """False alarm 6e-5: seven figures, each 4.4 standard deviations wide (1e-5)."""
+    numbers = Randomness().normal(2 * 10**6)
+    for threshold in (2, 3, 4):
+        expected = 2 * stats.norm.sf(threshold) * len(numbers)
+        assert abs(np.sum(np.abs(numbers) > threshold) - expected) < 4.4 * expected**0.5
+    half = len(numbers) // 2
+    for other in (numbers[half:], np.roll(numbers[:half], 1)):  # partners of Box and Muller; neighbours
+        for power in (1, 2):
+            assert abs(np.corrcoef(numbers[:half] ** power, other**power)[0, 1]) < 4.4 / half**0.5
+
+
+def test_uniform_numbers_are_open_and_flat():
+    """False alarm 1e-4."""
+    numbers = Randomness().uniform(10**6)
+    assert 0 < numbers.min() and numbers.max() < 1
+    assert stats.kstest(numbers, "uniform").pvalue > 1e-4
+
+
+def test_no_seed_has_an_effect():
+    import torch
+
+    def draw() -> np.ndarray:
+        random.seed(1)
+        np.random.seed(1)
+        torch.manual_seed(1)
+        return noisy_histogram(NOBODY, NOBODY, 8, 1.0, Randomness())
+
+    assert not np.array_equal(draw(), draw())
+    known = Randomness.for_tests(bytes(32)).normal(5)
+    draw()
+    assert np.array_equal(known, Randomness.for_tests(bytes(32)).normal(5))
+
+
+def test_the_stream_is_chacha20():
+    """RFC 8439, appendix A.1, first test vector."""
+    first = Randomness.for_tests(bytes(32)).uniform(1)[0]
+    word = int.from_bytes(bytes.fromhex("76b8e0ada0f13d90"), "little")
+    assert first == ((word >> 11) + 0.5) * 2.0**-53
+
+
+def test_the_stream_goes_on_under_a_new_key(monkeypatch):
+    monkeypatch.setattr(randomness_module, "REKEY_BYTES", 1 << 10)
+    numbers = Randomness().uniform(64 * 50)
+    assert len(set(numbers)) == len(numbers)
+    chunks = Randomness()
+    numbers = np.concatenate([chunks.uniform(100) for _ in range(50)])
+    assert len(set(numbers)) == len(numbers)
+
+
+FORK = """
+import os
+from synth.errors import RunError
+from synth.privacy.randomness import Randomness
+randomness = Randomness()
+if os.fork() == 0:
+    try:
+        randomness.normal(1)
+    except RunError:
+        os._exit(7)
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.wait()[1]) == 7
+"""
+
+
+def test_a_fork_cannot_repeat_the_noise():
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    subprocess.run([sys.executable, "-c", FORK], check=True, env=environment)
+
+
+@pytest.mark.parametrize("noise_multiplier", [0.0, -1.0, float("nan"), float("inf"), 1e-9])
+def test_no_noise_is_refused(noise_multiplier):
+    with pytest.raises(RunError):
+        noisy_histogram(NOBODY, NOBODY, 3, noise_multiplier, Randomness())
+    with pytest.raises(RunError):
+        noisy_gradient([], 3, 1.0, noise_multiplier, Randomness())
+
+
+@pytest.mark.parametrize("max_grad_norm", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_clipping_norm_that_clips_nothing_is_refused(max_grad_norm):
+    with pytest.raises(RunError):
+        noisy_gradient([], 3, max_grad_norm, 1.0, Randomness())
+
+
+def test_a_released_sum_is_the_sum_and_its_noise():
+    """False alarm 1e-9: 6 standard deviations."""
+    cells = np.repeat([0, 1, 2], [500, 300, 200])
+    counts = noisy_histogram(cells, np.full(1000, LATTICE), 3, 1.5, Randomness())
+    assert counts == pytest.approx([500, 300, 200], abs=6.2 * 1.5)
+    rows = np.tile(np.array([1e6, 0, -1e6], dtype=np.float32), (400, 1))
+    total = noisy_gradient([rows[:100], rows[100:]], 3, 2.0, 0.5, Randomness())
+    assert total == pytest.approx([400 * 2 / 2**0.5, 0, -400 * 2 / 2**0.5], abs=6.2 * 1.0 + 0.01)
