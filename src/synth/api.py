@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-
-
 from collections.abc import Iterable, Mapping
-
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +28,9 @@ Selection = str | Iterable[str]
 class Project:
     """A project at ``path`` (or above it). Loads its files; raises ProjectError with every problem at once."""
 
-    def __init__(self, path: str | Path = ".", target: str | None = None, vars: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, path: str | Path = ".", target: str | None = None, vars: Mapping[str, Any] | None = None
+    ) -> None:
         self.root = loader.find_root(Path(path).resolve())
         self.project = loader.load(self.root, vars)
         self.settings = self.project.settings
@@ -71,13 +70,21 @@ class Project:
     # verbs with effects
 
     def run(
-        self, select: Selection = (), exclude: Selection = (), full_refresh: bool = False, listener: Listener | None = None
+        self,
+        select: Selection = (),
+        exclude: Selection = (),
+        full_refresh: bool = False,
+        listener: Listener | None = None,
     ) -> Results:
         """Builds the selected models in order; a failed model's children are skipped. Raises BudgetError before any row."""
         return self._build(select, exclude, full_refresh, listener, run=True, test=False)
 
     def build(
-        self, select: Selection = (), exclude: Selection = (), full_refresh: bool = False, listener: Listener | None = None
+        self,
+        select: Selection = (),
+        exclude: Selection = (),
+        full_refresh: bool = False,
+        listener: Listener | None = None,
     ) -> Results:
         """Run and test in order; children of a model that failed, or whose tests failed, are skipped."""
         return self._build(select, exclude, full_refresh, listener, run=True, test=True)
@@ -97,7 +104,13 @@ class Project:
     # how
 
     def _build(
-        self, select: Selection, exclude: Selection, full_refresh: bool, listener: Listener | None, run: bool, test: bool
+        self,
+        select: Selection,
+        exclude: Selection,
+        full_refresh: bool,
+        listener: Listener | None,
+        run: bool,
+        test: bool,
     ) -> Results:
         from synth.build import SINGULAR, Build, Wanted
         from synth.runtime.listener import Listener
@@ -105,7 +118,9 @@ class Project:
 
         compiled = self.compile()
         listener = listener or Listener()
-        wanted = Wanted(self._models(select, exclude, tests=test), self._tests(select, exclude) if test else (), run, test)
+        wanted = Wanted(
+            self._models(select, exclude, tests=test), self._tests(select, exclude) if test else (), run, test
+        )
         if run:
             listener.planned(tuple(compiled.synthetic[n] for n in wanted.models if n in compiled.synthetic))
         with self._warehouse(read_only=False) as warehouse:
@@ -134,7 +149,9 @@ class Project:
         names = tuple(n.name for n in nodes if n.kind == "model" and n.zone != "private")
         if not names and not (tests and any(n.kind == "test" for n in nodes)):
             kinds = ", ".join(sorted({f"{n.zone} {n.kind}" for n in nodes}))
-            raise UsageError(f"the selection holds no synthetic or public model, only: {kinds}", "See them with: synth ls")
+            raise UsageError(
+                f"the selection holds no synthetic or public model, only: {kinds}", "See them with: synth ls"
+            )
         return names
 
     def _tests(self, select: Selection, exclude: Selection) -> tuple[str, ...]:

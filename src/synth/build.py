@@ -103,7 +103,9 @@ class Build:
 
     def _keep(self, model: str, relation: str, description: str, results: Iterable[ExpectationResult]) -> None:
         self.suites.append(
-            SuiteResult(model=model, relation=relation, description=description, run_time=_now(), results=tuple(results))
+            SuiteResult(
+                model=model, relation=relation, description=description, run_time=_now(), results=tuple(results)
+            )
         )
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from synth import __version__
 from synth.errors import SynthError, UsageError
+from synth.version import __version__
 
 if TYPE_CHECKING:
     from synth.api import Project
@@ -28,7 +28,9 @@ _project_options = [
     click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
 ]
 _selection_options = [
-    click.option("-s", "--select", multiple=True, metavar="SELECTOR", help="Such as: admissions, +admissions, tag:hospital."),
+    click.option(
+        "-s", "--select", multiple=True, metavar="SELECTOR", help="Such as: admissions, +admissions, tag:hospital."
+    ),
     click.option("--exclude", multiple=True, metavar="SELECTOR", help="What to leave out of the selection."),
 ]
 _refresh = click.option("-f", "--full-refresh", is_flag=True, help="Fit again where a paid generator could be reused.")
@@ -87,7 +89,9 @@ def compile_(project_dir: str, target: str | None, variables: str | None, quiet:
     project = _project(project_dir, target, variables)
     compiled = project.compile()
     if not quiet:
-        counts = f"{len(compiled.synthetic)} synthetic, {len(compiled.public)} public, {len(compiled.tests)} singular tests"
+        counts = (
+            f"{len(compiled.synthetic)} synthetic, {len(compiled.public)} public, {len(compiled.tests)} singular tests"
+        )
         click.echo(f"Compiled {counts} to {project.settings.target_path}/")
 
 
@@ -110,7 +114,13 @@ def plan(project_dir: str, target: str | None, variables: str | None, quiet: boo
 @cli.command()
 @_with([*_project_options, *_selection_options, _refresh])
 def run(
-    project_dir: str, target: str | None, variables: str | None, quiet: bool, select: Any, exclude: Any, full_refresh: bool
+    project_dir: str,
+    target: str | None,
+    variables: str | None,
+    quiet: bool,
+    select: Any,
+    exclude: Any,
+    full_refresh: bool,
 ) -> None:
     """Reserve budget, prepare, fit, sample and land the selected models.
 
@@ -133,7 +143,13 @@ def test(project_dir: str, target: str | None, variables: str | None, quiet: boo
 @cli.command()
 @_with([*_project_options, *_selection_options, _refresh])
 def build(
-    project_dir: str, target: str | None, variables: str | None, quiet: bool, select: Any, exclude: Any, full_refresh: bool
+    project_dir: str,
+    target: str | None,
+    variables: str | None,
+    quiet: bool,
+    select: Any,
+    exclude: Any,
+    full_refresh: bool,
 ) -> None:
     """Run and test in order; children of a failure are skipped.
 
@@ -151,7 +167,11 @@ def ls(project_dir: str, target: str | None, variables: str | None, quiet: bool,
     """List the selected sources, models and singular tests."""
     for node in _project(project_dir, target, variables).ls(select, exclude):
         prefix = {"source": "source:", "test": "test:"}.get(node.kind, "")
-        click.echo(f"{prefix}{node.name}" if quiet else f"{prefix + node.name:40} {node.materialized if node.kind == 'model' else node.kind}")
+        click.echo(
+            f"{prefix}{node.name}"
+            if quiet
+            else f"{prefix + node.name:40} {node.materialized if node.kind == 'model' else node.kind}"
+        )
 
 
 @cli.command()
@@ -181,12 +201,12 @@ def ledger(project_dir: str, target: str | None, variables: str | None, quiet: b
         rows = [(e.time, e.kind, e.population, e.model, e.id) for e in found.history()]
         click.echo(table(["time", "kind", "population", "model", "id"], rows))
         return
-    names = ["population", "spent", "left", "cap", "delta", "set by", "entries", "open"]
+    names = ["population", "spent", "left", "cap", "delta", "set by", "open"]
     click.echo(
         table(
             names,
             [
-                (s.population, f"{s.spent:.4f}", f"{s.left:.4f}", f"{s.cap:g}", f"{s.delta:g}", s.approver, s.entries, s.reserved_open)
+                (s.population, f"{s.spent:.4f}", f"{s.left:.4f}", f"{s.cap:g}", f"{s.delta:g}", s.approver, s.reserved_open)
                 for s in found.summary()
             ],
         )
@@ -195,7 +215,9 @@ def ledger(project_dir: str, target: str | None, variables: str | None, quiet: b
 
 @cli.command()
 @_with(_project_options)
-@click.option("--all", "everything", is_flag=True, help="Also fitted generators and the tables: fitting again spends budget.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Also fitted generators and the tables: fitting again spends budget."
+)
 def clean(project_dir: str, target: str | None, variables: str | None, quiet: bool, everything: bool) -> None:
     """Remove from target/ what can be made again for nothing. The ledger always stays."""
     removed = _project(project_dir, target, variables).clean(everything)
@@ -261,7 +283,9 @@ def main() -> None:
     except OSError as error:
         _fail(f"{error.filename or 'a file'}: {error.strerror}", 1)
     except Exception as error:  # a bug: its message could quote data, so only its place is shown
-        _fail(f"synth has a bug: {_where(error)}. Please report it; set SYNTH_DEBUG=1 to see all, which may show data.", 1)
+        _fail(
+            f"synth has a bug: {_where(error)}. Please report it; set SYNTH_DEBUG=1 to see all, which may show data.", 1
+        )
 
 
 def _where(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""T9: the ledger grants exactly up to the cap, forgets nothing, charges nothing twice, and knows when it was changed."""
+"""T9: the ledger grants exactly up to the cap, loses nothing, charges nothing twice, and knows when it was changed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -148,13 +149,11 @@ def test_only_its_owner_may_read_a_new_ledger(ledger):
 
 
 def change(ledger: Ledger, *statements: str) -> None:
-    database = sqlite3.connect(ledger.path)
-    for name in ("entry_is_never_changed", "entry_is_never_removed"):
-        database.execute(f"DROP TRIGGER {name}")
-    for statement in statements:
-        database.execute(statement)
-    database.commit()
-    database.close()
+    with closing(sqlite3.connect(ledger.path)) as database:
+        database.create_function("link", 2, chain._link)
+        for statement in ("DROP TRIGGER entry_is_never_changed", "DROP TRIGGER entry_is_never_removed", *statements):
+            database.execute(statement)
+        database.commit()
 
 
 def head_of(sequence: int) -> str:
@@ -201,30 +200,24 @@ def test_changes_are_found_by_every_method(ledger, tmp_path, statements, complai
 def test_an_edit_with_a_new_hash_breaks_the_next_link(ledger):
     for _ in range(3):
         reserve(ledger)
-    database = sqlite3.connect(ledger.path)
-    database.create_function("link", 2, chain._link)
-    database.execute("DROP TRIGGER entry_is_never_changed")
-    database.execute(CHEAPER)
-    database.execute(NEW_HASH)
-    database.commit()
+    change(ledger, CHEAPER, NEW_HASH)
     with pytest.raises(LedgerError, match="its entry 3, or the hash of the one before it, was changed"):
         ledger.verify()
 
 
 def test_ordinary_hands_cannot_change_an_entry(ledger):
     reserve(ledger)
-    database = sqlite3.connect(ledger.path)
-    for statement in ("UPDATE entry SET body = '{}'", "DELETE FROM entry"):
-        with pytest.raises(sqlite3.IntegrityError, match="append only"):
-            database.execute(statement)
+    with closing(sqlite3.connect(ledger.path)) as database:
+        for statement in ("UPDATE entry SET body = '{}'", "DELETE FROM entry"):
+            with pytest.raises(sqlite3.IntegrityError, match="append only"):
+                database.execute(statement)
 
 
 def test_files_that_are_no_ledger(tmp_path):
     text, other, folder = tmp_path / "text.db", tmp_path / "other.db", tmp_path / "folder.db"
     text.write_text("not a database at all " * 100)
-    database = sqlite3.connect(other)
-    database.execute("CREATE TABLE t (x)")
-    database.close()
+    with closing(sqlite3.connect(other)) as database:
+        database.execute("CREATE TABLE t (x)")
     folder.mkdir()
     for path, complaint in ((text, "not a database"), (other, "of something else"), (folder, "cannot be opened")):
         for use in (Ledger(path).history, lambda path=path: reserve(Ledger(path))):
@@ -244,19 +237,17 @@ def test_a_damaged_file_is_an_error_in_plain_words(ledger):
 def test_a_ledger_that_is_held_too_long(ledger, monkeypatch):
     reserve(ledger)
     monkeypatch.setattr(chain, "BUSY_SECONDS", 0.05)
-    holder = sqlite3.connect(ledger.path, isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
-    with pytest.raises(LedgerError, match="another run has held it"):
-        reserve(ledger)
-    holder.close()
+    with closing(sqlite3.connect(ledger.path, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerError, match="another run has held it"):
+            reserve(ledger)
     reserve(ledger)
 
 
 def test_a_later_format_is_not_guessed_at(ledger):
     reserve(ledger)
-    database = sqlite3.connect(ledger.path)
-    database.execute("PRAGMA user_version = 2")
-    database.close()
+    with closing(sqlite3.connect(ledger.path)) as database:
+        database.execute("PRAGMA user_version = 2")
     with pytest.raises(LedgerError, match="format 2"):
         ledger.history()
 
@@ -397,7 +388,7 @@ def test_a_run_that_is_killed_between_reserve_and_spend_has_paid(tmp_path):
     (summary,) = ledger.summary()
     assert (summary.reserved_open, summary.spent) == (1, epsilon([gaussian(4.0)], DELTA))
     with pytest.raises(BudgetError):
-        reserve(ledger, noise=1.75)
+        reserve(ledger, noise=1.5)
 
 
 def test_sixteen_runs_at_once_are_granted_exactly_up_to_the_cap(tmp_path):

@@ -55,7 +55,7 @@ class SyntheticModel(Artifact):
         return f"synthetic.{self.name}"
 
     def fit_fingerprint(self) -> str:
-        """SHA-256 over everything that a fit obeys: a change of it, and only that, means a new fit and a new payment."""
+        """SHA-256 over everything that a fit obeys; only a change of it means a new fit and a new payment."""
         plan = self.plan.model_copy(update={"rows": None, "why": ()})
         parts = [plan.model_dump_json(), self.prepare_sql, *(f"{v.name}:{v.sql}" for v in self.views)]
         parts += [source.model_dump_json(include={"name", "table"}) for source in self.sources]

@@ -1,4 +1,4 @@
-"""The SQL before the mechanism keeps people apart: each row of a private or synthetic model depends on one source row.
+"""The SQL before the mechanism keeps people apart: a row of a private or synthetic model depends on one source row.
 
 Anything else (aggregates, windows, limits, joins, chance) would let one person move other people's rows, and the guarantee
 would no longer hold. What is not known to be harmless is refused.
@@ -41,7 +41,7 @@ class Functions:
 
     @classmethod
     def of(cls, connection: duckdb.DuckDBPyConnection) -> Functions:
-        """Scalar functions with the same answer each time (none whose name also aggregates), and a few harmless macros."""
+        """Scalar functions with the same answer each time, none whose name also aggregates, and some macros."""
         rows = connection.execute(
             """
             select function_name from duckdb_functions() group by all
@@ -57,7 +57,9 @@ def statement(node: dict[str, Any], functions: Functions) -> Iterator[Breach]:
         yield Breach("union, intersect, except and values are not allowed here", 0)
         return
     for modifier in node.get("modifiers", []):
-        yield Breach(f"{_MODIFIERS.get(modifier['type'], modifier['type'].lower())} is not allowed here", _first(modifier))
+        yield Breach(
+            f"{_MODIFIERS.get(modifier['type'], modifier['type'].lower())} is not allowed here", _first(modifier)
+        )
     if node.get("cte_map", {}).get("map"):
         yield Breach("with is not allowed here", 0)
     for clause, words in _EMPTY_CLAUSES.items():

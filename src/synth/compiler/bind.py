@@ -1,4 +1,4 @@
-"""Binds SQL to empty stub tables in memory, so that a wrong column is an error of the user's file before anything runs."""
+"""Binds SQL to empty stub tables in memory: a wrong column is an error of the user's file before anything runs."""
 
 from __future__ import annotations
 

@@ -103,7 +103,9 @@ def _categorical(column: spec.CategoricalColumn, name: str, code: str, offset: O
     return ColumnSql(
         name=column.name,
         sql_type="bigint" if whole else "varchar",
-        read=f"try_cast(try_cast({name} as double) as bigint)" if whole else f"nullif(trim(cast({name} as varchar)), '')",
+        read=f"try_cast(try_cast({name} as double) as bigint)"
+        if whole
+        else f"nullif(trim(cast({name} as varchar)), '')",
         declare=f"case when {known} then {name}{unknown} end",
         code=f"list_position({values(levels)}, {name}) - 1",
         restore=f"list_extract({values(levels)}, {code} + 1)",
@@ -177,7 +179,9 @@ def _offset(
     low = math.ceil(offset.low.total_seconds() / step)
     high = math.floor(offset.high.total_seconds() / step)
     anchor = identifier(offset.anchor)
-    since = f"greatest({low}, least({high}, (epoch_us({name}) - epoch_us({anchor})) // {step * 1_000_000})){_plus(-low)}"
+    since = (
+        f"greatest({low}, least({high}, (epoch_us({name}) - epoch_us({anchor})) // {step * 1_000_000})){_plus(-low)}"
+    )
     cell = f"case when {name} is not null and {anchor} is not null then {since} end"  # least(1, null) is 1
     restore = _moved(anchor, f"({code}{_plus(low)})" if low else code, step, sql_type)
     layout = ColumnLayout(

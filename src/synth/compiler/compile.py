@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import synth
 from synth.artifacts.compiled import Compiled, Manifest, ManifestMetadata, ManifestNode, PublicModel, SingularTest
 from synth.artifacts.results import Expectation
 from synth.compiler import apart, bind, tree
@@ -13,6 +12,7 @@ from synth.compiler.synthetic import SyntheticCompiler
 from synth.errors import Problem, ProjectError
 from synth.graph.dag import Graph, Node
 from synth.project.loader import Project
+from synth.version import __version__
 
 
 def compile_project(project: Project, graph: Graph, calibrate: Calibrate) -> Compiled:
@@ -39,7 +39,7 @@ class _Compiler:
 
     def compile(self, node: Node) -> None:
         if node.kind == "source":
-            self.stubs.table(node.relation, {name: "varchar" for name in self._source_columns(node)})
+            self.stubs.table(node.relation, dict.fromkeys(self._source_columns(node), "varchar"))
             return
         before = len(self.problems)
         if node.zone != "public":
@@ -115,7 +115,7 @@ class _Compiler:
             expectations=self.maker.expectations,
             tests=self.tests,
             manifest=Manifest(
-                metadata=ManifestMetadata(synth_version=synth.__version__, project_name=self.graph.project),
+                metadata=ManifestMetadata(synth_version=__version__, project_name=self.graph.project),
                 nodes={n.id: self._manifest_node(n) for n in self.graph.nodes.values()},
             ),
         )
@@ -129,5 +129,3 @@ class _Compiler:
             compiled_path=None if node.kind == "source" or node.zone == "private" else self._compiled(node),
             fingerprint=model.fit_fingerprint() if model else None,
         )  # fmt: skip
-
-

@@ -39,7 +39,9 @@ class _Maker:
         self, column: str | None, check: str, description: str, gx: str, kwargs: dict[str, Any], breaks: str,
         label: str | None = None,
     ) -> Expectation:  # fmt: skip
-        return self.query(column, check, description, gx, kwargs, f"select * from {self.relation}\nwhere {breaks}\n", label)
+        return self.query(
+            column, check, description, gx, kwargs, f"select * from {self.relation}\nwhere {breaks}\n", label
+        )
 
     def query(
         self, column: str | None, check: str, description: str, gx: str, kwargs: dict[str, Any], sql: str,
@@ -96,7 +98,9 @@ def _rows(made: _Maker, table: spec.Table, plan: Plan) -> Iterator[Expectation]:
 def _column(made: _Maker, column: spec.Column) -> Iterator[Expectation]:
     name, sql = column.name, identifier(column.name)
     if not column.nullable:
-        yield made.make(name, "not_null", f"{name} is never null", "expect_column_values_to_not_be_null", {}, f"{sql} is null")
+        yield made.make(
+            name, "not_null", f"{name} is never null", "expect_column_values_to_not_be_null", {}, f"{sql} is null"
+        )
     if isinstance(column, spec.CategoricalColumn):
         yield _in_set(made, column, [*column.values, *([OTHER] if column.unknown == "other" else [])])
     elif isinstance(column, spec.BooleanColumn):
@@ -108,7 +112,9 @@ def _column(made: _Maker, column: spec.Column) -> Iterator[Expectation]:
             low, step = literal(column.bounds[0]), literal(column.rounding)
             grid = f"round({low} + round(({sql} - {low}) / {step}) * {step}, {places})"
             what = f"{name} is a multiple of {column.rounding} from {column.bounds[0]}"
-            yield made.make(name, "rounding", what, "unexpected_rows_expectation", {"description": what}, f"{sql} <> {grid}")
+            yield made.make(
+                name, "rounding", what, "unexpected_rows_expectation", {"description": what}, f"{sql} <> {grid}"
+            )
     elif isinstance(column, spec.DateColumn | spec.DatetimeColumn):
         yield from _moment(made, column)
 

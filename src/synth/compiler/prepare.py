@@ -1,8 +1,8 @@
 """Prepare: private rows to integer codes, in one statement of DuckDB SQL.
 
-Each output row is ``"#unit"`` (from 0), ``"#position"`` within the unit (from 1), then one code per modelled column, ``"#1"``
-and on. Rows without a unit, and rows with a null where the column is not nullable, are left out; a unit keeps at most its
-cap of rows, chosen by a hash of the unit's own rows.
+Each output row is ``"#unit"`` (from 0), ``"#position"`` within the unit (from 1), then one code per modelled column,
+``"#1"`` and on. Rows without a unit, and rows with a null where the column is not nullable, are left out; a unit keeps at
+most its cap of rows, chosen by a hash of the unit's own rows.
 """
 
 from __future__ import annotations
@@ -15,10 +15,15 @@ from synth.compiler.sql import comma, identifier, indented, literal
 
 def prepare_sql(model_sql: str, columns: Sequence[ColumnSql], unit: str | None, cap: int, salt: str) -> str:
     """``unit``: the unit's column, None where each row is a unit; ``salt``: keeps the cap's choice apart between models."""
-    unit_sql = f"nullif(trim(cast({identifier(unit)} as varchar)), '')" if unit else "cast(row_number() over () as varchar)"
+    unit_sql = (
+        f"nullif(trim(cast({identifier(unit)} as varchar)), '')" if unit else "cast(row_number() over () as varchar)"
+    )
     names = [identifier(c.name) for c in columns]
     read = [f'{unit_sql} as "#unit"', *(f"{c.read} as {name}" for c, name in zip(columns, names, strict=True))]
-    declared = ['"#unit"', *(c.declare if c.declare == n else f"{c.declare} as {n}" for c, n in zip(columns, names, strict=True))]
+    declared = [
+        '"#unit"',
+        *(c.declare if c.declare == n else f"{c.declare} as {n}" for c, n in zip(columns, names, strict=True)),
+    ]
     needed = ['"#unit" is not null', *(f"{name} is not null" for name in _needed(columns))]
     own_row = ", ".join([literal(salt), '"#unit"', *(f"cast({name} as varchar)" for name in names)])
     codes = [f"{_code(c)} as {identifier(f'#{i}')}" for i, c in enumerate(columns, 1)]
@@ -66,7 +71,9 @@ def oddities_sql(model_sql: str, columns: Sequence[ColumnSql], unit: str | None)
         counts.append(f"count(*) filter (where {unreadable}) as {identifier(f'{column.name}: {column.unreadable}')}")
         if column.outside:
             outside = column.outside.replace(name, f"read.{name}")
-            counts.append(f"count(*) filter (where {outside}) as {identifier(f'{column.name}: outside the declaration')}")
+            counts.append(
+                f"count(*) filter (where {outside}) as {identifier(f'{column.name}: outside the declaration')}"
+            )
     names = [identifier(c.name) for c in columns]
     read = [f"{c.read.replace(name, f'input.{name}')} as {name}" for c, name in zip(columns, names, strict=True)]
     return f"""\

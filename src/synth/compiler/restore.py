@@ -39,7 +39,11 @@ def stub_types(columns: Sequence[OutputColumn]) -> Mapping[str, str]:
 
 
 def _output(column: OutputColumn) -> str:
-    keys = {"unit": '"#unit" + 1', "row": 'row_number() over (order by "#unit", "#position")', None: identifier(column.name)}
+    keys = {
+        "unit": '"#unit" + 1',
+        "row": 'row_number() over (order by "#unit", "#position")',
+        None: identifier(column.name),
+    }
     return keys[column.key]
 
 

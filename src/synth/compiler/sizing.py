@@ -22,8 +22,19 @@ def size(
     rate = min(1.0, 512 / units)
 
     def events(sigma: float) -> tuple[Event, ...]:
-        return (Gaussian(name=MARGINALS, noise_multiplier=ms, count=n), SubsampledGaussian(name=DP_SGD, noise_multiplier=sigma, sample_rate=rate, steps=200))
+        return (
+            Gaussian(name=MARGINALS, noise_multiplier=ms, count=n),
+            SubsampledGaussian(name=DP_SGD, noise_multiplier=sigma, sample_rate=rate, steps=200),
+        )
 
     sigma = calibrate(epsilon, delta, events)
-    training = Training(sample_rate=rate, steps=200, noise_multiplier=sigma, max_grad_norm=1.0, learning_rate=1e-2, expected_batch_units=rate * units, seed=seed)
+    training = Training(
+        sample_rate=rate,
+        steps=200,
+        noise_multiplier=sigma,
+        max_grad_norm=1.0,
+        learning_rate=1e-2,
+        expected_batch_units=rate * units,
+        seed=seed,
+    )
     return Network(latent=8, hidden=64, basis=4), training, 20, levels, events(sigma)

@@ -32,7 +32,13 @@ class SyntheticCompiler:
     def __init__(
         self, project: Project, graph: Graph, stubs: Stubs, functions: apart.Functions, calibrate: Calibrate
     ) -> None:
-        self.project, self.graph, self.stubs, self.functions, self.calibrate = project, graph, stubs, functions, calibrate
+        self.project, self.graph, self.stubs, self.functions, self.calibrate = (
+            project,
+            graph,
+            stubs,
+            functions,
+            calibrate,
+        )
         self.models: dict[str, SyntheticModel] = {}
         self.expectations: dict[str, tuple[Expectation, ...]] = {}
 
@@ -73,7 +79,8 @@ class SyntheticCompiler:
             prepare_sql=prepare_sql(sql, columns, promise.unit, promise.max_rows_per_unit, node.name),
             oddities_sql=oddities_sql(sql, columns, promise.unit),
             restore_sql=restore_sql(columns, offsets.order([c.name for c in columns], {c.name: c.anchor for c in columns})),
-            land_sql=land_sql(node.name, outputs), columns=outputs, constraints=held + _still_bounded(table, found), plan=plan, budget=self._budget(promise),
+            land_sql=land_sql(node.name, outputs), columns=outputs, constraints=held + _still_bounded(table, found),
+            plan=plan, budget=self._budget(promise),
         )  # fmt: skip
         self._bind_own(model, columns)
         self.models[node.name] = model
@@ -84,7 +91,7 @@ class SyntheticCompiler:
         """The SQL that synth itself wrote must bind too; a failure here is a bug of synth's and raises as one."""
         self.stubs.types(model.prepare_sql)
         self.stubs.types(model.oddities_sql)
-        codes = {'#unit': "bigint", "#position": "bigint"} | {f"#{i}": "bigint" for i, _ in enumerate(columns, 1)}
+        codes = {"#unit": "bigint", "#position": "bigint"} | {f"#{i}": "bigint" for i, _ in enumerate(columns, 1)}
         body = ", ".join(f"{identifier(n)} {t}" for n, t in codes.items())
         self.stubs.connection.execute(f"create or replace temp table codes ({body})")
         self.stubs.types(model.restore_sql)
@@ -114,20 +121,26 @@ class SyntheticCompiler:
         for name in bind.names_match((c.name for c in table.columns), given):
             index = next(i for i, c in enumerate(table.columns) if c.name == name)
             fix = f"Add it to the select of {node.file}, or remove it here."
-            yield Problem(node.declared.place("columns", index, "name"), f"the model's SQL gives no column '{name}'", fix)
+            yield Problem(
+                node.declared.place("columns", index, "name"), f"the model's SQL gives no column '{name}'", fix
+            )
 
     def _references(self, declared: Declared) -> Iterator[Problem]:
         table = declared.table
         names = [c.name for c in table.columns]
         keys = {c.name.casefold() for c in table.columns if isinstance(c, spec.KeyColumn)}
-        wanted = [(table.primary_key, ("primary_key",))] if table.primary_key else []
-        wanted += [(f.column, ("foreign_keys", str(i))) for i, f in enumerate(table.foreign_keys)]
-        for name, path in wanted:
-            place = declared.place(*(int(p) if p.isdigit() else p for p in path))
+        wanted: list[tuple[str, Place]] = []
+        if table.primary_key:
+            wanted.append((table.primary_key, declared.place("primary_key")))
+        for i, foreign in enumerate(table.foreign_keys):
+            wanted.append((foreign.column, declared.place("foreign_keys", i, "column")))
+        for name, place in wanted:
             if bind.names_match([name], names):
                 yield Problem(place, f"there is no column '{name}'", nearest(name, names))
             elif name.casefold() not in keys:
-                yield Problem(place, f"the column '{name}' is not of type key", f"Declare it as {{name: {name}, type: key}}.")
+                yield Problem(
+                    place, f"the column '{name}' is not of type key", f"Declare it as {{name: {name}, type: key}}."
+                )
         for i, foreign in enumerate(table.foreign_keys):
             if foreign.references not in self.project.tables:
                 fix = nearest(foreign.references, self.project.tables)
@@ -141,14 +154,16 @@ class SyntheticCompiler:
         privacies = {s.source.source.privacy for s in self.graph.private_sources(node) if s.source}
         if len(privacies) != 1:
             what = "reads no source" if not privacies else "reads sources with different privacy units or populations"
-            problems.append(Problem(node.place, f"the synthetic model '{node.name}' {what}", "Read exactly one population."))
+            problems.append(
+                Problem(node.place, f"the synthetic model '{node.name}' {what}", "Read exactly one population.")
+            )
             return None
         privacy = privacies.pop()
         before = len(problems)
         budget = self.project.settings.budgets.get(privacy.population)
         if budget is None:
             what = f"the population '{privacy.population}' has no budget"
-            fix = f"Add to synth_project.yml: budgets: {{{privacy.population}: {{epsilon: 3.0, approver: \"who decides\"}}}}"
+            fix = f'Add to synth_project.yml: budgets: {{{privacy.population}: {{epsilon: 3.0, approver: "who decides"}}}}'
             problems.append(Problem(node.place, what, fix))
         epsilon = node.config.epsilon
         if epsilon is None:
@@ -159,7 +174,9 @@ class SyntheticCompiler:
         unit = None if privacy.one_row_per_unit else privacy.unit
         if unit and not isinstance(names.get(unit.casefold()), spec.KeyColumn):
             fix = f"Add to its columns: {{name: {unit}, type: key}}."
-            problems.append(Problem(declared.place("columns", key=True), f"the unit '{unit}' is not among the key columns", fix))
+            problems.append(
+                Problem(declared.place("columns", key=True), f"the unit '{unit}' is not among the key columns", fix)
+            )
         delta = node.config.delta or (budget.delta if budget else spec.MAX_DELTA)
         if delta >= 1 / privacy.units:
             what = f"delta {delta:g} is not below 1/units: it would allow one person's rows to be published"
@@ -193,7 +210,9 @@ class SyntheticCompiler:
             try:
                 parsed = tree.parse(self.stubs.connection, f"select ({sql}\n)")
             except tree.SyntaxProblem as problem:
-                problems.append(Problem(place, f"the constraint is not SQL: {problem.what}", "Write a boolean expression."))
+                problems.append(
+                    Problem(place, f"the constraint is not SQL: {problem.what}", "Write a boolean expression.")
+                )
                 continue
             if len(parsed["select_list"]) != 1 or parsed.get("from_table", {}).get("type") != "EMPTY":
                 problems.append(Problem(place, "the constraint is not one expression", "Write one boolean expression."))
@@ -201,7 +220,9 @@ class SyntheticCompiler:
             breaches = list(apart.expression(parsed["select_list"], self.functions))
             problems += [Problem(place, b.what, "A constraint looks at one row.") for b in breaches]
             used = [n for item in tree.walk(parsed) if (n := tree.column(item.node)) and n.casefold() in keys]
-            problems += [Problem(place, f"'{n}' is a key: its values are made after the constraint is held", "") for n in used]
+            problems += [
+                Problem(place, f"'{n}' is a key: its values are made after the constraint is held", "") for n in used
+            ]
             made.append((Constraint(name=" ".join(name.split()), sql=sql.strip()), place))
             trees.append(parsed["select_list"][0])
         return made, trees
@@ -254,7 +275,9 @@ def _names(declared: Declared) -> Iterator[Problem]:
         if name.casefold() in seen:
             yield Problem(place, f"the column '{name}' is declared twice", "Names of columns ignore case.")
         if name.startswith("#"):
-            yield Problem(place, f"the column '{name}' begins with #", "Such names are kept for codes; rename it in SQL.")
+            yield Problem(
+                place, f"the column '{name}' begins with #", "Such names are kept for codes; rename it in SQL."
+            )
         seen[name.casefold()] = name
 
 
@@ -268,7 +291,9 @@ def _offset_problems(declared: Declared, found: Mapping[str, Offset]) -> Iterato
         if anchor is None:
             yield Problem(place, f"there is no column '{anchor_name}'", nearest(anchor_name, columns))
         elif anchor.type != column.type:
-            yield Problem(place, f"'{anchor_name}' is of type {anchor.type}, not {column.type}", "Both must be of one type.")
+            yield Problem(
+                place, f"'{anchor_name}' is of type {anchor.type}, not {column.type}", "Both must be of one type."
+            )
         elif anchor.nullable and not column.nullable:
             yield Problem(place, f"'{anchor_name}' may be null, so '{column.name}' may be, too", "Add nullable: true.")
         elif offsets.circle(column.name, {name: o.anchor for name, o in found.items()}):

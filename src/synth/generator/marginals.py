@@ -16,7 +16,9 @@ ROWS_PER_UNIT = "rows per unit"
 CERTAIN = 4.0  # noise stddevs a range must hold before it is split
 
 
-def measure(values: Integers, rows_per_unit: Integers, weights: Integers, plan: Plan, curator: Curator) -> tuple[Levels, ...]:
+def measure(
+    values: Integers, rows_per_unit: Integers, weights: Integers, plan: Plan, curator: Curator
+) -> tuple[Levels, ...]:
     """Levels of every column, then of the rows per unit where a unit may have several.
 
     ``values`` is int64[rows, columns]; ``rows_per_unit`` int64[rows] repeats a unit's count on each of its rows;

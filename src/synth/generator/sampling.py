@@ -12,10 +12,14 @@ from synth.generator.network import Columns, Network
 CHUNK = 1 << 14  # rows drawn at once
 
 
-def draw(network: Network, columns: Columns, sizes: Integers | None, rows: int, random: np.random.Generator) -> Integers:
+def draw(
+    network: Network, columns: Columns, sizes: Integers | None, rows: int, random: np.random.Generator
+) -> Integers:
     """Levels int64[rows, columns]. ``sizes`` int64[rows] is the given level of the last column, if it is given."""
     parts = [
-        _chunk(network, columns, None if sizes is None else sizes[start : start + CHUNK], min(CHUNK, rows - start), random)
+        _chunk(
+            network, columns, None if sizes is None else sizes[start : start + CHUNK], min(CHUNK, rows - start), random
+        )
         for start in range(0, rows, CHUNK)
     ]
     return np.concatenate(parts) if parts else np.zeros((0, len(columns.bases)), np.int64)
@@ -24,7 +28,9 @@ def draw(network: Network, columns: Columns, sizes: Integers | None, rows: int, 
 def _chunk(
     network: Network, columns: Columns, given: Integers | None, rows: int, random: np.random.Generator
 ) -> Integers:
-    latent = torch.from_numpy(random.standard_normal((CHUNK if given is not None else rows, network.latent), np.float32))
+    latent = torch.from_numpy(
+        random.standard_normal((CHUNK if given is not None else rows, network.latent), np.float32)
+    )
     with torch.no_grad():
         logits = columns.logits(network.decode(latent))
         shares = [torch.softmax(part.double(), -1).numpy() for part in logits]

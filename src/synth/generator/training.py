@@ -59,7 +59,12 @@ def loss(network: torch.nn.Module, columns: Columns, levels: Tensor, weights: Te
 
 
 def train(
-    network: Network, columns: Columns, units: Units, training: Training, curator: Curator, progress: Progress | None = None
+    network: Network,
+    columns: Columns,
+    units: Units,
+    training: Training,
+    curator: Curator,
+    progress: Progress | None = None,
 ) -> None:
     """Trains ``network`` in place; it ends as the average of the second half of the iterates."""
     parameters = list(network.parameters())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -27,7 +27,7 @@ class Node:
     file: str
     parents: tuple[str, ...]  # ids
     place: Place
-    config: spec.ModelConfig = spec.ModelConfig()
+    config: spec.ModelConfig = field(default_factory=spec.ModelConfig)
     sql: str = ""  # rendered; "" for a source
     text: SqlFile | None = None  # what the user wrote, if there is a SQL file
     declared: Declared | None = None
@@ -39,7 +39,7 @@ class Node:
 
     @property
     def materialized(self) -> str:
-        """"view" or "table" in the public zone, else the zone's name."""
+        """ "view" or "table" in the public zone, else the zone's name."""
         if self.zone != "public":
             return self.zone
         return self.config.materialized if self.config.materialized in ("view", "table") else "view"
@@ -95,7 +95,9 @@ def build(project: Project) -> Graph:
         problems += _zone_problems(node, zones, draft)
         nodes[node.id] = node
     for draft in tests:
-        node = _node(project, draft, "test", "public", spec.ModelConfig(), _parents(project, draft, zones, problems), zones)
+        node = _node(
+            project, draft, "test", "public", spec.ModelConfig(), _parents(project, draft, zones, problems), zones
+        )
         problems += _zone_problems(node, zones, draft)
         nodes[node.id] = node
     if problems:
@@ -144,7 +146,9 @@ def _render(
 
     def declared_columns() -> str:
         if declared is None:
-            raise RenderError(f"declared_columns() needs metadata, and no table '{name}' is declared", needle="declared_columns")
+            raise RenderError(
+                f"declared_columns() needs metadata, and no table '{name}' is declared", needle="declared_columns"
+            )
         return _columns(declared.table)
 
     names = {"config": set_config, "ref": ref, "source": source, "declared_columns": declared_columns}
@@ -212,7 +216,16 @@ def _source_nodes(project: Project) -> dict[str, Node]:
         for i, table in enumerate(declared.source.tables):
             name = f"{declared.source.name}.{table.name}"
             place = declared.place("tables", i)
-            node = Node(f"source.{project.settings.name}.{name}", name, "source", "private", place.file, (), place, source=declared)
+            node = Node(
+                f"source.{project.settings.name}.{name}",
+                name,
+                "source",
+                "private",
+                place.file,
+                (),
+                place,
+                source=declared,
+            )
             nodes[node.id] = node
     return nodes
 
@@ -223,7 +236,9 @@ def _parents(project: Project, draft: _Draft, zones: Mapping[str, Zone], problem
         declared = project.sources.get(source)
         tables = [t.name for t in declared.source.tables] if declared else []
         if declared is None:
-            problems.append(Problem(_reference(draft, source), f"there is no source '{source}'", nearest(source, project.sources)))
+            problems.append(
+                Problem(_reference(draft, source), f"there is no source '{source}'", nearest(source, project.sources))
+            )
         elif table not in tables:
             what = f"the source '{source}' declares no table '{table}'"
             problems.append(Problem(_reference(draft, table), what, nearest(table, tables)))
@@ -260,7 +275,8 @@ def _zone_problems(node: Node, zones: Mapping[str, Zone], draft: _Draft) -> Iter
     """One line in the DAG: private rows reach a public model only through a synthetic one."""
     if node.zone == "public":
         for source, table in draft.sources:
-            what = f"the {'test' if node.kind == 'test' else 'public model'} '{node.name}' reads the private table {source}.{table}"
+            reader = "test" if node.kind == "test" else "public model"
+            what = f"the {reader} '{node.name}' reads the private table {source}.{table}"
             fix = "Read a synthetic model with ref(), or make this one materialized='private'."
             yield Problem(_reference(draft, table), what, fix)
     for name in draft.refs:
@@ -281,7 +297,9 @@ def _sorted(project: Project, drafts: Mapping[str, _Draft], problems: list[Probl
             return
         if name in path:
             circle = " -> ".join([*path[path.index(name) :], name])
-            problems.append(Problem(drafts[name].place, f"the models refer to each other in a circle: {circle}", "Break it."))
+            problems.append(
+                Problem(drafts[name].place, f"the models refer to each other in a circle: {circle}", "Break it.")
+            )
             return
         path.append(name)
         for parent in drafts[name].refs:
@@ -292,5 +310,3 @@ def _sorted(project: Project, drafts: Mapping[str, _Draft], problems: list[Probl
     for name in sorted(drafts):
         visit(name)
     return list(done.values())
-
-

@@ -35,7 +35,9 @@ def parse(selection: str) -> tuple[tuple[Term, ...], ...]:
 def _term(text: str) -> Term:
     found = _TERM.match(text)
     if not found:
-        raise UsageError(f"'{text}' is not a selector", "For example: admissions, +admissions, tag:hospital, source:mimic+")
+        raise UsageError(
+            f"'{text}' is not a selector", "For example: admissions, +admissions, tag:hospital, source:mimic+"
+        )
     method, colon, value = found["body"].partition(":")
     if not colon:
         method, value = "fqn", found["body"]
@@ -71,7 +73,9 @@ def _reach(graph: Graph, term: Term) -> set[str]:
         raise UsageError(f"the selector '{term.text}' matches nothing", nearest(term.value, names))
     start = set(found)
     if term.childrens_parents:
-        found |= _walk(graph, found | _walk(graph, start, -1, up=False), -1, up=True) | _walk(graph, start, -1, up=False)
+        found |= _walk(graph, found | _walk(graph, start, -1, up=False), -1, up=True) | _walk(
+            graph, start, -1, up=False
+        )
     if term.up is not None:
         found |= _walk(graph, start, term.up, up=True)
     if term.down is not None:

@@ -153,7 +153,7 @@ class Ledger:
         self.history()
 
     def key(self) -> bytes:
-        """32 random bytes for digests that tell outsiders nothing; they are made with the file, which this makes too."""
+        """32 random bytes for digests that tell outsiders nothing. They are made with the file; this makes it too."""
         with self._chain.write() as page:
             return page.key
 

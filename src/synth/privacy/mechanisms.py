@@ -107,7 +107,9 @@ def _clip(batch: NDArray[np.float32], max_grad_norm: float, bound: float) -> Flo
     """The sum of the rows of [units, parameters], each scaled to a norm below ``bound`` and truncated to integers."""
     with np.errstate(all="ignore"):  # a warning would tell that a row was extreme
         rows = batch.astype(np.float64)
-        norms = np.sqrt(np.vecdot(rows, rows))  # not finite if and only if the row is not: no square overflows float64
+        norms = np.sqrt(
+            np.einsum("ij,ij->i", rows, rows)
+        )  # not finite if and only if the row is not: no square overflows float64
         rows *= ((1 - MARGIN) * bound / (norms + SOFTENING * max_grad_norm))[:, None]
         rows[~np.isfinite(norms)] = 0.0
         np.trunc(rows, out=rows)

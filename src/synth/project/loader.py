@@ -201,7 +201,9 @@ def _validate(model: type[S], document: yaml.Document, renderer: Renderer, probl
     try:
         parsed = model.model_validate({} if data is None else data)
     except ValidationError as error:
-        problems += [_problem(model, document, detail) for detail in error.errors(include_url=False, include_input=False)]
+        problems += [
+            _problem(model, document, detail) for detail in error.errors(include_url=False, include_input=False)
+        ]
         return None
     return parsed if len(problems) == before else None
 
@@ -261,7 +263,7 @@ _MISSING_FIX = {
     "bounds": "Bounds are public knowledge, never read from rows; for example bounds: [0, 120].",
     "values": "List every category that the documentation names; for example values: [F, M].",
     "units": "The public, approximate number of people behind the source; for example units: 50000.",
-    "approver": "Say who set this cap; for example approver: \"Information governance board\".",
+    "approver": 'Say who set this cap; for example approver: "Information governance board".',
 }
 
 

@@ -25,7 +25,7 @@ def _duration(value: Any) -> Any:
 
 def _no_number(value: Any) -> Any:
     if isinstance(value, int | float):
-        raise ValueError("must be a date in quotes, such as \"2100-01-01\"")
+        raise ValueError('must be a date in quotes, such as "2100-01-01"')
     return value
 
 
@@ -159,7 +159,9 @@ class IntegerColumn(_Column):
 class NumberColumn(_Column):
     type: Literal["number"]
     bounds: tuple[float, float] = Field(description="[lowest, highest], public knowledge")
-    rounding: float | None = Field(default=None, gt=0, description="values are multiples of this step from the lower bound")
+    rounding: float | None = Field(
+        default=None, gt=0, description="values are multiples of this step from the lower bound"
+    )
 
 
 class CategoricalColumn(_Column):
@@ -213,7 +215,9 @@ def _bounded_moment(column: DateColumn | DatetimeColumn) -> None:
     if (column.offset_from is None) != (column.offset_bounds is None):
         raise ValueError("offset_from and offset_bounds go together")
     if column.bounds is None and column.offset_from is None:
-        raise ValueError("needs bounds: [earliest, latest], public knowledge; for example bounds: [\"1900-01-01\", \"2030-01-01\"]")
+        raise ValueError(
+            'needs bounds: [earliest, latest], public knowledge; for example bounds: ["1900-01-01", "2030-01-01"]'
+        )
 
 
 Column = Annotated[

@@ -65,6 +65,7 @@ class _Reader:
             return self.mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.read(child, (*path, i)) for i, child in enumerate(node.value)]
+        assert isinstance(node, yaml.ScalarNode)
         return _scalar(node)
 
     def mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
@@ -84,7 +85,7 @@ class _Reader:
         return result
 
 
-def _scalar(node: yaml.Node) -> Hashable:
+def _scalar(node: yaml.ScalarNode) -> Hashable:
     text: str = node.value
     if node.style is not None:  # quoted or a block
         return text
@@ -109,7 +110,10 @@ def read(file: str, text: str) -> tuple[Document, list[Problem]]:
         mark = error.problem_mark or error.context_mark
         place = reader.at(mark) if mark else Place(file)
         what = " ".join(part for part in (error.context, error.problem) if part)
-        data, reader.problems = None, [Problem(place, f"this is not YAML: {what}", "Check indentation, quotes and colons.")]
+        data, reader.problems = (
+            None,
+            [Problem(place, f"this is not YAML: {what}", "Check indentation, quotes and colons.")],
+        )
     except yaml.YAMLError as error:
         data, reader.problems = None, [Problem(Place(file), f"this is not YAML: {error}", "Is the file UTF-8 text?")]
     return Document(file, reader.lines, data, reader.keys, reader.values), reader.problems

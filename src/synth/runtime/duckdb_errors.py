@@ -1,4 +1,4 @@
-"""DuckDB's messages quote cells and whole lines of private files. Here they become a code and a cure; the text stays private."""
+"""DuckDB's messages quote cells and lines of private files. Here they become a code and a cure; the text stays private."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ _PLAIN: tuple[tuple[type[duckdb.Error], str, str], ...] = (
     (duckdb.OutOfMemoryException, "DuckDB ran out of memory", "Raise memory_limit of the target in synth_project.yml."),
     (duckdb.ConversionException, "a value could not be converted", "Use try_cast in the model's SQL."),
     (duckdb.OutOfRangeException, "a value is out of its type's range", "Use try_cast in the model's SQL."),
-    (duckdb.IOException, "a file could not be read or written", "Check that it is there, whole, and that the disk has room."),
+    (
+        duckdb.IOException,
+        "a file could not be read or written",
+        "Check that it is there, whole, and that the disk has room.",
+    ),
 )
 
 
@@ -29,7 +33,9 @@ def private_errors(internal: Path, doing: str) -> Iterator[None]:
     except duckdb.Error as error:
         what, fix = next(((w, f) for kind, w, f in _PLAIN if isinstance(error, kind)), ("DuckDB refused", ""))
         log = keep(internal, f"{type(error).__name__}: {error}")
-        raise RunError(f"{doing}: {what} ({type(error).__name__})", f"{fix} DuckDB's own words, private: {log}".strip()) from None
+        raise RunError(
+            f"{doing}: {what} ({type(error).__name__})", f"{fix} DuckDB's own words, private: {log}".strip()
+        ) from None
 
 
 def keep(internal: Path, text: str) -> Path:

@@ -30,7 +30,7 @@ class Rows:
 
 
 def locate(root: Path, source: SourceTable) -> Path:
-    """The file that holds a source table: the table's own (any case of its name), or the DuckDB file it is in."""
+    """The file that holds a source table: the table's own, in any case of its name, or the DuckDB file it is in."""
     location = root / source.location
     if location.is_file():
         return location
@@ -112,7 +112,9 @@ class PrivateZone:
             if "lock" in str(error):
                 holder = lock_holder(str(error))
                 raise RunError(f"the source {source.name} is locked by {holder}", f"Close it: {path.name}.") from None
-            raise RunError(f"the source {source.name} is not a DuckDB file: {path.name}", "Check its location.") from None
+            raise RunError(
+                f"the source {source.name} is not a DuckDB file: {path.name}", "Check its location."
+            ) from None
         return f'select * from source_{number}."{source.table}"'
 
     def prepare(self) -> Rows:
@@ -135,7 +137,9 @@ class PrivateZone:
                 "select count(*) from information_schema.tables where table_name = 'reject_errors'"
             ).fetchone()
             if rejects and rejects[0]:
-                broken = self._connection.execute("select count(distinct (file_id, line)) from reject_errors").fetchone()
+                broken = self._connection.execute(
+                    "select count(distinct (file_id, line)) from reject_errors"
+                ).fetchone()
                 counts.append(("lines that are not CSV of this shape", int(broken[0]) if broken else 0))
         return counts
 
@@ -145,7 +149,7 @@ def _text(path: Path) -> str:
 
 
 def _csv(source: SourceTable, path: Path) -> str:
-    """Every column as text, nothing sniffed from the rows: one odd cell cannot change the table. A broken line is left out."""
+    """Every column as text, nothing sniffed from the rows: one odd cell changes no other. A broken line is left out."""
     names = _header(source, path)
     columns = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in names)
     return (
@@ -159,12 +163,14 @@ def _quoted(name: str) -> str:
 
 
 def _header(source: SourceTable, path: Path) -> list[str]:
-    opened = gzip.open(path, "rt", encoding="utf-8-sig", newline="") if path.suffix == ".gz" else path.open(encoding="utf-8-sig", newline="")
+    opener = gzip.open if path.suffix == ".gz" else open
     try:
-        with opened as file:
+        with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
             names = next(csv.reader(file), [])
     except (OSError, UnicodeDecodeError, csv.Error, EOFError):
-        raise RunError(f"the source {source.name} cannot be read: {path.name} is not CSV text in UTF-8", "Check the file.") from None
+        raise RunError(
+            f"the source {source.name} cannot be read: {path.name} is not CSV text in UTF-8", "Check the file."
+        ) from None
     folded = [name.casefold() for name in names]
     if not names or len(set(folded)) < len(folded) or "" in folded:
         what = "has no header" if not names else "has a header with empty or repeated names"

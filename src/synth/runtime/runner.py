@@ -1,4 +1,4 @@
-"""Builds models in DAG order: reserve, prepare, fit, spend, sample, land. Nothing before it is changed until it is whole."""
+"""Builds one model: reserve, prepare, fit, spend, sample, land. What was there stays until the new is whole."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ class Runner:
             else:
                 rows, epsilon, reused = self._synthetic(self.compiled.synthetic[name])
         except RunError as error:
-            return RunResult(model=name, kind=kind, status="error", seconds=time.monotonic() - started, message=str(error))
+            return RunResult(
+                model=name, kind=kind, status="error", seconds=time.monotonic() - started, message=str(error)
+            )
         return RunResult(
             model=name, kind=kind, status="success", seconds=time.monotonic() - started, rows=rows, epsilon=epsilon,
             reused=reused,
@@ -65,7 +67,9 @@ class Runner:
     def _public(self, model: PublicModel) -> int:
         missing = [p for p in self.compiled.parents[model.name] if not self.warehouse.has(self.compiled.relation(p))]
         if missing:
-            raise RunError(f"{model.name} reads {missing[0]}, which is not built", f"Run: synth build --select +{model.name}")
+            raise RunError(
+                f"{model.name} reads {missing[0]}, which is not built", f"Run: synth build --select +{model.name}"
+            )
         return self.warehouse.build_public(model)
 
     def _synthetic(self, model: SyntheticModel) -> tuple[int, float, bool]:
@@ -152,10 +156,12 @@ class Runner:
         if len(pending):
             worst = self.warehouse.worst_constraint(model)
             raise RunError(
-                f"{model.name}: {len(pending):,} of {len(sizes):,} units broke a constraint {MAX_ROUNDS} times, mostly: {worst}",
+                f"{model.name}: {len(pending):,} of {len(sizes):,} units broke a constraint {MAX_ROUNDS} times, "
+                f"mostly: {worst}",
                 "Is it rare in the declared bounds? Model a date with offset_from, or loosen the constraint.",
             )
-        label = f"SYNTHETIC, differentially private: epsilon {plan.privacy.epsilon:g}, delta {plan.privacy.delta:g}. {model.description}"
+        price = f"epsilon {plan.privacy.epsilon:g}, delta {plan.privacy.delta:g}"
+        label = f"SYNTHETIC, differentially private: {price}. {model.description}"
         return self.warehouse.land(model, label)
 
 
@@ -174,4 +180,3 @@ def folder_digest(folder: Path) -> str:
         digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
-

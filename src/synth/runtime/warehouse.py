@@ -31,7 +31,7 @@ class Warehouse:
 
     def __init__(self, path: Path, threads: int, memory_limit: str, read_only: bool = False) -> None:
         self.path, self.read_only = path, read_only
-        self._config = {"threads": str(threads), "memory_limit": memory_limit}
+        self._config: dict[str, str | bool | int | float | list[str]] = {"threads": str(threads), "memory_limit": memory_limit}
 
     def __enter__(self) -> Warehouse:
         if self.read_only and not self.path.exists():
@@ -59,7 +59,9 @@ class Warehouse:
 
     def begin_landing(self, model: SyntheticModel) -> None:
         """An empty ``accepted`` of the model's shape."""
-        self._codes({"#unit": _NONE, "#position": _NONE, **{f"#{i}": _NONE for i in range(1, len(model.plan.layout) + 1)}})
+        self._codes(
+            {"#unit": _NONE, "#position": _NONE, **{f"#{i}": _NONE for i in range(1, len(model.plan.layout) + 1)}}
+        )
         self._connection.execute(f"create or replace temp table accepted as {model.restore_sql}")
 
     def accept(self, model: SyntheticModel, codes: Codes) -> NDArray[np.int64]:
@@ -89,7 +91,9 @@ class Warehouse:
         comments = [f"comment on table {relation} is {_text(label)}"]
         for column in model.columns:
             name = column.name.replace('"', '""')
-            comments += [f'comment on column {relation}."{name}" is {_text(column.description)}'] if column.description else []
+            comments += (
+                [f'comment on column {relation}."{name}" is {_text(column.description)}'] if column.description else []
+            )
         self._in_transaction([model.land_sql, *comments])
         return self.count(relation)
 
@@ -105,7 +109,11 @@ class Warehouse:
             "select lower(table_type) from information_schema.tables where table_schema = 'public' and table_name = ?",
             [model.name],
         ).fetchone()
-        drop = [f"drop {other} {relation}"] if kind and (other in kind[0] or (other == "table" and kind[0] == "base table")) else []
+        drop = (
+            [f"drop {other} {relation}"]
+            if kind and (other in kind[0] or (other == "table" and kind[0] == "base table"))
+            else []
+        )
         self._in_transaction([*drop, f"create or replace {model.materialized} {relation} as {model.sql}"])
         return self.count(relation)
 

@@ -47,4 +47,12 @@ def _member(random: Random) -> list[str | int]:
     last = first + timedelta(days=round(random.expovariate(1 / 400)))
     region = random.choices(["north", "south", "east", "west"], [4, 3, 2, 1 + age / 60])[0]
     sex = random.choice(["F", "M"])
-    return [sex, age, int(smoker), region, systolic if random.random() < 0.93 else "", first.isoformat(), last.isoformat()]
+    return [
+        sex,
+        age,
+        int(smoker),
+        region,
+        systolic if random.random() < 0.93 else "",
+        first.isoformat(),
+        last.isoformat(),
+    ]
