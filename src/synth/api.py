@@ -18,6 +18,8 @@ from synth.project import loader
 from synth.runtime.target_folder import TargetFolder
 
 if TYPE_CHECKING:
+    import pandas
+
     from synth.privacy.ledger import Ledger
     from synth.runtime.listener import Listener
     from synth.runtime.warehouse import Warehouse
@@ -76,7 +78,7 @@ class Project:
         full_refresh: bool = False,
         listener: Listener | None = None,
     ) -> Results:
-        """Builds the selected models in order; a failed model's children are skipped. Raises BudgetError before any row."""
+        """Builds the selected models in order; a failed model's children are skipped."""
         return self._build(select, exclude, full_refresh, listener, run=True, test=False)
 
     def build(
@@ -97,6 +99,14 @@ class Project:
         """A query of the target's database, which holds synthetic and public tables only."""
         with self._warehouse(read_only=True) as warehouse:
             return warehouse.query(sql)
+
+    def table(self, model: str) -> pandas.DataFrame:
+        """A synthetic or public table as a data frame."""
+        relation = next((n.relation for n in self.graph.of_kind("model") if n.name == model and n.zone != "private"), None)
+        if relation is None:
+            raise UsageError(f"'{model}' is not a synthetic or public model", "See them with: synth ls")
+        with self._warehouse(read_only=True) as warehouse:
+            return warehouse.frame(f"select * from {relation}")
 
     def clean(self, everything: bool = False) -> list[str]:
         return self.folder.clean(everything)

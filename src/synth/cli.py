@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,13 +20,28 @@ if TYPE_CHECKING:
     from synth.console import Console
 
 F = TypeVar("F", bound=Callable[..., Any])
-CONTEXT = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "SYNTH", "max_content_width": 100}
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 _project_options = [
-    click.option("--project-dir", default=".", metavar="DIR", help="The project's folder, or one below it."),
-    click.option("-t", "--target", default=None, metavar="NAME", help="A target of synth_project.yml."),
-    click.option("--vars", "variables", default=None, metavar="YAML", help="Variables, such as '{year: 2020}'."),
-    click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
+    click.option(
+        "--project-dir",
+        default=".",
+        envvar="SYNTH_PROJECT_DIR",
+        metavar="DIR",
+        help="The project's folder, or one below it.",
+    ),
+    click.option(
+        "-t", "--target", default=None, envvar="SYNTH_TARGET", metavar="NAME", help="A target of synth_project.yml."
+    ),
+    click.option(
+        "--vars",
+        "variables",
+        default=None,
+        envvar="SYNTH_VARS",
+        metavar="YAML",
+        help="Variables, such as '{year: 2020}'.",
+    ),
+    click.option("-q", "--quiet", is_flag=True, envvar="SYNTH_QUIET", help="Print errors only."),
 ]
 _selection_options = [
     click.option(
@@ -186,7 +202,8 @@ def show(project_dir: str, target: str | None, variables: str | None, quiet: boo
     nodes = [n for n in project.ls([select]) if n.kind == "model" and n.zone != "private"]
     if len(nodes) != 1:
         raise UsageError(f"'{select}' is not one synthetic or public model", "See them with: synth ls")
-    click.echo(table(*project.query(f"select * from {nodes[0].relation} limit {limit}")))
+    names, rows = project.query(f"select * from {nodes[0].relation} limit {limit}")
+    click.echo(table(names, rows, shutil.get_terminal_size((140, 24)).columns))
 
 
 @cli.command()
@@ -251,13 +268,13 @@ def _console(quiet: bool) -> Console:
 
 
 def _say_docs(project: Project, console: Console) -> None:
-    console.line(f"Data Docs: {project.folder.data_docs.relative_to(project.root)}/index.html")
+    console.line(f"Data Docs: {os.path.relpath(project.folder.data_docs / 'index.html', project.root)}")
 
 
 def _close(console: Console, results: Results) -> None:
     console.summary(results)
     if results.failed:
-        sys.exit(1)
+        sys.exit(3 if results.refused else 1)
 
 
 def main() -> None:
@@ -266,7 +283,7 @@ def main() -> None:
         cli()
         return
     try:
-        cli(standalone_mode=False)
+        cli(prog_name="synth", standalone_mode=False)
     except SynthError as error:
         _fail(str(error), error.exit_code)
     except click.UsageError as error:

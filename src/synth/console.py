@@ -61,7 +61,8 @@ class Console(Listener):
         elif result.status == "skipped":
             self.line(f"{number} of {total} SKIP  {relation}  {result.message}  [SKIP]", "yellow")
         else:
-            self.line(f"{number} of {total} ERROR  {relation}  [ERROR {took}]", "red")
+            status = result.status.upper()
+            self.line(f"{number} of {total} {status}  {relation}  [{status} {took}]", "red")
             for text in (result.message or "").splitlines():
                 self.line(f"  {text}", "red")
 
@@ -85,7 +86,7 @@ class Console(Listener):
         judged = [r.status for suite in results.suites for r in suite.results]
         ran = [r.status for r in results.results]
         done = f"Done. PASS={ran.count('success') + judged.count('pass')} WARN={judged.count('warn')} "
-        bad = ran.count("error") + judged.count("error") + judged.count("fail")
+        bad = ran.count("error") + ran.count("refused") + judged.count("error") + judged.count("fail")
         done += f"ERROR={bad} SKIP={ran.count('skipped')} TOTAL={len(ran) + len(judged)}"
         if judged:
             self.line(f"{judged.count('pass')} of {len(judged)} expectations passed")
@@ -108,9 +109,25 @@ def price(model: SyntheticModel) -> str:
     )
 
 
-def table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Rows under their names, aligned; numbers to the right."""
+def table(names: Sequence[str], rows: Iterable[Sequence[Any]], width: int | None = None) -> str:
+    """Rows under their names, aligned; numbers to the right. Columns that do not fit ``width`` are named below."""
     cells = [[_cell(value) for value in row] for row in rows]
+    fitting = _fitting(names, cells, width)
+    more = f"\nand {len(names) - fitting} more columns: {', '.join(names[fitting:])}" if fitting < len(names) else ""
+    return _aligned(names[:fitting], [row[:fitting] for row in cells]) + more
+
+
+def _fitting(names: Sequence[str], cells: list[list[str]], width: int | None) -> int:
+    """How many columns fit, one at least."""
+    used = 0
+    for i, name in enumerate(names):
+        used += max([len(name), *(len(row[i]) for row in cells)]) + 2
+        if width is not None and used - 2 > width and i > 0:
+            return i
+    return len(names)
+
+
+def _aligned(names: Sequence[str], cells: list[list[str]]) -> str:
     widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(names)]
     right = [bool(cells) and all(_numeric(row[i]) for row in cells) for i in range(len(names))]
 

@@ -124,7 +124,7 @@ def test_a_clipping_norm_that_clips_nothing_is_refused(max_grad_norm):
 
 
 def test_a_released_sum_is_the_sum_and_its_noise():
-    """False alarm 1e-9: 6 standard deviations."""
+    """False alarm 1e-7: more than 5.5 standard deviations."""
     cells = np.repeat([0, 1, 2], [500, 300, 200])
     counts = noisy_histogram(cells, np.full(1000, LATTICE), 3, 1.5, Randomness())
     assert counts == pytest.approx([500, 300, 200], abs=6.2 * 1.5)

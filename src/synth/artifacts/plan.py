@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Artifact(BaseModel):
     """A frozen value that crosses the line between compiling and running, as JSON."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Gaussian(Artifact):
@@ -21,8 +21,8 @@ class Gaussian(Artifact):
 
     kind: Literal["gaussian"] = "gaussian"
     name: str
-    noise_multiplier: float  # noise stddev / L2 sensitivity
-    count: int = 1
+    noise_multiplier: float = Field(gt=0)  # noise stddev / L2 sensitivity
+    count: int = Field(default=1, ge=1)
 
 
 class SubsampledGaussian(Artifact):
@@ -30,9 +30,9 @@ class SubsampledGaussian(Artifact):
 
     kind: Literal["subsampled_gaussian"] = "subsampled_gaussian"
     name: str
-    noise_multiplier: float  # noise stddev / clipping norm
-    sample_rate: float
-    steps: int
+    noise_multiplier: float = Field(gt=0)  # noise stddev / clipping norm
+    sample_rate: float = Field(gt=0, le=1)
+    steps: int = Field(ge=1)
 
 
 Event = Annotated[Gaussian | SubsampledGaussian, Field(discriminator="kind")]
@@ -46,7 +46,7 @@ class ColumnLayout(Artifact):
     """
 
     name: str
-    cells: int
+    cells: int = Field(ge=1)
     missing: bool
     ordered: bool
     zero: int | None = None  # the cell of the value 0, or of an offset of nothing; it may be a spike

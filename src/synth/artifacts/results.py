@@ -45,7 +45,7 @@ class RunResult(Artifact):
 
     model: str
     kind: Literal["synthetic", "public"]
-    status: Literal["success", "error", "skipped"]
+    status: Literal["success", "error", "refused", "skipped"]  # refused: by the privacy budget
     seconds: float
     rows: int | None = None
     epsilon: float | None = None  # what this run paid; 0 where a fitted generator was reused
@@ -64,6 +64,10 @@ class Results(Artifact):
     suites: tuple[SuiteResult, ...] = ()
 
     @property
+    def refused(self) -> bool:
+        return any(r.status == "refused" for r in self.results)
+
+    @property
     def failed(self) -> bool:
         judged = (r.status for suite in self.suites for r in suite.results)
-        return any(r.status == "error" for r in self.results) or any(s in ("fail", "error") for s in judged)
+        return any(r.status in ("error", "refused") for r in self.results) or any(s in ("fail", "error") for s in judged)

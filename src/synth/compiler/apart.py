@@ -22,12 +22,20 @@ _MODIFIERS = {
 }
 _MACROS = {"nullif", "split_part", "fmod", "fdiv", "days_in_month", "date_add", "if"}
 _EMPTY_CLAUSES = {"group_expressions": "group by", "having": "having", "qualify": "qualify", "sample": "using sample"}
+_FROM = {
+    "BASE_TABLE": "a sample is not allowed here",
+    "EMPTY": "the model selects from no table",
+    "JOIN": "a join is not allowed here",
+    "SUBQUERY": "a subquery is not allowed here",
+    "TABLE_FUNCTION": "a table function is not allowed here",
+}
+UNIT_FIX = "Select it by its name, as it is: all rows of a person must stay that person's."
 FIX = "One person's rows must not change another's. Select from one source, row by row."
 
 
 @dataclass(frozen=True)
 class Breach:
-    """Something in a statement that looks beyond the row, and where (characters from 0)."""
+    """Something in a statement that looks beyond the row, and where (bytes of UTF-8 from 0)."""
 
     what: str
     offset: int
@@ -54,20 +62,43 @@ class Functions:
 def statement(node: dict[str, Any], functions: Functions) -> Iterator[Breach]:
     """Breaches of a whole model."""
     if node.get("type") != "SELECT_NODE":
-        yield Breach("union, intersect, except and values are not allowed here", 0)
+        yield Breach("union, intersect, except and values are not allowed here", _first(node))
         return
     for modifier in node.get("modifiers", []):
         yield Breach(
             f"{_MODIFIERS.get(modifier['type'], modifier['type'].lower())} is not allowed here", _first(modifier)
         )
     if node.get("cte_map", {}).get("map"):
-        yield Breach("with is not allowed here", 0)
+        yield Breach("with is not allowed here", _first(node["cte_map"]))
     for clause, words in _EMPTY_CLAUSES.items():
         if node.get(clause):
             yield Breach(f"{words} is not allowed here", _first(node[clause]))
     yield from _from(node.get("from_table", {}))
     for part in (node.get("select_list"), node.get("where_clause")):
         yield from expression(part, functions)
+
+
+def unit_moved(node: dict[str, Any], unit: str) -> Iterator[Breach]:
+    """Breaches where a column of the unit's name is not the unit's own: each row could become a person of its own."""
+    table, name = node.get("from_table", {}), unit.casefold()
+    if table.get("column_name_alias"):
+        yield Breach("columns are renamed in from", _first(table))
+    known = {str(table.get(key, "")).casefold() for key in ("alias", "table_name")}
+    for item in node.get("select_list", ()):
+        offset = _first(item)
+        if item["class"] == "STAR":
+            made = (
+                [r["key"] for r in item["replace_list"]] + [r["value"] for r in item["rename_list"]] + [item["alias"]]
+            )
+            moved = name in (str(column).casefold() for column in made) or (item["columns"] and item["alias"])
+        elif any(inner.node.get("class") == "STAR" for inner in tree.walk(item)):
+            moved = True
+        else:
+            path = [column.casefold() for column in item.get("column_names", ())]
+            own = path == [name] or (path[1:] == [name] and path[0] in known)
+            moved = (item["alias"].casefold() or "".join(path[-1:])) == name and not own
+        if moved:
+            yield Breach(f"the unit '{unit}' must be the source's own column", offset)
 
 
 def expression(part: Any, functions: Functions) -> Iterator[Breach]:
@@ -89,8 +120,7 @@ def _from(table: dict[str, Any]) -> Iterator[Breach]:
             name = ".".join(n for n in (table.get("schema_name"), table.get("table_name")) if n)
             yield Breach(f"'{name}' is not named by source() or ref()", _first(table))
         return
-    words = {"JOIN": "a join", "SUBQUERY": "a subquery", "TABLE_FUNCTION": "a table function", "EMPTY": "no table"}
-    yield Breach(f"{words.get(str(kind), 'a sample')} is not allowed in from", _first(table))
+    yield Breach(_FROM.get(str(kind), f"from {str(kind).lower()} is not allowed here"), _first(table))
 
 
 def _first(part: Any) -> int:

@@ -11,20 +11,20 @@ from synth.compiler.sql import identifier
 from synth.errors import Place
 from synth.graph.dag import Node
 
-_LINE = re.compile(r"^LINE (\d+): ?(.*)$", re.MULTILINE)
-_QUOTED = re.compile(r'"([^"]+)"')
+_CARET = re.compile(r"^(LINE (\d+): )(.*)\n( *)\^", re.MULTILINE)
+_WORD = re.compile(r'"[^"]+"|\w+')
 
 
 class BindProblem(Exception):
-    """DuckDB's complaint in one sentence, and the line (from 1) and word of the SQL it is about."""
+    """DuckDB's complaint in one sentence, a hint, and where in the SQL: line from 1, column from 0, and the word there."""
 
-    def __init__(self, what: str, line: int, word: str) -> None:
+    def __init__(self, what: str, hint: str, line: int, column: int, word: str) -> None:
         super().__init__(what)
-        self.what, self.line, self.word = what, line, word
+        self.what, self.hint, self.line, self.column, self.word = what, hint, line, column, word
 
 
 class Stubs:
-    """An in-memory DuckDB without access to any file, holding empty tables."""
+    """An in-memory DuckDB without access to any file, holding tables of one row of nulls."""
 
     def __init__(self) -> None:
         self.connection = duckdb.connect(config={"enable_external_access": "false", "threads": "1"})
@@ -32,11 +32,12 @@ class Stubs:
             self.connection.execute(f"create schema {schema}")
 
     def table(self, relation: str, columns: Mapping[str, str]) -> None:
-        """An empty table; ``columns``: DuckDB type by name."""
+        """A table of one row of nulls; ``columns``: DuckDB type by name."""
         if not columns:
             columns = {"no columns are declared": "varchar"}
         body = ", ".join(f"{identifier(name)} {sql_type}" for name, sql_type in columns.items())
         self.connection.execute(f"create table {relation} ({body})")
+        self.connection.execute(f"insert into {relation} default values")
 
     def view(self, relation: str, sql: str) -> dict[str, str]:
         """Binds a statement as a view; its columns' types by name. Raises BindProblem."""
@@ -44,8 +45,25 @@ class Stubs:
         return self.types(f"from {relation}")
 
     def types(self, sql: str) -> dict[str, str]:
-        """The columns' types of a query. Raises BindProblem."""
-        return {row[0]: row[1] for row in self._run(f"describe {sql}").fetchall()}
+        """The columns' types of a query, which may begin on the line after its bracket. Raises BindProblem."""
+        return {row[0]: row[1] for row in self._run(f"describe {sql}", shift=sql.startswith("(\n")).fetchall()}
+
+    def evaluate(self, expression: str, relation: str) -> str:
+        """The type of an expression over a relation; also raises BindProblem where a constant of it has the wrong type."""
+        sql = f"select (\n{expression}\n) as it from {relation}"
+        found = self._run(f"describe {sql}", shift=1).fetchall()
+        self._run(sql, shift=1)
+        return str(found[0][1])
+
+    def format_problem(self, strptime_format: str, resolution: str) -> str | None:
+        """Why moments of a resolution cannot be written and read in a format; None where they can."""
+        sql = f"""select try_strptime(strftime(moment, $1), $1) is not distinct from moment
+        from (select date_trunc('{resolution}', timestamp '2001-12-31 23:58:59') as moment)"""
+        try:
+            whole = self.connection.execute(sql, [strptime_format]).fetchone()
+        except duckdb.Error as error:
+            return f"DuckDB does not know it: {str(error).splitlines()[0].rpartition(': ')[2]}"
+        return None if whole and whole[0] else f"it does not hold a date to the {resolution}"
 
     def _run(self, sql: str, shift: int = 0) -> duckdb.DuckDBPyConnection:
         try:
@@ -55,26 +73,49 @@ class Stubs:
 
 
 def _problem(message: str, shift: int) -> BindProblem:
-    first = re.sub(r"^\w+ Error: ", "", message.splitlines()[0])
+    what = re.sub(r"^[A-Z][A-Za-z ]+ Error: ", "", message.splitlines()[0]).rstrip("!.")
     candidates = re.search(r"Candidate bindings: (.*)", message)
+    near = re.search(r"^Did you mean .*$", message, re.MULTILINE)
+    hint = ""
     if candidates:
-        first = f"{first.rstrip('.')}; candidates: {candidates[1]}"
-    at, word = _LINE.search(message), _QUOTED.search(first)
-    return BindProblem(first, max(1, int(at[1]) - shift) if at else 0, word[1] if word else "")
+        hint = f"Did you mean {candidates[1].replace(', ', ' or ')}?"
+    elif what.startswith("Table with name"):
+        hint = "Name models by ref()."
+    elif near:
+        hint = near[0]
+    caret = _CARET.search(message)
+    if caret is None:
+        return BindProblem(what, hint, 0, 0, "")
+    column = len(caret[4]) - len(caret[1])
+    word = _WORD.match(caret[3], max(column, 0))
+    cut = caret[3].startswith("...")  # DuckDB shows a part of a long line
+    return BindProblem(what, hint, max(1, int(caret[2]) - shift), -1 if cut else column, word[0] if word else "")
 
 
-def place(node: Node, line: int, word: str) -> Place:
-    """The user's place for a line of rendered SQL: lines survive rendering as long as macros print none of their own."""
-    if node.text is not None:
-        return node.text.find(word, line)
-    return node.place
+def place(node: Node, line: int, column: int, word: str) -> Place:
+    """The user's place for one of rendered SQL: lines survive rendering as long as macros print none of their own."""
+    if node.text is None:
+        return node.place
+    written, rendered = node.text.text.split("\n"), node.sql.split("\n")
+    if 0 < line <= min(len(written), len(rendered)) and column >= 0 and written[line - 1] == rendered[line - 1]:
+        return node.text.place(sum(len(text) + 1 for text in written[: line - 1]) + column)
+    name = word.strip('"')
+    here = node.text.find(name, line)
+    there = node.text.find(name)
+    return there if name and not _begins(here, name) and _begins(there, name) else here
 
 
 def place_at(node: Node, offset: int) -> Place:
-    """The user's place for a character of rendered SQL."""
+    """The user's place for an offset (bytes of UTF-8) of rendered SQL."""
     before = node.sql.encode()[:offset].decode(errors="ignore")
-    word = re.match(r'\w+|"[^"]+"', node.sql[len(before) :])
-    return place(node, before.count("\n") + 1, word[0] if word else "")
+    start = max(len(before), len(node.sql) - len(node.sql.lstrip()))
+    line = node.sql.count("\n", 0, start)
+    word = _WORD.match(node.sql, start)
+    return place(node, line + 1, start - node.sql.rfind("\n", 0, start) - 1, word[0] if word else "")
+
+
+def _begins(place: Place, word: str) -> bool:
+    return place.text[place.column - 1 :].casefold().startswith(word.casefold())
 
 
 def names_match(wanted: Iterable[str], given: Iterable[str]) -> list[str]:

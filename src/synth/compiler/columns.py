@@ -13,7 +13,6 @@ from synth.project import spec
 
 OTHER = "__other__"  # the level of categories that are not declared
 DEFAULT_CELLS = 2**16  # cells of a number without rounding
-SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,7 @@ class ColumnSql:
     layout: ColumnLayout
     unreadable: str  # what it is called when a value of the source cannot be read
     outside: str | None = None  # condition on what was read: outside the declaration
+    refused: str | None = None  # condition on what was read: the whole row is left out
     anchor: str | None = None  # the column it is an offset from
 
 
@@ -71,7 +71,10 @@ def _number(column: spec.NumberColumn, name: str, code: str, offset: Offset | No
     else:
         step, cells = (high - low) / DEFAULT_CELLS, DEFAULT_CELLS + 1
         places = max(0, math.ceil(-math.log10(step)))
-    restore = f"round({literal(low)} + {code} * {literal(step)}, {places})"
+    # as a double, since a whole number times a literal such as 0.1 is a decimal to DuckDB, and may overflow
+    restore = f"round({literal(low)} + cast({code} as double) * {literal(step)}, {places})"
+    if column.rounding is None:  # rounding to a few places may lead out of bounds of many
+        restore = f"greatest({literal(low)}, least({literal(high)}, {restore}))"
     return _numeric(column, name, low, step, cells, "double", restore)
 
 
@@ -99,19 +102,19 @@ def _categorical(column: spec.CategoricalColumn, name: str, code: str, offset: O
     whole = isinstance(column.values[0], int)
     levels: tuple[str | int, ...] = (*column.values, OTHER) if column.unknown == "other" else column.values
     known = f"list_contains({values(column.values)}, {name})"
+    kept = f"cast({name} as bigint)" if whole else name
     unknown = f" when {name} is not null then {literal(OTHER)}" if column.unknown == "other" else ""
     return ColumnSql(
         name=column.name,
         sql_type="bigint" if whole else "varchar",
-        read=f"try_cast(try_cast({name} as double) as bigint)"
-        if whole
-        else f"nullif(trim(cast({name} as varchar)), '')",
-        declare=f"case when {known} then {name}{unknown} end",
+        read=f"try_cast({name} as double)" if whole else f"nullif(trim(cast({name} as varchar)), '')",
+        declare=f"case when {known} then {kept}{unknown} end",
         code=f"list_position({values(levels)}, {name}) - 1",
         restore=f"list_extract({values(levels)}, {code} + 1)",
         layout=ColumnLayout(name=column.name, cells=len(levels), missing=column.nullable, ordered=False),
-        unreadable="not a whole number" if whole else "empty",
+        unreadable="not a number" if whole else "empty",
         outside=f"not {known}",
+        refused=f"{name} is not null and not {known}" if column.unknown == "drop" else None,
     )
 
 
@@ -120,7 +123,8 @@ def _boolean(column: spec.BooleanColumn, name: str, code: str, offset: Offset | 
     return ColumnSql(
         name=column.name,
         sql_type="boolean",
-        read=f"coalesce(try_cast({name} as boolean), try_cast(try_cast({name} as double) as boolean))",
+        read=f"case try_cast({name} as double) when 0 then false when 1 then true "
+        f"else try_cast(trim(cast({name} as varchar)) as boolean) end",
         declare=name,
         code=f"cast({name} as bigint)",
         restore=f"case {code} when 0 then false when 1 then true end",
@@ -140,14 +144,18 @@ def _date(column: spec.DateColumn, name: str, code: str, offset: Offset | None) 
 def _datetime(column: spec.DatetimeColumn, name: str, code: str, offset: Offset | None) -> ColumnSql:
     bounds = [f"timestamp '{b:%Y-%m-%d %H:%M:%S}'" for b in column.bounds or ()]
     read = _moment(name, column.format)
-    return _dated(column, name, code, "timestamp", read, bounds, SECONDS[column.resolution], offset)
+    return _dated(column, name, code, "timestamp", read, bounds, spec.STEPS[column.resolution], offset)
 
 
 def _moment(name: str, strptime_format: str) -> str:
-    """Text by the declared format; a column that the source already types as a date or timestamp is taken as it is."""
-    text = f"try_strptime(cast({name} as varchar), {literal(strptime_format)})"
+    """Text by the declared format; a column that the source already types as a date or timestamp is taken as it is.
+
+    DuckDB reads 'infinity' and 'epoch' in every format as 1900-01-01; a date has a digit.
+    """
+    text = f"cast({name} as varchar)"
+    read = f"case when regexp_matches({text}, '[0-9]') then try_strptime({text}, {literal(strptime_format)}) end"
     typed = f"try_cast({name} as timestamp)"
-    return f"case when typeof({name}) = 'VARCHAR' then {text} when isfinite({typed}) then {typed} end"
+    return f"case when typeof({name}) = 'VARCHAR' then {read} when isfinite({typed}) then {typed} end"
 
 
 def _dated(

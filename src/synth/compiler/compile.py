@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any, Literal
+
 from synth.artifacts.compiled import Compiled, Manifest, ManifestMetadata, ManifestNode, PublicModel, SingularTest
 from synth.artifacts.results import Expectation
 from synth.compiler import apart, bind, tree
@@ -33,6 +36,9 @@ class _Compiler:
         self.stubs = Stubs()
         self.functions = apart.Functions.of(self.stubs.connection)
         self.problems: list[Problem] = []
+        self.broken: set[str] = (
+            set()
+        )  # ids of nodes whose columns are not known, so that their children cannot be judged
         self.maker = SyntheticCompiler(project, graph, self.stubs, self.functions, calibrate)
         self.public: dict[str, PublicModel] = {}
         self.tests: dict[str, SingularTest] = {}
@@ -41,40 +47,68 @@ class _Compiler:
         if node.kind == "source":
             self.stubs.table(node.relation, dict.fromkeys(self._source_columns(node), "varchar"))
             return
+        if node.zone == "synthetic":  # it promises its columns whatever it reads, so its children can be judged
+            self.maker.stub(node)
         before = len(self.problems)
+        readable = not self.broken & set(node.parents)
+        if readable:
+            self._check(node)
+        if node.zone != "synthetic" and not (readable and len(self.problems) == before):
+            self.broken.add(node.id)
+
+    def _check(self, node: Node) -> None:
+        try:
+            parsed = tree.parse(self.stubs.connection, node.statement)
+        except tree.SyntaxProblem as problem:
+            self.problems.append(Problem(bind.place_at(node, problem.offset), problem.what, "Mend the SQL."))
+            return
+        found = list(self._by_name(node, parsed))
         if node.zone != "public":
-            self.problems += self._not_apart(node)
-        if len(self.problems) == before and node.zone != "synthetic":
-            self._bind(node)
-        elif len(self.problems) == before:
+            found += self._not_apart(node, parsed)
+        if found:
+            self.problems += found
+        elif node.zone == "synthetic":
             self.problems += self.maker.compile(node)
+        else:
+            self._bind(node)
+
+    def _not_apart(self, node: Node, parsed: dict[str, Any]) -> Iterator[Problem]:
+        for breach in apart.statement(parsed, self.functions):
+            yield Problem(bind.place_at(node, breach.offset), breach.what, apart.FIX)
+        privacies = (source.source.source.privacy for source in self.graph.private_sources(node) if source.source)
+        for unit in sorted({p.unit for p in privacies if p.unit and not p.one_row_per_unit}):
+            for breach in apart.unit_moved(parsed, unit):
+                yield Problem(bind.place_at(node, breach.offset), breach.what, apart.UNIT_FIX)
+
+    def _by_name(self, node: Node, parsed: dict[str, Any]) -> Iterator[Problem]:
+        """Private tables that stand in the SQL without source() or ref(): the graph does not know of them."""
+        parents = [self.graph.nodes[p] for p in node.parents]
+        known = {("source" if p.kind == "source" else p.zone, p.name.casefold()) for p in parents}
+        for item in tree.walk(parsed):
+            if item.node.get("type") != "BASE_TABLE":
+                continue
+            schema, name = item.node["schema_name"].casefold(), item.node["table_name"]
+            if schema in ("source", "private") and (schema, name.casefold()) not in known:
+                fix = "Read a synthetic model with ref()." if node.zone == "public" else "Name it by source() or ref()."
+                yield Problem(bind.place_at(node, item.offset), f"'{name}' is private, and read by its bare name", fix)
 
     def _bind(self, node: Node) -> None:
         """A private model, a public model or a singular test."""
-        sql = node.sql.strip().rstrip(";")
+        relation = node.relation if node.kind == "model" else identifier(f"test {node.name}")
         try:
-            tree.parse(self.stubs.connection, sql)
-            relation = node.relation if node.kind == "model" else identifier(f"test {node.name}")
-            self.stubs.view(relation, sql)
-        except tree.SyntaxProblem as problem:
-            self.problems.append(Problem(bind.place_at(node, problem.offset), problem.what, "Mend the SQL."))
+            self.stubs.view(relation, node.statement)
         except BindProblem as problem:
-            self.problems.append(Problem(bind.place(node, problem.line, problem.word), problem.what, "Mend the SQL."))
-        else:
-            if node.kind == "test":
-                self.tests[node.name] = self._test(node, sql)
-            elif node.zone == "public":
-                kind = "table" if node.materialized == "table" else "view"
-                self.public[node.name] = PublicModel(name=node.name, file=node.file, sql=sql + "\n", materialized=kind)
-
-    def _not_apart(self, node: Node) -> list[Problem]:
-        try:
-            parsed = tree.parse(self.stubs.connection, node.sql.strip().rstrip(";"))
-        except tree.SyntaxProblem as problem:
-            return [Problem(bind.place_at(node, problem.offset), problem.what, "Mend the SQL.")]
-        leading = len(node.sql) - len(node.sql.lstrip())
-        breaches = apart.statement(parsed, self.functions)
-        return [Problem(bind.place_at(node, leading + b.offset), b.what, apart.FIX) for b in breaches]
+            fix = problem.hint or "Mend the SQL."
+            self.problems.append(
+                Problem(bind.place(node, problem.line, problem.column, problem.word), problem.what, fix)
+            )
+            return
+        sql = node.statement.strip()
+        if node.kind == "test":
+            self.tests[node.name] = self._test(node, sql)
+        elif node.zone == "public":
+            kind: Literal["view", "table"] = "table" if node.materialized == "table" else "view"
+            self.public[node.name] = PublicModel(name=node.name, file=node.file, sql=sql + "\n", materialized=kind)
 
     def _source_columns(self, node: Node) -> list[str]:
         """The columns that YAML knows of a source table: those it lists, those with metadata, and the unit."""

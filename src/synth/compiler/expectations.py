@@ -23,7 +23,7 @@ def expectations(
     for column in table.columns:
         found += _column(made, column)
     found += [made.make(None, "holds", f"{c.name} holds in every row", "unexpected_rows_expectation",
-                        {"description": c.sql}, f"not coalesce(({c.sql}), true)", label=c.name)
+                        {"description": c.sql}, f"not coalesce(({c.sql}\n), true)", label=c.name)
               for c in constraints]  # fmt: skip
     return tuple(found)
 
@@ -62,7 +62,8 @@ class _Maker:
 def _types(made: _Maker, columns: Sequence[OutputColumn]) -> Iterator[Expectation]:
     for column in columns:
         sql_type = column.sql_type.upper()
-        sql = f"select typeof({identifier(column.name)}) as type from {made.relation}\nwhere type <> {literal(sql_type)}\n"
+        found = f"typeof({identifier(column.name)})"
+        sql = f"select {found} as type from {made.relation}\nwhere {found} <> {literal(sql_type)}\n"
         yield made.query(
             column.name, "type", f"{column.name} is of type {sql_type}", "expect_column_values_to_be_of_type",
             {"type_": sql_type}, sql,

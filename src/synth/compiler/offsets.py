@@ -19,11 +19,13 @@ Dated = spec.DateColumn | spec.DatetimeColumn
 def offsets(columns: Iterable[spec.Column], constraints: Iterable[dict[str, Any]]) -> dict[str, Offset]:
     """Offsets by column; ``constraints``: parse trees of the table's boolean expressions."""
     dated = {c.name: c for c in columns if isinstance(c, Dated)}
+    names = {name.casefold(): name for name in dated}
     found = {
         c.name: Offset(c.offset_from, *c.offset_bounds) for c in dated.values() if c.offset_from and c.offset_bounds
     }
     for tree in constraints:
-        for later, earlier in _orders(tree):
+        for pair in _orders(tree):
+            later, earlier = (names.get(name.casefold(), name) for name in pair)
             if later in dated and later not in found and _fits(later, earlier, dated, found):
                 low, high = dated[earlier].bounds, dated[later].bounds
                 if low and high:
@@ -59,10 +61,16 @@ def circle(start: str, anchors: Mapping[str, str | None]) -> bool:
     return False
 
 
+def coarser(column: Dated, anchor: Dated) -> bool:
+    """Whether whole steps from the anchor would not be whole steps of the column: minutes after a second, say."""
+    steps = [spec.STEPS[c.resolution] for c in (column, anchor) if isinstance(c, spec.DatetimeColumn)]
+    return len(steps) == 2 and steps[0] > steps[1]
+
+
 def _fits(later: str, earlier: str, dated: Mapping[str, Dated], found: Mapping[str, Offset]) -> bool:
-    """Same type, no loss of an order already held, and nulls that allow it."""
+    """Same type, no loss of an order already held, and nulls and resolutions that allow it."""
     a, b = dated[later], dated.get(earlier)
-    if b is None or a.type != b.type or (b.nullable and not a.nullable):
+    if b is None or a.type != b.type or (b.nullable and not a.nullable) or coarser(a, b):
         return False
     return not circle(later, {**{name: o.anchor for name, o in found.items()}, later: earlier})
 

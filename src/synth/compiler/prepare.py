@@ -10,28 +10,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from synth.compiler.columns import ColumnSql
-from synth.compiler.sql import comma, identifier, indented, literal
+from synth.compiler.sql import comma, identifier, literal
 
 
 def prepare_sql(model_sql: str, columns: Sequence[ColumnSql], unit: str | None, cap: int, salt: str) -> str:
     """``unit``: the unit's column, None where each row is a unit; ``salt``: keeps the cap's choice apart between models."""
-    unit_sql = (
-        f"nullif(trim(cast({identifier(unit)} as varchar)), '')" if unit else "cast(row_number() over () as varchar)"
-    )
+    unit_sql = _unit(unit) if unit else "cast(row_number() over () as varchar)"
     names = [identifier(c.name) for c in columns]
     read = [f'{unit_sql} as "#unit"', *(f"{c.read} as {name}" for c, name in zip(columns, names, strict=True))]
     declared = [
         '"#unit"',
         *(c.declare if c.declare == n else f"{c.declare} as {n}" for c, n in zip(columns, names, strict=True)),
     ]
+    known = [f"not ({c.refused})" for c in columns if c.refused]
     needed = ['"#unit" is not null', *(f"{name} is not null" for name in _needed(columns))]
     own_row = ", ".join([literal(salt), '"#unit"', *(f"cast({name} as varchar)" for name in names)])
+    # by the hash, and then by the values: rows such as (null, a) and (a, null) join to the same text
+    own_order = [f"md5(concat_ws('|', {own_row}))", ", ".join(names)]
     codes = [f"{_code(c)} as {identifier(f'#{i}')}" for i, c in enumerate(columns, 1)]
     unit_code = 'dense_rank() over (order by "#unit") - 1 as "#unit"'
     return f"""\
 -- Private rows to codes: read by the declared types and formats, kept inside the declaration, at most {cap} rows a unit.
 with input as (
-{indented(model_sql)}
+{model_sql.strip()}
 ),
 read as (
   select
@@ -42,13 +43,20 @@ declared as (
   select
     {comma(declared, 4)}
   from read
+  where {" and ".join(known) or "true"}
 ),
 kept as (
   select * from declared
   where {" and ".join(needed)}
 ),
 ranked as (
-  select *, row_number() over (partition by "#unit" order by md5(concat_ws('|', {own_row}))) as "#position"
+  select
+    *,
+    row_number() over (
+      partition by "#unit"
+      order by
+        {comma(own_order, 8)}
+    ) as "#position"
   from kept
 )
 select
@@ -61,33 +69,34 @@ order by "#unit", "#position"
 
 def oddities_sql(model_sql: str, columns: Sequence[ColumnSql], unit: str | None) -> str:
     """Counts of rows and of values outside the declaration. Exact, so its one row stays in the private zone."""
-    counts = ['count(*) as "rows"']
+    read, counts = [], ['count(*) as "rows"']
     if unit:
-        counts.append(f'count(*) filter (where {identifier(unit)} is null) as "rows without a unit"')
-    for column in columns:
-        raw, name = f"input.{identifier(column.name)}", identifier(column.name)
-        counts.append(f"count(*) filter (where {raw} is null) as {identifier(f'{column.name}: null')}")
-        unreadable = f"{raw} is not null and read.{name} is null"
-        counts.append(f"count(*) filter (where {unreadable}) as {identifier(f'{column.name}: {column.unreadable}')}")
-        if column.outside:
-            outside = column.outside.replace(name, f"read.{name}")
-            counts.append(
-                f"count(*) filter (where {outside}) as {identifier(f'{column.name}: outside the declaration')}"
-            )
-    names = [identifier(c.name) for c in columns]
-    read = [f"{c.read.replace(name, f'input.{name}')} as {name}" for c, name in zip(columns, names, strict=True)]
+        read.append(f'{_unit(unit)} is null as "#null"')
+        counts.append('count(*) filter (where "#null") as "rows without a unit"')
+    for number, column in enumerate(columns, 1):
+        name, null = identifier(column.name), identifier(f"#null {number}")
+        read += [f"{name} is null as {null}", f"{column.read} as {name}"]
+        found = {"null": null, column.unreadable: f"not {null} and {name} is null"}
+        found |= {"outside the declaration": column.outside} if column.outside else {}
+        counts += [f"count(*) filter (where {w}) as {identifier(f'{column.name}: {k}')}" for k, w in found.items()]
     return f"""\
 -- How many values lie outside the declaration. The answer is about real rows: it stays in the private zone.
 with input as (
-{indented(model_sql)}
+{model_sql.strip()}
+),
+read as (
+  select
+    {comma(read, 4)}
+  from input
 )
 select
   {comma(counts)}
-from input, lateral (
-  select
-    {comma(read, 4)}
-) as read
+from read
 """
+
+
+def _unit(column: str) -> str:
+    return f"nullif(trim(cast({identifier(column)} as varchar)), '')"
 
 
 def _needed(columns: Sequence[ColumnSql]) -> list[str]:

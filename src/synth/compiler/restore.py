@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from synth.artifacts.compiled import OutputColumn
 from synth.compiler.columns import ColumnSql
@@ -32,10 +32,6 @@ select
 from accepted
 order by "#unit", "#position"
 """
-
-
-def stub_types(columns: Sequence[OutputColumn]) -> Mapping[str, str]:
-    return {column.name: column.sql_type for column in columns}
 
 
 def _output(column: OutputColumn) -> str:

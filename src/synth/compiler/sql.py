@@ -34,7 +34,3 @@ def decimals(number: float) -> int:
 
 def comma(lines: Iterable[str], indent: int = 2) -> str:
     return (",\n" + " " * indent).join(lines)
-
-
-def indented(sql: str) -> str:
-    return "\n".join(f"  {line}" if line else line for line in sql.strip("\n").splitlines())

@@ -9,10 +9,14 @@ from typing import Any
 
 import duckdb
 
+BEFORE = len("select (")  # what stands before an expression when it is parsed
+_CLAUSES = ("modifiers", "where_clause", "group_expressions", "having", "qualify", "sample")
 _NOWHERE = 2**63  # DuckDB's mark for a node that stands nowhere in the text
 
 
 class SyntaxProblem(Exception):
+    """What is wrong with a text of SQL, and where (bytes of UTF-8 from 0)."""
+
     def __init__(self, what: str, offset: int) -> None:
         super().__init__(what)
         self.what, self.offset = what, offset
@@ -20,7 +24,7 @@ class SyntaxProblem(Exception):
 
 @dataclass(frozen=True)
 class Item:
-    """A node of the tree and the offset (characters from 0) of the text it stems from."""
+    """A node of the tree and the offset (bytes of UTF-8 from 0) of the text it stems from."""
 
     node: dict[str, Any]
     offset: int
@@ -31,13 +35,35 @@ def parse(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
     found = connection.execute("select json_serialize_sql(?)", [sql]).fetchone()
     tree = json.loads(found[0]) if found else {}
     if tree.get("error"):
-        position = int(tree.get("position") or 0)
-        raise SyntaxProblem(str(tree.get("error_message", "not a select statement")).splitlines()[0], position)
+        if tree.get("error_type") == "not implemented":
+            raise SyntaxProblem("this is not a select statement", _start(sql))
+        raise SyntaxProblem(str(tree.get("error_message")).splitlines()[0], int(tree.get("position") or 0))
     statements = tree.get("statements", [])
     if len(statements) != 1:
-        raise SyntaxProblem("there must be exactly one select statement", 0)
+        what = "there is more than one statement" if statements else "there is no select statement"
+        raise SyntaxProblem(what, _start(sql))
     node: dict[str, Any] = statements[0]["node"]
     return node
+
+
+def parse_expression(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
+    """The tree of one expression, whose offsets have BEFORE added.
+
+    Raises SyntaxProblem where it is none, or more, such as ``a) from t where (b``.
+    """
+    try:
+        node = parse(connection, f"select ({sql}\n)")
+    except SyntaxProblem as problem:
+        raise SyntaxProblem(problem.what, max(problem.offset - BEFORE, 0)) from None
+    more = any(node.get(clause) for clause in _CLAUSES) or node.get("from_table", {}).get("type") != "EMPTY"
+    if more or len(node.get("select_list", ())) != 1:
+        raise SyntaxProblem("it has more parts", 0)
+    expression: dict[str, Any] = node["select_list"][0]
+    return expression
+
+
+def _start(sql: str) -> int:
+    return len(sql[: len(sql) - len(sql.lstrip())].encode())
 
 
 def walk(tree: Any, offset: int = 0) -> Iterator[Item]:

@@ -2,7 +2,7 @@
 
 Kingma and Welling 2014, "Auto-encoding variational Bayes", with a categorical likelihood per column. The logits of an
 ordered column are a Legendre polynomial of the bin's quantile, so that few numbers learn its shape from noisy gradients.
-All trainable parameters are in the linear layers; features, basis and starting biases come from noisy marginals.
+All trainable parameters are in the linear layers; features, bases and biases come from noisy marginals.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from torch.nn import functional
 
 from synth.artifacts import plan
 from synth.generator.levels import Levels
+
+LOGIT_SCALE = 2.0  # logits per number of the decoder: noisy steps of one size should move logits further than weights
+RARE = 0.1  # added to a feature's stddev, so that a rare category is not blown up to rule the gradient
 
 
 class Network(nn.Module):
@@ -50,11 +53,17 @@ class Network(nn.Module):
 class Columns:
     """Levels to features and the decoder's numbers to logits, column by column; nothing here is trained."""
 
-    def __init__(self, columns: Sequence[Levels], order: int) -> None:
+    def __init__(self, columns: Sequence[Levels], order: int, biases: NDArray[np.float32] | None = None) -> None:
+        """``biases`` float32[levels of all columns], or else the logarithms of the columns' shares."""
         bases = [basis(column, order) for column in columns]
+        pairs = list(zip(bases, columns, strict=True))
         self.widths = [matrix.shape[1] for matrix in bases]
-        self.bases = [torch.tensor(matrix, dtype=torch.float32) for matrix in bases]
-        self.biases = [torch.tensor(np.log(column.shares), dtype=torch.float32) for column in columns]
+        self.levels = [column.count for column in columns]
+        self.inputs = [torch.tensor(_standard(matrix, column.shares), dtype=torch.float32) for matrix, column in pairs]
+        self.outputs = [torch.tensor(LOGIT_SCALE * matrix, dtype=torch.float32) for matrix in bases]
+        if biases is None:
+            biases = np.log(np.concatenate([column.shares for column in columns])).astype(np.float32)
+        self.biases = list(torch.from_numpy(biases.copy()).split(self.levels))
 
     @property
     def features(self) -> int:
@@ -62,19 +71,19 @@ class Columns:
 
     def embed(self, levels: Tensor) -> Tensor:
         """Levels [..., columns] to features [..., features]."""
-        return torch.cat([matrix[levels[..., j]] for j, matrix in enumerate(self.bases)], dim=-1)
+        return torch.cat([matrix[levels[..., j]] for j, matrix in enumerate(self.inputs)], dim=-1)
 
-    def logits(self, outputs: Tensor) -> list[Tensor]:
+    def logits(self, numbers: Tensor) -> list[Tensor]:
         """The decoder's numbers [..., features] to logits [..., levels] of each column."""
-        parts = outputs.split(self.widths, dim=-1)
-        return [part @ matrix.T + bias for part, matrix, bias in zip(parts, self.bases, self.biases, strict=True)]
+        parts = numbers.split(self.widths, dim=-1)
+        return [part @ matrix.T + bias for part, matrix, bias in zip(parts, self.outputs, self.biases, strict=True)]
 
-    def negative_log_likelihood(self, outputs: Tensor, levels: Tensor) -> Tensor:
+    def negative_log_likelihood(self, numbers: Tensor, levels: Tensor) -> Tensor:
         """Of every row over all its columns, in nats: [...]."""
-        found = torch.zeros(levels.shape[:-1])
-        for j, logits in enumerate(self.logits(outputs)):
-            found = found + torch.logsumexp(logits, -1) - logits.gather(-1, levels[..., j : j + 1]).squeeze(-1)
-        return found
+        total = torch.zeros(levels.shape[:-1])
+        for j, logits in enumerate(self.logits(numbers)):
+            total = total + torch.logsumexp(logits, -1) - logits.gather(-1, levels[..., j : j + 1]).squeeze(-1)
+        return total
 
 
 def basis(column: Levels, order: int) -> NDArray[np.float64]:
@@ -83,9 +92,13 @@ def basis(column: Levels, order: int) -> NDArray[np.float64]:
     if not column.ordered or bins <= order + 1:
         return np.eye(column.count)
     shares = column.shares[:bins] / column.shares[:bins].sum()
-    middle = 2 * (np.cumsum(shares) - shares / 2) - 1
     matrix = np.zeros((column.count, order + column.missing))
-    matrix[:bins, :order] = np.polynomial.legendre.legvander(middle, order)[:, 1:]
-    if column.missing:
-        matrix[bins, order] = 1
+    matrix[:bins, :order] = np.polynomial.legendre.legvander(2 * (np.cumsum(shares) - shares / 2) - 1, order)[:, 1:]
+    matrix[bins:, order:] = 1
     return matrix
+
+
+def _standard(matrix: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Features of mean 0 and about variance 1 under the noisy shares."""
+    centred = matrix - shares @ matrix
+    return centred / (np.sqrt(shares @ centred**2) + RARE)

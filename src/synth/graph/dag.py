@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
-
-from pydantic import ValidationError
+from typing import Literal
 
 from synth.errors import Place, Problem, ProjectError
+from synth.graph.configs import config_of, folder_problems
+from synth.graph.drafts import Draft, model_draft, model_names, reference, render
 from synth.project import spec
-from synth.project.jinja import RenderError
-from synth.project.loader import Declared, DeclaredSource, Project, SqlFile, nearest
+from synth.project.loader import Declared, DeclaredSource, Project
+from synth.project.nearest import nearest
+from synth.project.sql_file import SqlFile
 
 Zone = Literal["private", "synthetic", "public"]
 
@@ -32,6 +33,11 @@ class Node:
     text: SqlFile | None = None  # what the user wrote, if there is a SQL file
     declared: Declared | None = None
     source: DeclaredSource | None = None
+
+    @property
+    def statement(self) -> str:
+        """The SQL without its closing semicolon; a position in it is one in ``sql``."""
+        return self.sql.rstrip().rstrip(";").rstrip()
 
     @property
     def relation(self) -> str:
@@ -65,146 +71,37 @@ class Graph:
         return list(found.values())
 
 
-@dataclass
-class _Draft:
-    """A model while its template is rendered: what it asked for."""
-
-    name: str
-    place: Place
-    text: SqlFile | None
-    declared: Declared | None
-    config: dict[str, Any]
-    refs: list[str]
-    sources: list[tuple[str, str]]
-    sql: str = ""
-
-
 def build(project: Project) -> Graph:
     """The graph of a project; raises ProjectError with every wrong reference, config and zone."""
-    problems: list[Problem] = []
-    drafts = [_model_draft(project, name, problems) for name in _model_names(project)]
-    tests = [_render(project, f.name, f.place(), f, None, {}, problems) for f in project.tests.values()]
-    models = {d.name: d for d in drafts}
-    configs = {d.name: _config(project, d, problems) for d in drafts}
-    enabled = {name: d for name, d in models.items() if configs[name].enabled is not False}
-    zones = {name: _zone(project, d, configs[name], problems) for name, d in enabled.items()}
+    names = model_names(project)
+    problems: list[Problem] = [*_table_problems(project), *folder_problems(project, names)]
+    drafts = {name: model_draft(project, name, problems) for name in names}
+    tests = [render(project, f.name, f.place(), f, None, problems) for f in project.tests.values()]
+    configs = {n: config_of(project, n, d.text, d.declared, d.config, problems) for n, d in drafts.items()}
+    enabled = {name: draft for name, draft in drafts.items() if configs[name].enabled is not False}
+    zones = {name: _zone(project, draft, configs[name], problems) for name, draft in enabled.items()}
     nodes = _source_nodes(project)
-    for draft in _sorted(project, enabled, problems):
-        nodes_of_parents = _parents(project, draft, zones, problems)
-        node = _node(project, draft, "model", zones[draft.name], configs[draft.name], nodes_of_parents, zones)
-        problems += _zone_problems(node, zones, draft)
+    for draft in _sorted(enabled, problems):
+        parents = _parents(project, draft, zones, problems)
+        node = _node(project, draft, "model", zones[draft.name], configs[draft.name], parents, zones)
+        problems += _zone_problems(node, zones, draft, drafts)
         nodes[node.id] = node
     for draft in tests:
-        node = _node(
-            project, draft, "test", "public", spec.ModelConfig(), _parents(project, draft, zones, problems), zones
-        )
-        problems += _zone_problems(node, zones, draft)
+        parents = _parents(project, draft, zones, problems)
+        node = _node(project, draft, "test", "public", spec.ModelConfig(), parents, zones)
+        problems += _zone_problems(node, zones, draft, drafts)
         nodes[node.id] = node
     if problems:
         raise ProjectError(problems)
     return Graph(project.settings.name, nodes)
 
 
-def _model_names(project: Project) -> list[str]:
-    implied = [name for name, d in project.tables.items() if d.table.source]
-    return sorted({*project.models, *implied})
-
-
-def _model_draft(project: Project, name: str, problems: list[Problem]) -> _Draft:
-    text, declared = project.models.get(name), project.tables.get(name)
-    if text is not None:
-        return _render(project, name, text.place(), text, declared, {}, problems)
-    assert declared is not None and declared.table.source
-    draft = _Draft(name, declared.place("name"), None, declared, {}, [], [])
-    source, _, table = declared.table.source.partition(".")
-    draft.sources.append((source, table))
-    draft.sql = f'select {_columns(declared.table)}\nfrom "source"."{source}.{table}"\n'
-    return draft
-
-
-def _columns(table: spec.Table) -> str:
-    return ", ".join('"' + column.name.replace('"', '""') + '"' for column in table.columns)
-
-
-def _render(
-    project: Project, name: str, place: Place, text: SqlFile, declared: Declared | None, config: dict[str, Any],
-    problems: list[Problem],
-) -> _Draft:  # fmt: skip
-    draft = _Draft(name, place, text, declared, config, [], [])
-
-    def set_config(**given: Any) -> str:
-        draft.config.update(given)
-        return ""
-
-    def ref(model: str) -> str:
-        draft.refs.append(model)
-        return f'"ref"."{model}"'
-
-    def source(source_name: str, table: str) -> str:
-        draft.sources.append((source_name, table))
-        return f'"source"."{source_name}.{table}"'
-
-    def declared_columns() -> str:
-        if declared is None:
-            raise RenderError(
-                f"declared_columns() needs metadata, and no table '{name}' is declared", needle="declared_columns"
-            )
-        return _columns(declared.table)
-
-    names = {"config": set_config, "ref": ref, "source": source, "declared_columns": declared_columns}
-    try:
-        draft.sql = project.renderer.sql(text.text, names)
-    except RenderError as error:
-        problems.append(Problem(text.find(error.needle, error.line), error.what, "Mend the template."))
-    return draft
-
-
-def _config(project: Project, draft: _Draft, problems: list[Problem]) -> spec.ModelConfig:
-    """Folders of synth_project.yml, then metadata's config, then config() in SQL; tags add up."""
-    layers: list[tuple[dict[str, Any], Place]] = list(_folder_configs(project, draft))
-    if draft.declared:
-        written = draft.declared.table.config.model_dump(exclude_unset=True)
-        layers.append((written, draft.declared.place("config")))
-    config_place = draft.text.find("config(") if draft.text else draft.place
-    layers.append((draft.config, config_place))
-    merged: dict[str, Any] = {}
-    tags: list[str] = []
-    for layer, place in layers:
-        given = layer.get("tags", [])
-        tags += [given] if isinstance(given, str) else given
-        try:
-            spec.ModelConfig.model_validate({k: v for k, v in layer.items() if k != "tags"})
-            merged |= {k: v for k, v in layer.items() if k != "tags"}
-        except ValidationError as error:
-            for detail in error.errors(include_url=False, include_input=False):
-                problems.append(_config_problem(detail["type"], str(detail["loc"][0]), detail["msg"], place, draft))
-    return spec.ModelConfig.model_validate({**merged, "tags": tuple(dict.fromkeys(tags))})
-
-
-def _config_problem(kind: str, key: str, message: str, place: Place, draft: _Draft) -> Problem:
-    at = draft.text.find(key) if draft.text and place.file == draft.text.file else place
-    if kind == "extra_forbidden":
-        return Problem(at, f"unknown config '{key}'", nearest(key, spec.ModelConfig.model_fields))
-    return Problem(at, f"config {key}: {message[0].lower()}{message[1:]}")
-
-
-def _folder_configs(project: Project, draft: _Draft) -> Iterator[tuple[dict[str, Any], Place]]:
-    here: Any = project.settings.models
-    path: tuple[str, ...] = ("models",)
-    for folder in (None, project.settings.name, *(draft.text.folders if draft.text else ())):
-        if folder is not None:
-            here, path = (here.get(folder) if isinstance(here, dict) else None), (*path, folder)
-        if isinstance(here, dict):
-            plus = {k[1:]: v for k, v in here.items() if k.startswith("+")}
-            yield plus, project.document.place(path, key=True)
-
-
-def _zone(project: Project, draft: _Draft, config: spec.ModelConfig, problems: list[Problem]) -> Zone:
+def _zone(project: Project, draft: Draft, config: spec.ModelConfig, problems: list[Problem]) -> Zone:
     wanted = config.materialized
     zone: Zone = "public" if wanted in (None, "view", "table", "public") else wanted  # type: ignore[assignment]
     if wanted is None and draft.declared is not None:
         zone = "synthetic"
-    if zone == "synthetic" and draft.declared is None:
+    if zone == "synthetic" and draft.declared is None and not draft.broken:
         fix = f"Declare a table '{draft.name}' in {project.settings.metadata_paths[0]}/, or set materialized."
         problems.append(Problem(draft.place, f"the synthetic model '{draft.name}' has no metadata", fix))
     return zone
@@ -216,51 +113,49 @@ def _source_nodes(project: Project) -> dict[str, Node]:
         for i, table in enumerate(declared.source.tables):
             name = f"{declared.source.name}.{table.name}"
             place = declared.place("tables", i)
-            node = Node(
-                f"source.{project.settings.name}.{name}",
-                name,
-                "source",
-                "private",
-                place.file,
-                (),
-                place,
-                source=declared,
-            )
-            nodes[node.id] = node
+            node_id = f"source.{project.settings.name}.{name}"
+            nodes[node_id] = Node(node_id, name, "source", "private", place.file, (), place, source=declared)
     return nodes
 
 
-def _parents(project: Project, draft: _Draft, zones: Mapping[str, Zone], problems: list[Problem]) -> tuple[str, ...]:
+def _table_problems(project: Project) -> Iterator[Problem]:
+    """Of metadata: tables without rows to describe, and sources that are not there."""
+    for name, declared in project.tables.items():
+        if declared.table.source:
+            source, _, table = declared.table.source.partition(".")
+            yield from _source_problems(project, source, table, declared.place("source"), declared.place("source"))
+        elif name not in project.models:
+            fix = f"Add source: name.table to it, or write {project.settings.model_paths[0]}/{name}.sql."
+            yield Problem(declared.place("name"), f"the table '{name}' has no source", fix)
+
+
+def _source_problems(project: Project, source: str, table: str, at: Place, at_table: Place) -> Iterator[Problem]:
+    declared = project.sources.get(source)
+    tables = [t.name for t in declared.source.tables] if declared else []
+    if declared is None:
+        yield Problem(at, f"there is no source '{source}'", nearest(source, project.sources))
+    elif not table:
+        yield Problem(at_table, f"'{source}' is a source, not a table of it", f"Write {source}.{tables[0]}, say.")
+    elif table not in tables:
+        yield Problem(at_table, f"the source '{source}' declares no table '{table}'", nearest(table, tables))
+
+
+def _parents(project: Project, draft: Draft, zones: Mapping[str, Zone], problems: list[Problem]) -> tuple[str, ...]:
     found = []
     for source, table in draft.sources:
-        declared = project.sources.get(source)
-        tables = [t.name for t in declared.source.tables] if declared else []
-        if declared is None:
-            problems.append(
-                Problem(_reference(draft, source), f"there is no source '{source}'", nearest(source, project.sources))
-            )
-        elif table not in tables:
-            what = f"the source '{source}' declares no table '{table}'"
-            problems.append(Problem(_reference(draft, table), what, nearest(table, tables)))
-        else:
-            found.append(f"source.{project.settings.name}.{source}.{table}")
+        wrong = list(_source_problems(project, source, table, reference(draft, source), reference(draft, table)))
+        found += [f"source.{project.settings.name}.{source}.{table}"] if not wrong else []
+        problems += wrong
     for name in draft.refs:
         if name in zones:
             found.append(f"model.{project.settings.name}.{name}")
         else:
-            problems.append(Problem(_reference(draft, name), f"there is no model '{name}'", nearest(name, zones)))
+            problems.append(Problem(reference(draft, name), f"there is no model '{name}'", nearest(name, zones)))
     return tuple(dict.fromkeys(found))
 
 
-def _reference(draft: _Draft, name: str) -> Place:
-    if draft.text is not None:
-        return draft.text.find(f"'{name}'") if f"'{name}'" in draft.text.text else draft.text.find(name)
-    assert draft.declared is not None
-    return draft.declared.place("source")
-
-
 def _node(
-    project: Project, draft: _Draft, kind: Literal["model", "test"], zone: Zone, config: spec.ModelConfig,
+    project: Project, draft: Draft, kind: Literal["model", "test"], zone: Zone, config: spec.ModelConfig,
     parents: tuple[str, ...], zones: Mapping[str, Zone],
 ) -> Node:  # fmt: skip
     sql = draft.sql
@@ -271,25 +166,32 @@ def _node(
     return Node(node_id, draft.name, kind, zone, file, parents, draft.place, config, sql, draft.text, draft.declared)
 
 
-def _zone_problems(node: Node, zones: Mapping[str, Zone], draft: _Draft) -> Iterator[Problem]:
+def _zone_problems(
+    node: Node, zones: Mapping[str, Zone], draft: Draft, drafts: Mapping[str, Draft]
+) -> Iterator[Problem]:
     """One line in the DAG: private rows reach a public model only through a synthetic one."""
+    if draft.broken:
+        return
+    kind = "test" if node.kind == "test" else f"{node.zone} model"
     if node.zone == "public":
         for source, table in draft.sources:
-            reader = "test" if node.kind == "test" else "public model"
-            what = f"the {reader} '{node.name}' reads the private table {source}.{table}"
-            fix = "Read a synthetic model with ref(), or make this one materialized='private'."
-            yield Problem(_reference(draft, table), what, fix)
+            fix = "Read a synthetic model with ref()"
+            fix += "." if node.kind == "test" else ", or make this one materialized='private'."
+            what = f"the {kind} '{node.name}' reads the private table {source}.{table}"
+            yield Problem(reference(draft, table), what, fix)
     for name in draft.refs:
         zone = zones.get(name)
-        if zone is not None and (zone == "private") != (node.zone in ("private", "synthetic")):
-            what = f"the {node.zone} {node.kind} '{node.name}' reads the {zone} model '{name}'"
+        if zone is None or drafts[name].broken:
+            continue
+        if (zone == "private") != (node.zone in ("private", "synthetic")):
+            what = f"the {kind} '{node.name}' reads the {zone} model '{name}'"
             allowed = "sources and private models" if node.zone != "public" else "synthetic and public models"
-            yield Problem(_reference(draft, name), what, f"A {node.zone} {node.kind} reads {allowed}.")
+            yield Problem(reference(draft, name), what, f"A {kind} reads {allowed}.")
 
 
-def _sorted(project: Project, drafts: Mapping[str, _Draft], problems: list[Problem]) -> list[_Draft]:
+def _sorted(drafts: Mapping[str, Draft], problems: list[Problem]) -> list[Draft]:
     """Parents first, else by name."""
-    done: dict[str, _Draft] = {}
+    done: dict[str, Draft] = {}
     path: list[str] = []
 
     def visit(name: str) -> None:
@@ -297,9 +199,8 @@ def _sorted(project: Project, drafts: Mapping[str, _Draft], problems: list[Probl
             return
         if name in path:
             circle = " -> ".join([*path[path.index(name) :], name])
-            problems.append(
-                Problem(drafts[name].place, f"the models refer to each other in a circle: {circle}", "Break it.")
-            )
+            what = f"the models refer to each other in a circle: {circle}"
+            problems.append(Problem(reference(drafts[path[-1]], name), what, "Remove one of these references."))
             return
         path.append(name)
         for parent in drafts[name].refs:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from synth.errors import UsageError
 from synth.graph.dag import Graph, Node
-from synth.project.loader import nearest
+from synth.project.nearest import nearest
 
 _TERM = re.compile(r"^(?P<at>@)?(?P<up>(?P<up_n>\d*)\+)?(?P<body>[^+@]+?)(?P<down>\+(?P<down_n>\d*))?$")
 _METHODS = ("fqn", "tag", "source", "path", "file", "resource_type")
@@ -50,9 +50,11 @@ def _term(text: str) -> Term:
 def select(graph: Graph, selection: Iterable[str], exclude: Iterable[str] = ()) -> list[Node]:
     """The selected nodes in the graph's order; everything where nothing is asked for. Raises UsageError for no match."""
     chosen = _evaluate(graph, selection) if (wanted := tuple(selection)) else set(graph.nodes)
+    asked = " ".join(wanted) or "everything"
+    if not chosen:
+        raise UsageError(f"nothing is in all parts of the selection '{asked}'", "A comma means both; a space, either.")
     left = chosen - _evaluate(graph, exclude)
     if not left:
-        asked = " ".join(wanted) or "everything"
         raise UsageError(f"the selection '{asked}' leaves nothing after --exclude", "Loosen one of the two.")
     return [node for node in graph.nodes.values() if node.id in left]
 
@@ -69,8 +71,8 @@ def _evaluate(graph: Graph, selections: Iterable[str]) -> set[str]:
 def _reach(graph: Graph, term: Term) -> set[str]:
     found = {node.id for node in graph.nodes.values() if _matches(node, term)}
     if not found:
-        names = [node.name for node in graph.nodes.values()]
-        raise UsageError(f"the selector '{term.text}' matches nothing", nearest(term.value, names))
+        known = (value for node in graph.nodes.values() for value in _values(node, term.method))
+        raise UsageError(f"the selector '{term.text}' matches nothing", nearest(term.value, known))
     start = set(found)
     if term.childrens_parents:
         found |= _walk(graph, found | _walk(graph, start, -1, up=False), -1, up=True) | _walk(
@@ -93,22 +95,39 @@ def _walk(graph: Graph, start: set[str], steps: int, up: bool) -> set[str]:
 
 
 def _matches(node: Node, term: Term) -> bool:
-    value = term.value
-    if term.method == "fqn":
-        return node.kind != "source" and (fnmatch.fnmatchcase(node.name, value) or _under(node, value))
-    if term.method == "tag":
-        return any(fnmatch.fnmatchcase(tag, value) for tag in node.config.tags)
-    if term.method == "source":
-        return node.kind == "source" and (node.name == value or fnmatch.fnmatchcase(node.name.split(".")[0], value))
-    if term.method == "path":
-        path = value.removeprefix("./").rstrip("/")
-        return node.kind != "source" and (fnmatch.fnmatchcase(node.file, path) or node.file.startswith(path + "/"))
-    if term.method == "file":
-        return node.file.rsplit("/", 1)[-1] in (value, f"{value}.sql")
-    if term.method == "resource_type":
-        return node.kind == value
-    config = node.config.model_dump() | {"materialized": node.materialized}
-    return node.kind == "model" and str(config.get(term.method.removeprefix("config."))) == value
+    value = term.value.removeprefix("./").rstrip("/") if term.method == "path" else term.value
+    if any(fnmatch.fnmatchcase(known, value) for known in _values(node, term.method)):
+        return True
+    return term.method == "fqn" and node.kind != "source" and _under(node, value)
+
+
+def _values(node: Node, method: str) -> tuple[str, ...]:
+    """What of a node a method compares."""
+    *folders, file = node.file.split("/")
+    if method == "tag":
+        return node.config.tags
+    if method == "resource_type":
+        return (node.kind,)
+    if method == "file":
+        return (file, file.rsplit(".", 1)[0])
+    if method == "source":
+        return (node.name, node.name.split(".")[0]) if node.kind == "source" else ()
+    if node.kind == "source":
+        return ()
+    if method == "fqn":
+        return (node.name,)
+    if method == "path":
+        return (node.file, *("/".join(folders[:end]) for end in range(len(folders), 0, -1)))
+    return _config(node, method.removeprefix("config.")) if node.kind == "model" else ()
+
+
+def _config(node: Node, key: str) -> tuple[str, ...]:
+    if key == "materialized":
+        return (node.materialized,)
+    value = getattr(node.config, key, None)
+    if isinstance(value, tuple):
+        return tuple(str(item) for item in value)
+    return () if value is None else (str(value).lower() if isinstance(value, bool) else f"{value}",)
 
 
 def _under(node: Node, value: str) -> bool:

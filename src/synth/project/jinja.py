@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from synth.errors import Place
+from synth.project.nearest import nearest
+from synth.project.sql_file import SqlFile
+
+_TEMPLATE, _MACROS = "<template>", "<macros>"  # Jinja's name of a template from a string, and ours of the macros
 
 
 class RenderError(Exception):
-    """A template that cannot be rendered; ``line`` counts from 1 within the template, 0 where Jinja does not say."""
+    """A template that cannot be rendered.
 
-    def __init__(self, what: str, line: int = 0, needle: str = "") -> None:
+    ``line`` counts from 1 within the template, 0 where Jinja does not say; ``needle`` is a word to look for on it;
+    ``place`` is given where the mistake is in a macro.
+    """
+
+    def __init__(self, what: str, fix: str, needle: str = "", line: int = 0, place: Place | None = None) -> None:
         super().__init__(what)
-        self.what, self.line, self.needle = what, line, needle
+        self.what, self.fix, self.needle, self.line, self.place = what, fix, needle, line, place
 
 
 _MISSING = object()
@@ -25,7 +37,8 @@ _MISSING = object()
 def _env_var(name: str, default: Any = _MISSING) -> Any:
     value = os.environ.get(name, default)
     if value is _MISSING:
-        raise RenderError(f"the environment variable {name} is not set and env_var gives no default", needle=name)
+        fix = f"Set it, or give a default: env_var('{name}', 'default')."
+        raise RenderError(f"the environment variable {name} is not set", fix, name)
     return value
 
 
@@ -33,7 +46,8 @@ def _var(variables: Mapping[str, Any]) -> Callable[..., Any]:
     def var(name: str, default: Any = _MISSING) -> Any:
         value = variables.get(name, default)
         if value is _MISSING:
-            raise RenderError(f"the variable '{name}' is neither in vars nor given a default", needle=name)
+            fix = f"Add it to vars in synth_project.yml, or give a default: var('{name}', 'default')."
+            raise RenderError(f"there is no variable '{name}'", f"{nearest(name, variables)} {fix}".strip(), name)
         return value
 
     return var
@@ -44,7 +58,7 @@ class Renderer:
     """Renders with ``var``, ``env_var`` and, in SQL, the project's macros and what the caller adds."""
 
     variables: Mapping[str, Any]
-    macros: str = ""  # the text of every macro file, put before each SQL template on its own first lines
+    macros: tuple[SqlFile, ...] = ()
     _environment: ImmutableSandboxedEnvironment = field(
         default_factory=lambda: ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
     )
@@ -57,6 +71,13 @@ class Renderer:
         """A model or a test."""
         return self._render(text, names, with_macros=True)
 
+    def check(self, text: str) -> None:
+        """Raises RenderError where the text is not a template."""
+        try:
+            self._environment.parse(text)
+        except TemplateSyntaxError as error:
+            raise _syntax(error) from None
+
     def _render(self, text: str, names: Mapping[str, Any], with_macros: bool) -> str:
         known = {"var": _var(self.variables), "env_var": _env_var, **names}
         try:
@@ -64,17 +85,51 @@ class Renderer:
                 known |= self._macro_names(known)
             return self._environment.from_string(text).render(known)
         except TemplateSyntaxError as error:
-            raise RenderError(f"Jinja: {error.message}", error.lineno) from None
-        except TemplateError as error:
-            raise RenderError(f"Jinja: {error.message}", needle=_quoted(error.message or "")) from None
-        except TypeError as error:
-            raise RenderError(f"Jinja: {error}") from None
+            raise _syntax(error) from None
+        except Exception as error:  # whatever the user's expression raises
+            raise self._failure(error, text, known) from None
 
     def _macro_names(self, names: dict[str, Any]) -> dict[str, Any]:
-        module = self._environment.from_string(self.macros, globals=names).make_module(names)
+        """The macros of all files, as of one, so that each can call any other."""
+        code = self._environment.compile("\n".join(m.text for m in self.macros), filename=_MACROS)
+        template = Template.from_code(self._environment, code, self._environment.make_globals(names))
+        module = template.make_module(names)
         return {name: getattr(module, name) for name in dir(module) if not name.startswith("_")}
 
+    def _failure(self, error: Exception, text: str, known: Mapping[str, Any]) -> RenderError:
+        file, line = _frame(error.__traceback__)
+        if isinstance(error, RenderError):
+            made = RenderError(error.what, error.fix, error.needle, error.line or line)
+        else:
+            message = re.sub(r"\w+\.<locals>\.", "", getattr(error, "message", None) or str(error)).rstrip(".")
+            words = re.findall(r"'([^']+)'|(\w+)\(\)", message)
+            source = "\n".join(m.text for m in self.macros) if file == _MACROS else text
+            needle = next((word for pair in words for word in pair if word and word in source), "")
+            fix = nearest(needle, known) if isinstance(error, UndefinedError) and needle else "Mend the template."
+            made = RenderError(f"Jinja: {message}", fix, needle, line)
+        made.place = self._macro_place(made.line, made.needle) if file == _MACROS else None
+        return made
 
-def _quoted(message: str) -> str:
-    parts = message.split("'")
-    return parts[1] if len(parts) >= 3 else ""
+    def _macro_place(self, line: int, needle: str) -> Place | None:
+        for macro in self.macros:
+            lines = macro.text.count("\n") + 1
+            if line <= lines:
+                return macro.find(needle, line)
+            line -= lines
+        return None
+
+
+def _syntax(error: TemplateSyntaxError) -> RenderError:
+    token = re.search("unexpected '(.+)'", error.message or "")
+    fix = "Check the braces, quotes and blocks."
+    return RenderError(f"Jinja: {error.message}", fix, token[1] if token else "", error.lineno)
+
+
+def _frame(trace: TracebackType | None) -> tuple[str, int]:
+    """The innermost template that a traceback goes through, and the line in it; 0 where there is none."""
+    file, line = "", 0
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename in (_TEMPLATE, _MACROS):
+            file, line = trace.tb_frame.f_code.co_filename, trace.tb_lineno
+        trace = trace.tb_next
+    return file, line

@@ -2,36 +2,59 @@
 
 from __future__ import annotations
 
+import math
 import re
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, NaiveDatetime, model_validator
 
 MAX_DELTA = 1e-6  # above it a budget must say who wants that and why
+MAX_CELLS = 2**53  # of a column: codes and values stay exact as floating-point numbers
 
+STEPS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}  # seconds of a resolution
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800, "year": 31557600}
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DURATION = re.compile(r"\s*([-+]?\d+(?:\.\d+)?)\s*(second|minute|hour|day|week|year)s?\s*")
 
 
-def _duration(value: Any) -> Any:
-    if isinstance(value, str):
-        found = _DURATION.fullmatch(value)
-        if not found:
-            raise ValueError("is not a duration such as '30 minutes', '-2 days' or '1 year'")
-        return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
-    return value
+def _duration(value: Any) -> timedelta:
+    found = _DURATION.fullmatch(str(value))
+    if not found:
+        raise ValueError("is not a duration; write '30 minutes', '-2 days' or '1 year'")
+    return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
 
 
 def _no_number(value: Any) -> Any:
-    if isinstance(value, int | float):
-        raise ValueError('must be a date in quotes, such as "2100-01-01"')
+    """pydantic would take a number for seconds since 1970."""
+    if not isinstance(value, str | date) or re.fullmatch(r"[-+]?[\d.\s]*", str(value)):
+        raise ValueError("must be a date; for example 2100-01-01")
     return value
 
 
 def _name(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+    if not NAME.fullmatch(value):
         raise ValueError("must be letters, digits and _, and not begin with a digit")
+    return value
+
+
+def _folder(value: str) -> str:
+    path = PurePosixPath(value)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError("must lie in the project; name a folder below synth_project.yml")
+    return value
+
+
+def _level(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("true and false are no categories; use type: boolean, or quote them")
+    if not isinstance(value, str | int):
+        raise ValueError("must be text or a whole number; quote it")
+    if isinstance(value, str) and value.strip(" ") != value:
+        raise ValueError("has spaces around it, which are trimmed before comparing; remove them")
+    if value == "":
+        raise ValueError("is empty, which is read as a missing value; use nullable: true instead")
     return value
 
 
@@ -40,6 +63,8 @@ ColumnName = Annotated[str, Field(min_length=1, max_length=128)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Day = Annotated[date, BeforeValidator(_no_number)]
 Moment = Annotated[NaiveDatetime, BeforeValidator(_no_number)]
+Folder = Annotated[str, AfterValidator(_folder)]
+Level = Annotated[str | int, BeforeValidator(_level)]
 Epsilon = Annotated[float, Field(gt=0, le=100)]
 
 
@@ -59,7 +84,7 @@ class BudgetSpec(Spec):
     @model_validator(mode="after")
     def _small_delta(self) -> BudgetSpec:
         if self.delta > MAX_DELTA and not self.trust_delta:
-            raise ValueError(f"delta is above {MAX_DELTA:g}: lower it, or say who wants that and why in trust_delta")
+            raise ValueError(f"delta: is above {MAX_DELTA:g}; lower it, or say who wants that and why in trust_delta")
         return self
 
 
@@ -77,18 +102,19 @@ class ProjectSpec(Spec):
     default_target: str = Field(default="dev", alias="default-target")
     targets: dict[str, TargetSpec] = {"dev": TargetSpec(database="target/dev.duckdb")}
     vars: dict[str, Any] = {}
-    source_paths: tuple[str, ...] = Field(default=("sources",), alias="source-paths")
-    metadata_paths: tuple[str, ...] = Field(default=("metadata",), alias="metadata-paths")
-    model_paths: tuple[str, ...] = Field(default=("models",), alias="model-paths")
-    macro_paths: tuple[str, ...] = Field(default=("macros",), alias="macro-paths")
-    test_paths: tuple[str, ...] = Field(default=("tests",), alias="test-paths")
-    target_path: str = Field(default="target", alias="target-path")
+    source_paths: tuple[Folder, ...] = Field(default=("sources",), alias="source-paths")
+    metadata_paths: tuple[Folder, ...] = Field(default=("metadata",), alias="metadata-paths")
+    model_paths: tuple[Folder, ...] = Field(default=("models",), alias="model-paths")
+    macro_paths: tuple[Folder, ...] = Field(default=("macros",), alias="macro-paths")
+    test_paths: tuple[Folder, ...] = Field(default=("tests",), alias="test-paths")
+    target_path: Folder = Field(default="target", alias="target-path")
     models: dict[str, Any] = {}  # folders and +config, checked where they are applied
 
     @model_validator(mode="after")
     def _default_target_is_known(self) -> ProjectSpec:
         if self.default_target not in self.targets:
-            raise ValueError(f"default-target '{self.default_target}' is not among the targets")
+            known = ", ".join(self.targets)
+            raise ValueError(f"default-target: '{self.default_target}' is not among the targets; name one of: {known}")
         return self
 
 
@@ -104,7 +130,7 @@ class SourcePrivacy(Spec):
     @model_validator(mode="after")
     def _unit_or_row(self) -> SourcePrivacy:
         if self.unit is None and not self.one_row_per_unit:
-            raise ValueError("name the unit's column (unit: subject_id), or declare one_row_per_unit: true")
+            raise ValueError("no unit is named; add the unit's column, unit: subject_id say, or one_row_per_unit: true")
         return self
 
 
@@ -142,7 +168,7 @@ class _Column(Spec):
         for name in ("bounds", "offset_bounds"):
             pair = getattr(self, name, None)
             if pair is not None and not pair[0] < pair[1]:
-                raise ValueError(f"{name}: the first must be lower than the second")
+                raise ValueError(f"{name}: the first must be lower than the second; write [lowest, highest]")
         return self
 
 
@@ -155,6 +181,12 @@ class IntegerColumn(_Column):
     type: Literal["integer"]
     bounds: tuple[int, int] = Field(description="[lowest, highest], public knowledge")
 
+    @model_validator(mode="after")
+    def _countable(self) -> IntegerColumn:
+        if max(abs(bound) for bound in self.bounds) > MAX_CELLS:
+            raise ValueError("bounds: are beyond 2^53, where whole numbers are no longer exact; use narrower ones")
+        return self
+
 
 class NumberColumn(_Column):
     type: Literal["number"]
@@ -163,18 +195,28 @@ class NumberColumn(_Column):
         default=None, gt=0, description="values are multiples of this step from the lower bound"
     )
 
+    @model_validator(mode="after")
+    def _countable(self) -> NumberColumn:
+        if math.isinf(self.bounds[1] - self.bounds[0]):
+            raise ValueError("bounds: are too far apart to count between them; use narrower ones")
+        if self.rounding and (self.bounds[1] - self.bounds[0]) / self.rounding > MAX_CELLS:
+            raise ValueError("rounding: makes more than 2^53 steps between the bounds; use a coarser one")
+        return self
+
 
 class CategoricalColumn(_Column):
     type: Literal["categorical"]
-    values: tuple[str, ...] | tuple[int, ...] = Field(min_length=1)
+    values: tuple[Level, ...] = Field(min_length=1)
     unknown: Literal["other", "missing", "drop"] | None = None
 
     @model_validator(mode="after")
     def _values_and_unknown(self) -> CategoricalColumn:
         if len(set(self.values)) < len(self.values):
-            raise ValueError("values: one value stands twice")
+            raise ValueError("values: one value stands twice; remove one")
+        if len({type(value) for value in self.values}) > 1:
+            raise ValueError("values: are text and numbers; quote the numbers")
         if self.unknown == "missing" and not self.nullable:
-            raise ValueError("unknown: missing needs nullable: true")
+            raise ValueError("unknown: missing needs nullable: true; add it, or use drop")
         if self.unknown == "other" and isinstance(self.values[0], int):
             raise ValueError("unknown: other needs text values; quote them")
         return self
@@ -208,16 +250,23 @@ class DatetimeColumn(_Column):
     @model_validator(mode="after")
     def _bounded(self) -> DatetimeColumn:
         _bounded_moment(self)
+        if self.bounds and (self.bounds[0] - datetime(1970, 1, 1)) % timedelta(seconds=STEPS[self.resolution]):
+            raise ValueError(f"bounds: the earliest must be a whole {self.resolution}, as resolution says; round it")
         return self
 
 
 def _bounded_moment(column: DateColumn | DatetimeColumn) -> None:
     if (column.offset_from is None) != (column.offset_bounds is None):
-        raise ValueError("offset_from and offset_bounds go together")
+        raise ValueError('offset_from and offset_bounds go together; for example offset_bounds: ["0 days", "1 year"]')
     if column.bounds is None and column.offset_from is None:
         raise ValueError(
-            'needs bounds: [earliest, latest], public knowledge; for example bounds: ["1900-01-01", "2030-01-01"]'
+            "the key 'bounds' is missing; bounds are public knowledge, never read from rows: "
+            "for example bounds: [1900-01-01, 2030-01-01]"
         )
+    step = timedelta(days=1) if isinstance(column, DateColumn) else timedelta(seconds=STEPS[column.resolution])
+    word = "day" if isinstance(column, DateColumn) else column.resolution
+    if column.offset_bounds and math.ceil(column.offset_bounds[0] / step) > math.floor(column.offset_bounds[1] / step):
+        raise ValueError(f"offset_bounds: there is no whole {word} between them; widen them")
 
 
 Column = Annotated[
@@ -233,8 +282,15 @@ class ForeignKey(Spec):
 
 class Constraint(Spec):
     name: str | None = None
-    expression: str
+    expression: str = Field(min_length=1)
     description: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, written: Any) -> Any:
+        if not isinstance(written, str | dict):
+            raise ValueError("a constraint must be text; for example dischtime >= admittime")
+        return {"expression": written} if isinstance(written, str) else written
 
 
 class RowCountTest(Spec):
@@ -254,7 +310,7 @@ class ModelConfig(Spec):
     delta: float | None = Field(default=None, gt=0)
     rows: int | None = Field(default=None, ge=1)
     seed: int | None = Field(default=None, ge=0)
-    tags: tuple[str, ...] = ()
+    tags: Annotated[tuple[str, ...], BeforeValidator(lambda tags: (tags,) if isinstance(tags, str) else tags)] = ()
     enabled: bool | None = None
 
 
@@ -267,7 +323,7 @@ class Table(Spec):
     max_rows_per_unit: int | None = Field(default=None, ge=1, le=1000)
     config: ModelConfig = ModelConfig()
     columns: tuple[Column, ...] = Field(min_length=1)
-    constraints: tuple[str | Constraint, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
     tests: tuple[TableTest, ...] = ()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
@@ -17,13 +17,14 @@ from synth.errors import Place, Problem
 
 Path = tuple[str | int, ...]
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # every scalar as text: any other tag was written by hand
 _NULL = re.compile(r"~|null|Null|NULL|")
 _TRUE, _FALSE = re.compile(r"true|True|TRUE"), re.compile(r"false|False|FALSE")
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _ZERO_LED = re.compile(r"[-+]?0[0-9]+")
-_CORE = "tag:yaml.org,2002:"
+_BARE_JINJA = ("an expression in {{ }} must stand in quotes", 'Write "{{ ... }}".')
+_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}
 
 
 @dataclass(frozen=True)
@@ -52,15 +53,21 @@ class _Reader:
     keys: dict[Path, Place] = field(default_factory=dict)
     values: dict[Path, Place] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    whole: bool = True  # false where something could not be read, and judging the rest would mislead
 
     def at(self, mark: yaml.Mark) -> Place:
         text = self.lines[mark.line] if mark.line < len(self.lines) else ""
-        return Place(self.file, mark.line + 1, mark.column + 1, text)
+        return Place(self.file, mark.line + 1, mark.column + 1, text.replace("\t", " "))  # the caret counts characters
+
+    def refuse(self, problem: Problem) -> None:
+        self.problems.append(problem)
+        self.whole = False
 
     def read(self, node: yaml.Node, path: Path) -> Any:
         self.values[path] = self.at(node.start_mark)
-        if not node.tag.startswith(_CORE):
-            self.problems.append(Problem(self.at(node.start_mark), f"the tag {node.tag} is not allowed", "Remove it."))
+        if node.tag not in _TAGS:
+            tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+            self.refuse(Problem(self.at(node.start_mark), f"the tag {tag} is not allowed", "Remove it."))
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -73,7 +80,7 @@ class _Reader:
         for key_node, value_node in node.value:
             name, place = key_node.value, self.at(key_node.start_mark)
             if not isinstance(key_node, yaml.ScalarNode) or name == "<<":
-                self.problems.append(Problem(place, "a key must be plain text", "Write it out."))
+                self.refuse(_no_key(place, name))
             elif name in result:
                 first = self.keys[(*path, name)]
                 self.problems.append(
@@ -87,7 +94,7 @@ class _Reader:
 
 def _scalar(node: yaml.ScalarNode) -> Hashable:
     text: str = node.value
-    if node.style is not None:  # quoted or a block
+    if node.style:  # quoted or a block
         return text
     if _NULL.fullmatch(text):
         return None
@@ -100,20 +107,42 @@ def _scalar(node: yaml.ScalarNode) -> Hashable:
     return text
 
 
+def _no_key(place: Place, name: Any) -> Problem:
+    if name == "<<":
+        return Problem(place, "merge keys are not allowed", "Write the keys out.")
+    if place.text[max(place.column - 2, 0) : place.column] == "{{":
+        return Problem(place, *_BARE_JINJA)
+    return Problem(place, "a key must be plain text", "Write it out.")
+
+
 def read(file: str, text: str) -> tuple[Document, list[Problem]]:
     """One YAML document. Where the file is not YAML its data is None and the problem says where it breaks."""
     reader = _Reader(file, tuple(text.splitlines()))
     try:
         node = yaml.compose(text, Loader=_LOADER)
-        data = None if node is None else reader.read(node, ())
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = reader.at(mark) if mark else Place(file)
-        what = " ".join(part for part in (error.context, error.problem) if part)
-        data, reader.problems = (
-            None,
-            [Problem(place, f"this is not YAML: {what}", "Check indentation, quotes and colons.")],
-        )
+        found = None if node is None else reader.read(node, ())
+        data = found if reader.whole else None
     except yaml.YAMLError as error:
-        data, reader.problems = None, [Problem(Place(file), f"this is not YAML: {error}", "Is the file UTF-8 text?")]
+        data, reader.problems = None, [_not_yaml(reader, text, error)]
+    except RecursionError:
+        data, reader.problems = None, [Problem(Place(file), "an anchor holds itself", "Write it out.")]
     return Document(file, reader.lines, data, reader.keys, reader.values), reader.problems
+
+
+def _not_yaml(reader: _Reader, text: str, error: yaml.YAMLError) -> Problem:
+    """The parser's complaint; in the words of PyYAML's own parser, which are the same everywhere, not of the C library."""
+    try:
+        yaml.compose(text, Loader=yaml.BaseLoader)
+    except yaml.YAMLError as own:
+        error = own
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return Problem(Place(reader.file), f"this is not YAML: {str(error).splitlines()[0]}", "Is the file UTF-8 text?")
+    mark = error.problem_mark or error.context_mark
+    place = reader.at(mark) if mark else Place(reader.file)
+    bare = re.search(r"[:,\[-]\s+(\{\{)", place.text)
+    if bare:
+        return Problem(replace(place, column=bare.start(1) + 1), *_BARE_JINJA)
+    if mark and "\t" in reader.lines[min(mark.line, len(reader.lines) - 1)][: mark.column + 1]:
+        return Problem(place, "this is not YAML: a tab cannot indent", "Use spaces.")
+    what = ", ".join(part for part in (error.context, error.problem) if part)
+    return Problem(place, f"this is not YAML: {what}", "Check indentation, quotes, brackets and colons.")

@@ -6,14 +6,16 @@ import hashlib
 import json
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from synth.artifacts.compiled import Compiled, PublicModel, SyntheticModel
 from synth.artifacts.results import RunResult
-from synth.errors import RunError
+from synth.errors import BudgetError, RunError
 from synth.privacy import accounting
 from synth.privacy.ledger import Ledger, PopulationSummary
 from synth.runtime.listener import Listener
@@ -24,7 +26,7 @@ from synth.runtime.warehouse import Warehouse
 if TYPE_CHECKING:
     from synth.generator.fit import Generator
 
-MAX_ROUNDS = 200  # of drawing units again that broke a constraint
+MAX_ROUNDS = 200  # of drawing rows again that broke a constraint
 PRV_TOLERANCE = 0.03  # how far the second accountant may lie above the planned epsilon
 
 
@@ -40,7 +42,7 @@ class Runner:
         self.threads, self.memory_limit, self.full_refresh = threads, memory_limit, full_refresh
 
     def build(self, name: str) -> RunResult:
-        """One model; errors of the run become a result, refusals of the budget are raised."""
+        """One model; an error of the run or a refusal of the budget becomes a result."""
         started = time.monotonic()
         kind = "synthetic" if name in self.compiled.synthetic else "public"
         try:
@@ -48,10 +50,10 @@ class Runner:
                 rows, epsilon, reused = self._public(self.compiled.public[name]), None, False
             else:
                 rows, epsilon, reused = self._synthetic(self.compiled.synthetic[name])
-        except RunError as error:
-            return RunResult(
-                model=name, kind=kind, status="error", seconds=time.monotonic() - started, message=str(error)
-            )
+        except (RunError, BudgetError) as error:
+            status: Literal["error", "refused"] = "refused" if isinstance(error, BudgetError) else "error"
+            seconds = time.monotonic() - started
+            return RunResult(model=name, kind=kind, status=status, seconds=seconds, message=str(error))
         return RunResult(
             model=name, kind=kind, status="success", seconds=time.monotonic() - started, rows=rows, epsilon=epsilon,
             reused=reused,
@@ -139,24 +141,25 @@ class Runner:
         text = json.dumps(dict(zone.oddities()), indent=1)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(text + "\n")
-        self.listener.note(f"counts of nulls and odd values, private: {path.relative_to(self.root)}")
+        self.listener.note(f"counts of nulls and odd values, private: {os.path.relpath(path, self.root)}")
 
     def _land(self, model: SyntheticModel, generator: Generator) -> int:
         from synth.generator.fit import draw_sizes, sample
 
         plan = model.plan
         sizes = draw_sizes(generator, None if plan.rows else plan.privacy.units, plan.rows, plan.training.seed)
-        pending = np.arange(len(sizes), dtype=np.int64)
+        rows = _rows(sizes)
+        pending = np.arange(len(rows.unit), dtype=np.int64)
         self.warehouse.begin_landing(model)
         for attempt in range(MAX_ROUNDS):
             if not len(pending):
                 break
-            codes = sample(generator, sizes[pending], plan.training.seed + attempt)
-            pending = self.warehouse.accept(model, _named(codes, pending, sizes[pending]))
+            codes = sample(generator, rows.of[pending], plan.training.seed + attempt)
+            pending = pending[self.warehouse.accept(model, rows.named(codes, pending))]
         if len(pending):
             worst = self.warehouse.worst_constraint(model)
             raise RunError(
-                f"{model.name}: {len(pending):,} of {len(sizes):,} units broke a constraint {MAX_ROUNDS} times, "
+                f"{model.name}: {len(pending):,} of {len(rows.unit):,} rows broke a constraint {MAX_ROUNDS} times, "
                 f"mostly: {worst}",
                 "Is it rare in the declared bounds? Model a date with offset_from, or loosen the constraint.",
             )
@@ -165,12 +168,24 @@ class Runner:
         return self.warehouse.land(model, label)
 
 
-def _named(codes: np.ndarray, units: np.ndarray, sizes: np.ndarray) -> dict[str, np.ndarray]:
-    """Codes as the columns that restore SQL reads."""
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]) if len(sizes) else sizes
+@dataclass(frozen=True)
+class _Rows:
+    """The synthetic rows to be: int64 [rows] each."""
+
+    unit: NDArray[np.int64]
+    position: NDArray[np.int64]  # within the unit, from 1
+    of: NDArray[np.int64]  # how many rows its unit has
+
+    def named(self, codes: NDArray[np.int64], chosen: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+        """Codes of the chosen rows, as the columns that restore SQL reads."""
+        named = {"#unit": self.unit[chosen], "#position": self.position[chosen]}
+        return named | {f"#{i + 1}": np.ascontiguousarray(column) for i, column in enumerate(codes.T)}
+
+
+def _rows(sizes: NDArray[np.int64]) -> _Rows:
+    starts = np.cumsum(sizes) - sizes
     position = np.arange(int(sizes.sum()), dtype=np.int64) - np.repeat(starts, sizes) + 1
-    named = {"#unit": np.repeat(units, sizes), "#position": position}
-    return named | {f"#{i + 1}": np.ascontiguousarray(codes[:, i]) for i in range(codes.shape[1])}
+    return _Rows(np.repeat(np.arange(len(sizes)), sizes), position, np.repeat(sizes, sizes))
 
 
 def folder_digest(folder: Path) -> str:

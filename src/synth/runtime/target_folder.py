@@ -98,7 +98,7 @@ def _files(compiled: Compiled) -> Iterator[tuple[str, str]]:
         listed = ",\n".join(e.model_dump_json(indent=1, exclude={"sql"}) for e in expectations)
         yield f"expectations/{name}.json", f"[\n{listed}\n]\n"
         for expectation in expectations:
-            yield f"compiled/{expectation.sql_path.split('/compiled/', 1)[1]}", expectation.sql
+            yield f"compiled/{name}/expectations/{Path(expectation.sql_path).name}", expectation.sql
     for name, test in compiled.tests.items():
         yield f"compiled/tests/{name}.sql", test.expectation.sql
     yield "manifest.json", _json(compiled.manifest)

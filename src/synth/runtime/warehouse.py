@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
@@ -15,6 +15,9 @@ from synth.artifacts.compiled import PublicModel, SyntheticModel
 from synth.artifacts.results import Expectation, ExpectationResult, RunResult
 from synth.errors import RunError
 from synth.runtime.duckdb_errors import lock_holder
+
+if TYPE_CHECKING:
+    import pandas
 
 Codes = Mapping[str, NDArray[np.int64]]  # "#unit", "#position", "#1", ...: one array per column
 
@@ -31,7 +34,10 @@ class Warehouse:
 
     def __init__(self, path: Path, threads: int, memory_limit: str, read_only: bool = False) -> None:
         self.path, self.read_only = path, read_only
-        self._config: dict[str, str | bool | int | float | list[str]] = {"threads": str(threads), "memory_limit": memory_limit}
+        self._config: dict[str, str | bool | int | float | list[str]] = {
+            "threads": str(threads),
+            "memory_limit": memory_limit,
+        }
 
     def __enter__(self) -> Warehouse:
         if self.read_only and not self.path.exists():
@@ -65,18 +71,15 @@ class Warehouse:
         self._connection.execute(f"create or replace temp table accepted as {model.restore_sql}")
 
     def accept(self, model: SyntheticModel, codes: Codes) -> NDArray[np.int64]:
-        """Keeps the units whose every row holds every constraint; returns the others."""
+        """Keeps the rows that hold every constraint; returns the places (from 0) of the others among the codes."""
         self._codes(codes)
-        self._connection.execute(f"create or replace temp table candidate as {model.restore_sql}")
-        broken = " or ".join(f"not coalesce(({c.sql}\n), true)" for c in model.constraints) or "false"
         self._connection.execute(
-            f'create or replace temp table broken as select distinct "#unit" from candidate where {broken}'
+            f"create or replace temp table candidate as select *, row_number() over () - 1 as place from ({model.restore_sql})"
         )
-        self._connection.execute(
-            'insert into accepted select * from candidate where "#unit" not in (select "#unit" from broken)'
-        )
-        again = self._connection.execute('select "#unit" from broken order by 1').fetchnumpy()["#unit"]
-        return np.asarray(again, dtype=np.int64)
+        held = " and ".join(f"coalesce(({c.sql}\n), true)" for c in model.constraints) or "true"
+        self._connection.execute(f"insert into accepted select * exclude (place) from candidate where {held}")
+        broken = self._connection.execute(f"select place from candidate where not ({held}) order by place").fetchnumpy()
+        return np.asarray(broken["place"], dtype=np.int64)
 
     def worst_constraint(self, model: SyntheticModel) -> str:
         """The constraint that most of the last candidates broke."""
@@ -130,6 +133,9 @@ class Warehouse:
         result = self._connection.execute(sql)
         names = [str(column[0]) for column in result.description or ()]
         return names, result.fetchall()
+
+    def frame(self, sql: str) -> pandas.DataFrame:
+        return self._connection.execute(sql).df()
 
     def has(self, relation: str) -> bool:
         schema, _, name = relation.partition(".")

@@ -1,0 +1,96 @@
+"""A table's declaration against itself and the other tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from synth.compiler import bind, offsets
+from synth.compiler.bind import Stubs
+from synth.compiler.columns import Offset
+from synth.errors import Place, Problem
+from synth.project import spec
+from synth.project.loader import Declared
+from synth.project.nearest import nearest
+
+
+def declaration_problems(declared: Declared, tables: Iterable[str], stubs: Stubs) -> Iterator[Problem]:
+    """Names, keys and formats; ``tables``: names of every table with metadata."""
+    yield from _names(declared)
+    yield from _references(declared, list(tables))
+    yield from _formats(declared, stubs)
+
+
+def offset_problems(declared: Declared, found: Mapping[str, Offset]) -> Iterator[Problem]:
+    """Offsets from what is not there, or does not fit; ``found``: every offset of the table."""
+    columns = {c.name: c for c in declared.table.columns}
+    for i, column in enumerate(declared.table.columns):
+        anchor_name = getattr(column, "offset_from", None)
+        if anchor_name is None:
+            continue
+        place, anchor = declared.place("columns", i, "offset_from"), columns.get(anchor_name)
+        if anchor is None:
+            yield Problem(place, f"there is no column '{anchor_name}'", nearest(anchor_name, columns))
+        elif anchor.type != column.type:
+            yield Problem(
+                place, f"'{anchor_name}' is of type {anchor.type}, not {column.type}", "Both must be of one type."
+            )
+        elif anchor.nullable and not column.nullable:
+            yield Problem(place, f"'{anchor_name}' may be null, so '{column.name}' may be, too", "Add nullable: true.")
+        elif (
+            isinstance(column, offsets.Dated) and isinstance(anchor, offsets.Dated) and offsets.coarser(column, anchor)
+        ):
+            what = f"the resolution is coarser than that of '{anchor_name}', which it is an offset from"
+            yield Problem(place, what, "Give both the same resolution.")
+        elif offsets.circle(column.name, {name: o.anchor for name, o in found.items()}):
+            yield Problem(place, f"'{column.name}' is an offset from itself, in a circle", "Break the circle.")
+
+
+def _names(declared: Declared) -> Iterator[Problem]:
+    seen: dict[str, str] = {}
+    for i, column in enumerate(declared.table.columns):
+        place, name = declared.place("columns", i, "name"), column.name
+        if name.casefold() in seen:
+            yield Problem(place, f"the column '{name}' is declared twice", "Names ignore case. Rename or remove one.")
+        if name.startswith("#"):
+            yield Problem(
+                place, f"the column '{name}' begins with #", "Such names are kept for codes; rename it in SQL."
+            )
+        seen[name.casefold()] = name
+    if all(isinstance(column, spec.KeyColumn) for column in declared.table.columns):
+        place = declared.place("columns", key=True)
+        yield Problem(place, "every column is a key, so there is nothing to model", "Declare another.")
+
+
+def _references(declared: Declared, tables: Iterable[str]) -> Iterator[Problem]:
+    table = declared.table
+    names = [c.name for c in table.columns]
+    keys = {c.name.casefold() for c in table.columns if isinstance(c, spec.KeyColumn)}
+    wanted: list[tuple[str, Place]] = []
+    if table.primary_key:
+        wanted.append((table.primary_key, declared.place("primary_key")))
+    for i, foreign in enumerate(table.foreign_keys):
+        wanted.append((foreign.column, declared.place("foreign_keys", i, "column")))
+    for name, place in wanted:
+        if bind.names_match([name], names):
+            yield Problem(place, f"there is no column '{name}'", nearest(name, names))
+        elif name.casefold() not in keys:
+            yield Problem(
+                place, f"the column '{name}' is not of type key", f"Declare it as {{name: {name}, type: key}}."
+            )
+    for i, foreign in enumerate(table.foreign_keys):
+        if foreign.references not in tables:
+            fix = nearest(foreign.references, tables)
+            place = declared.place("foreign_keys", i, "references")
+            yield Problem(place, f"there is no table '{foreign.references}'", fix)
+
+
+def _formats(declared: Declared, stubs: Stubs) -> Iterator[Problem]:
+    """Formats that DuckDB cannot read, or in which a value cannot be written without loss."""
+    for i, column in enumerate(declared.table.columns):
+        if not isinstance(column, offsets.Dated):
+            continue
+        resolution = "day" if isinstance(column, spec.DateColumn) else column.resolution
+        what = stubs.format_problem(column.format, resolution)
+        if what:
+            fix = "Write it with %Y, %m, %d, %H, %M and %S, as far as the resolution goes."
+            yield Problem(declared.place("columns", i, "format"), f"format: {what}", fix)

@@ -1,0 +1,124 @@
+"""A fitted generator on disk: weights as safetensors, everything else as JSON. No pickle, and nothing that is not expected.
+
+What a file may hold is an allow-list: the names of the JSON, and for the weights the names, shapes and type that the
+described network has. Anything else is refused before it is used.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from synth.artifacts import plan
+from synth.artifacts.plan import Artifact
+from synth.errors import RunError
+from synth.generator.fit import BIASES, Generator
+from synth.generator.levels import Levels
+from synth.generator.network import Columns, Network
+
+DESCRIPTION, WEIGHTS = "generator.json", "weights.safetensors"
+
+
+class StoredLevels(Artifact):
+    """``Levels`` as JSON."""
+
+    name: str
+    ordered: bool
+    missing: bool
+    edges: tuple[int, ...]
+    mass: tuple[float, ...]
+    first: tuple[int, ...]
+    shares: tuple[float, ...]
+
+
+class StoredGenerator(Artifact):
+    """``Generator`` as JSON, without its weights."""
+
+    schema_version: Literal["synth/generator/v1"] = "synth/generator/v1"
+    model: str
+    max_rows_per_unit: int
+    network: plan.Network
+    columns: tuple[StoredLevels, ...]
+
+
+def save(generator: Generator, directory: Path) -> None:
+    """Writes the folder whole: what was there stays until the new one is complete."""
+    part = directory.with_name(f"{directory.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    stored = StoredGenerator(
+        model=generator.model,
+        max_rows_per_unit=generator.max_rows_per_unit,
+        network=generator.network,
+        columns=tuple(_stored(column) for column in generator.columns),
+    )
+    (part / DESCRIPTION).write_text(stored.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    save_file({name: np.ascontiguousarray(array) for name, array in generator.weights.items()}, part / WEIGHTS)
+    shutil.rmtree(directory, ignore_errors=True)
+    os.replace(part, directory)
+
+
+def load(directory: Path) -> Generator:
+    """The generator in a folder; RunError, saying what is wrong, where the folder holds anything but that."""
+    names = sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
+    if names != [DESCRIPTION, WEIGHTS]:
+        raise _refused(directory, f"it must hold {DESCRIPTION} and {WEIGHTS} and nothing else")
+    try:
+        stored = StoredGenerator.model_validate_json((directory / DESCRIPTION).read_bytes())
+        weights = load_file(directory / WEIGHTS)
+    except (ValidationError, SafetensorError) as error:
+        raise _refused(directory, f"its {type(error).__name__}: not the format that is expected") from None
+    columns = tuple(_levels(directory, column) for column in stored.columns)
+    _check_weights(directory, stored, columns, weights)
+    return Generator(stored.model, stored.max_rows_per_unit, stored.network, columns, weights)
+
+
+def _stored(column: Levels) -> StoredLevels:
+    return StoredLevels(
+        name=column.name, ordered=column.ordered, missing=column.missing, edges=tuple(column.edges.tolist()),
+        mass=tuple(column.mass.tolist()), first=tuple(column.first.tolist()), shares=tuple(column.shares.tolist()),
+    )  # fmt: skip
+
+
+def _levels(directory: Path, stored: StoredLevels) -> Levels:
+    edges, first = np.array(stored.edges, dtype=np.int64), np.array(stored.first, dtype=np.int64)
+    mass, shares = np.array(stored.mass), np.array(stored.shares)
+    whole = (
+        len(first) > 0
+        and len(edges) == len(mass) + 1
+        and len(shares) == len(first)
+        and first[0] == 0
+        and first[-1] < len(mass)
+        and bool((np.diff(first) > 0).all() and (np.diff(edges) > 0).all())
+        and bool((mass >= 0).all() and (shares > 0).all())
+    )
+    if not whole:
+        raise _refused(directory, f"the levels of the column '{stored.name}' do not fit together")
+    return Levels(stored.name, stored.ordered, stored.missing, edges, mass, first, shares)
+
+
+def _check_weights(
+    directory: Path, stored: StoredGenerator, columns: tuple[Levels, ...], weights: dict[str, NDArray[np.float32]]
+) -> None:
+    """Names, shapes and type are those of the described network; every number is finite."""
+    tables = Columns(columns, stored.network.basis)
+    network = Network(tables.features, stored.network)
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    expected[BIASES] = (sum(column.count for column in columns),)
+    if {name: array.shape for name, array in weights.items()} != expected:
+        wrong = sorted(set(expected) ^ set(weights)) or sorted(n for n in expected if weights[n].shape != expected[n])
+        raise _refused(directory, f"weights that the network does not have, or of another shape: {', '.join(wrong)}")
+    if any(array.dtype != np.float32 or not np.isfinite(array).all() for array in weights.values()):
+        raise _refused(directory, "a weight that is not a finite float32")
+
+
+def _refused(directory: Path, what: str) -> RunError:
+    return RunError(f"{directory.name} is not a generator of this version: {what}", "Fit it again: synth run --full-refresh")

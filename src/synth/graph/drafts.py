@@ -1,0 +1,95 @@
+"""Models and tests while their templates are rendered: what each asks for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from synth.errors import Place, Problem
+from synth.project import spec
+from synth.project.jinja import RenderError
+from synth.project.loader import Declared, Project
+from synth.project.sql_file import SqlFile
+
+
+@dataclass
+class Draft:
+    """What a model or a test asked for."""
+
+    name: str
+    place: Place
+    text: SqlFile | None
+    declared: Declared | None
+    config: dict[str, Any]
+    refs: list[str]
+    sources: list[tuple[str, str]]
+    sql: str = ""
+    broken: bool = False  # its template could not be rendered, so what it asked for is not known
+
+
+def model_names(project: Project) -> list[str]:
+    """Models with a SQL file, and tables with metadata that name their source."""
+    implied = [name for name, d in project.tables.items() if d.table.source]
+    return sorted({*project.models, *implied})
+
+
+def model_draft(project: Project, name: str, problems: list[Problem]) -> Draft:
+    """A model by its SQL file; without one, every declared column of its source."""
+    text, declared = project.models.get(name), project.tables.get(name)
+    if text is not None:
+        return render(project, name, text.place(), text, declared, problems)
+    assert declared is not None and declared.table.source
+    draft = Draft(name, declared.place("name"), None, declared, {}, [], [])
+    source, _, table = declared.table.source.partition(".")
+    draft.sources.append((source, table))
+    draft.sql = f'select {_columns(declared.table)}\nfrom "source"."{source}.{table}"\n'
+    return draft
+
+
+def _columns(table: spec.Table) -> str:
+    return ", ".join('"' + column.name.replace('"', '""') + '"' for column in table.columns)
+
+
+def render(
+    project: Project, name: str, place: Place, text: SqlFile, declared: Declared | None, problems: list[Problem]
+) -> Draft:  # fmt: skip
+    """A model or a test whose template is rendered, with what it asked for on the way."""
+    draft = Draft(name, place, text, declared, {}, [], [])
+
+    def config(**given: Any) -> str:
+        for value in given.values():
+            str(value)  # raises where the value is an undefined variable
+        draft.config.update(given)
+        return ""
+
+    def ref(model: str) -> str:
+        draft.refs.append(str(model))
+        return f'"ref"."{model}"'
+
+    def source(source_name: str, table: str) -> str:
+        draft.sources.append((str(source_name), str(table)))
+        return f'"source"."{source_name}.{table}"'
+
+    def declared_columns() -> str:
+        if declared is None:
+            what = f"declared_columns() needs metadata, and no table '{name}' is declared"
+            raise RenderError(what, "Name the columns.", "declared_columns")
+        return _columns(declared.table)
+
+    names = {"config": config, "ref": ref, "source": source, "declared_columns": declared_columns}
+    try:
+        draft.sql = project.renderer.sql(text.text, names)
+    except RenderError as error:
+        draft.broken = True
+        problems.append(Problem(error.place or text.find(error.needle, error.line), error.what, error.fix))
+    return draft
+
+
+def reference(draft: Draft, name: str) -> Place:
+    """Where a draft names a source, a table or a model."""
+    if draft.text is not None:
+        found = re.search(rf"['\"]({re.escape(name)})['\"]", draft.text.text)
+        return draft.text.place(found.start(1)) if found else draft.text.find(name)
+    assert draft.declared is not None
+    return draft.declared.place("source")

@@ -1,0 +1,2 @@
+-- view
+select * from "public"."wards" where stays > 10

@@ -1,0 +1,27 @@
+-- Codes to values: the other half of prepare.sql. Reads synthetic codes only.
+select
+  codes."#unit",
+  codes."#position",
+  cast(0 + codes."#1" as bigint) as "age",
+  cast(case when codes."#2" < 11 then -5 + codes."#2" end as bigint) as "severity",
+  cast(round(0.0 + cast(codes."#3" as double) * 0.1, 1) as double) as "weight",
+  cast(case when codes."#4" < 9 then round(-1.0 + cast(codes."#4" as double) * 0.25, 2) end as double) as "pressure",
+  cast(case when codes."#5" < 65537 then greatest(30.123456789, least(45.987654321, round(30.123456789 + cast(codes."#5" as double) * 0.00024206844378662113, 4))) end as double) as "temperature",
+  cast(list_extract(['A', 'B''s', 'C "c"', '__other__'], codes."#6" + 1) as varchar) as "ward",
+  cast(case when codes."#7" < 2 then list_extract(['well', 'ill'], codes."#7" + 1) end as varchar) as "outcome",
+  cast(case when codes."#8" < 2 then list_extract(['foot', 'car'], codes."#8" + 1) end as varchar) as "route",
+  cast(list_extract(['F', 'M'], codes."#9" + 1) as varchar) as "sex",
+  cast(list_extract([1, 2, 3], codes."#10" + 1) as bigint) as "grade",
+  cast(case when codes."#11" < 3 then list_extract([-1, 0, 10], codes."#11" + 1) end as bigint) as "score",
+  cast(case codes."#12" when 0 then false when 1 then true end as boolean) as "urgent",
+  cast(case when codes."#13" < 2 then case codes."#13" when 0 then false when 1 then true end end as boolean) as "died",
+  cast(date '1900-01-01' + cast(codes."#14" as integer) as date) as "born",
+  cast(case when codes."#15" < 10959 then date '2000-01-01' + cast(codes."#15" as integer) end as date) as "last_seen",
+  cast(case when codes."#16" < 14611 then "born" + cast(codes."#16" as integer) end as date) as "buried",
+  cast(timestamp '2000-01-01 00:00:00' + to_microseconds(codes."#17" * 1000000) as timestamp) as "came",
+  cast(timestamp '2000-01-01 00:00:00' + to_microseconds(codes."#18" * 60000000) as timestamp) as "seen",
+  cast(case when codes."#19" < 184075 then timestamp '2000-01-01 06:00:00' + to_microseconds(codes."#19" * 3600000000) end as timestamp) as "booked",
+  cast(case when codes."#20" < 7671 then timestamp '2000-01-01 00:00:00' + to_microseconds(codes."#20" * 86400000000) end as timestamp) as "opened",
+  cast("seen" + to_microseconds((codes."#21" - 120) * 60000000) as timestamp) as "called",
+  cast(case when codes."#22" < 11570401 then "seen" + to_microseconds(codes."#22" * 60000000) end as timestamp) as "went"
+from codes

@@ -1,0 +1,3 @@
+{% macro is_finished(column) -%}
+({{ column }} is null or {{ column }} <> 'open')
+{%- endmacro %}

@@ -1,0 +1,3 @@
+select *
+from {{ source('ward', 'stays') }}
+where {{ is_finished('state') }}
