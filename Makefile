@@ -31,13 +31,13 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m 'not slow' -n 2
+	$(BIN)/pytest -m 'not slow' -n 2 --dist loadfile
 
 test: check
-	$(BIN)/pytest -m slow -n 2
+	$(BIN)/pytest -m slow -n 2 --dist loadfile
 
 golden: install
-	$(BIN)/pytest tests/test_golden.py --rewrite-golden
+	$(BIN)/pytest tests/test_golden.py tests/test_errors.py --rewrite-golden
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from synth.privacy.ledger import Ledger
 from synth.starter import write_starter
 
 pytestmark = pytest.mark.slow
@@ -192,32 +193,24 @@ def test_a_run_that_is_struck_down_counts_as_spent_and_leaves_the_table(built: P
     original = metadata.read_text()
     edit(metadata, "epsilon: 1.0", "epsilon: 0.1" if blow == signal.SIGINT else "epsilon: 0.2")
     try:
+        before = open_reservations(built)
         process = start(built, "run")
-        for _ in range(400):
-            if reserved(built) and process.poll() is None:
-                break
-            time.sleep(0.05)
+        while open_reservations(built) == before:
+            assert process.poll() is None, "the run ended before it could be struck down"
+            time.sleep(0.02)
         process.send_signal(blow)
         output, _ = process.communicate(timeout=60)
         assert process.returncode != 0
         assert "Traceback" not in output
-        assert reserved(built)
+        assert open_reservations(built) == before + 1
         assert rows(built, "select * from synthetic.members") == table
     finally:
         metadata.write_text(original)
     assert synth(built, "build").returncode == 0  # the database is not locked, and the old generator is still paid for
 
 
-def reserved(project: Path) -> int:
-    """Open reservations: the last column of the ledger."""
-    from synth.privacy.ledger import Ledger
-
-    before = getattr(reserved, "before", None)
-    now = sum(s.reserved_open for s in Ledger(project / "privacy_ledger.db").summary())
-    if before is None:
-        reserved.before = now  # type: ignore[attr-defined]
-        return 0
-    return now - before
+def open_reservations(project: Path) -> int:
+    return sum(summary.reserved_open for summary in Ledger(project / "privacy_ledger.db").summary())
 
 
 CANARY = "CANARY"
@@ -260,12 +253,10 @@ def test_a_source_without_a_declared_column_is_refused_before_anything_is_spent(
     assert result.returncode == 1
     assert "the source does not fit the declaration" in result.stdout
     assert "systolic" in result.stdout
-    assert not [e for e in json_ledger(fresh) if e == "reserve"]
+    assert not [e for e in ledger_kinds(fresh) if e == "reserve"]
 
 
-def json_ledger(project: Path) -> list[str]:
-    from synth.privacy.ledger import Ledger
-
+def ledger_kinds(project: Path) -> list[str]:
     return [entry.kind for entry in Ledger(project / "privacy_ledger.db").history()]
 
 

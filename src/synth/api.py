@@ -102,7 +102,9 @@ class Project:
 
     def table(self, model: str) -> pandas.DataFrame:
         """A synthetic or public table as a data frame."""
-        relation = next((n.relation for n in self.graph.of_kind("model") if n.name == model and n.zone != "private"), None)
+        relation = next(
+            (n.relation for n in self.graph.of_kind("model") if n.name == model and n.zone != "private"), None
+        )
         if relation is None:
             raise UsageError(f"'{model}' is not a synthetic or public model", "See them with: synth ls")
         with self._warehouse(read_only=True) as warehouse:

@@ -70,4 +70,6 @@ class Results(Artifact):
     @property
     def failed(self) -> bool:
         judged = (r.status for suite in self.suites for r in suite.results)
-        return any(r.status in ("error", "refused") for r in self.results) or any(s in ("fail", "error") for s in judged)
+        return any(r.status in ("error", "refused") for r in self.results) or any(
+            s in ("fail", "error") for s in judged
+        )

@@ -105,13 +105,13 @@ def draw_sizes(generator: Generator, units: int | None, rows: int | None, seed: 
     random = np.random.default_rng([seed, 1])
     below = np.cumsum(generator.columns[-1].shares)
     target = spread(np.zeros(wanted, np.int64), 1, random) * below[-1]
-    sizes = np.minimum(np.searchsorted(below, target, side="right"), len(below) - 1) + 1
+    sizes: Integers = np.minimum(np.searchsorted(below, target, side="right"), len(below) - 1) + 1
     if rows is not None:
         ends = np.cumsum(sizes)
         last = int(np.searchsorted(ends, rows))
         sizes = sizes[: last + 1].copy()
         sizes[last] -= ends[last] - rows
-    return sizes.astype(np.int64)
+    return sizes
 
 
 def assemble(generator: Generator) -> tuple[Columns, Network]:

@@ -50,7 +50,8 @@ class Levels:
         target = low[levels] + spread(levels, self.count, random) * (high - low)[levels]
         leaf = np.searchsorted(below, target, side="right") - 1
         leaf = np.clip(leaf, self.first[levels], last[levels])
-        return self.edges[leaf] + (random.random(len(levels)) * width[leaf]).astype(np.int64)
+        codes: Integers = self.edges[leaf] + (random.random(len(levels)) * width[leaf]).astype(np.int64)
+        return codes
 
 
 def spread(groups: Integers, count: int, random: np.random.Generator) -> Floats:

@@ -63,7 +63,7 @@ class Columns:
         self.outputs = [torch.tensor(LOGIT_SCALE * matrix, dtype=torch.float32) for matrix in bases]
         if biases is None:
             biases = np.log(np.concatenate([column.shares for column in columns])).astype(np.float32)
-        self.biases = list(torch.from_numpy(biases.copy()).split(self.levels))
+        self.biases = list(torch.split(torch.from_numpy(biases.copy()), self.levels))
 
     @property
     def features(self) -> int:
@@ -75,7 +75,7 @@ class Columns:
 
     def logits(self, numbers: Tensor) -> list[Tensor]:
         """The decoder's numbers [..., features] to logits [..., levels] of each column."""
-        parts = numbers.split(self.widths, dim=-1)
+        parts = torch.split(numbers, self.widths, dim=-1)
         return [part @ matrix.T + bias for part, matrix, bias in zip(parts, self.outputs, self.biases, strict=True)]
 
     def negative_log_likelihood(self, numbers: Tensor, levels: Tensor) -> Tensor:

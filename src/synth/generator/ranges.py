@@ -71,7 +71,8 @@ def simplex(counts: Floats, total: float) -> Floats:
     kept = np.flatnonzero(falling > excess)
     if total <= 0 or not len(kept):
         return np.full(len(counts), max(total, 0.0) / len(counts))
-    return np.maximum(counts - excess[kept[-1]], 0.0)
+    projected: Floats = np.maximum(counts - excess[kept[-1]], 0.0)
+    return projected
 
 
 def _place(codes: Integers, start: Integers, stop: Integers) -> Integers:

@@ -15,7 +15,9 @@ ROUNDS = 10  # of moving biases; each moves a share most of the way
 LATENTS = 1 << 13  # drawn from the prior to measure the shares with
 
 
-def draw(network: Network, columns: Columns, given: Integers | None, rows: int, random: np.random.Generator) -> Integers:
+def draw(
+    network: Network, columns: Columns, given: Integers | None, rows: int, random: np.random.Generator
+) -> Integers:
     """Levels int64[rows, columns]. ``given`` int64[rows] is each row's level in the last column, if that is given."""
     result = np.empty((rows, len(columns.levels)), np.int64)
     chunk = max(min(CHUNK_FLOATS // sum(columns.levels), CHUNK_ROWS), 256)
@@ -49,7 +51,8 @@ def categories(shares: Floats, random: np.random.Generator) -> Integers:
     rows = len(shares)
     below = np.cumsum(shares, axis=1)
     target = spread(np.zeros(rows, np.int64), 1, random) * below[:, -1]
-    return np.minimum((target[:, None] >= below).sum(1), shares.shape[1] - 1)
+    chosen: Integers = np.minimum((target[:, None] >= below).sum(1), shares.shape[1] - 1)
+    return chosen
 
 
 def _latents(shares: Floats, given: Integers, random: np.random.Generator) -> Integers:

@@ -121,4 +121,6 @@ def _check_weights(
 
 
 def _refused(directory: Path, what: str) -> RunError:
-    return RunError(f"{directory.name} is not a generator of this version: {what}", "Fit it again: synth run --full-refresh")
+    return RunError(
+        f"{directory.name} is not a generator of this version: {what}", "Fit it again: synth run --full-refresh"
+    )

@@ -56,11 +56,17 @@ def loss(network: Network, columns: Columns, levels: Tensor, weights: Tensor, no
     # A gradient at the features is not needed, but without one the hooks of Opacus warn at every step.
     numbers, divergence = network(columns.embed(levels).requires_grad_(), noise)
     rows = columns.negative_log_likelihood(numbers, levels) + DIVERGENCE * divergence
-    return (weights * rows).sum()
+    total: Tensor = (weights * rows).sum()
+    return total
 
 
 def train(
-    network: Network, columns: Columns, units: Units, training: Training, curator: Curator, progress: Progress | None = None
+    network: Network,
+    columns: Columns,
+    units: Units,
+    training: Training,
+    curator: Curator,
+    progress: Progress | None = None,
 ) -> None:
     """Trains ``network`` in place; it ends as the average of the second half of the iterates."""
     parameters = list(network.parameters())
@@ -103,13 +109,18 @@ def per_unit_gradients(
         levels, weights = units.take(chosen[start : start + piece])
         noise = torch.randn((*weights.shape, network.latent), generator=random)
         loss(network, columns, levels, weights, noise).backward()  # type: ignore[no-untyped-call]
-        gradients = torch.cat([parameter.grad_sample.flatten(1) for parameter in parameters], dim=1)
-        for parameter in parameters:
-            parameter.grad_sample = parameter.grad = None
-        yield gradients.numpy()
+        yield torch.cat([_taken(parameter).flatten(1) for parameter in parameters], dim=1).numpy()
+
+
+def _taken(parameter: nn.Parameter) -> Tensor:
+    """The per-unit gradients that the hooks left at a parameter, [units, ...]; they would add up if they stayed."""
+    gradients: Tensor = parameter.grad_sample  # type: ignore[attr-defined]
+    parameter.grad_sample = parameter.grad = None  # type: ignore[attr-defined]
+    return gradients
 
 
 def _set_gradients(parameters: Sequence[nn.Parameter], gradient: NDArray[np.float64]) -> None:
-    parts = torch.from_numpy(gradient.astype(np.float32)).split([parameter.numel() for parameter in parameters])
+    sizes = [parameter.numel() for parameter in parameters]
+    parts = torch.split(torch.from_numpy(gradient.astype(np.float32)), sizes)
     for parameter, part in zip(parameters, parts, strict=True):
         parameter.grad = part.view_as(parameter)

@@ -109,11 +109,9 @@ def _merge(events: Iterable[Event]) -> Counter[_Step]:
     precisions = []
     for event in events:
         rate, times = (1.0, event.count) if isinstance(event, Gaussian) else (event.sample_rate, event.steps)
-        if not (0 < event.noise_multiplier < math.inf and 0 <= rate <= 1 and times >= 0):
-            raise BudgetError(f"The event {event.name!r} has no price.", "Noise is positive, a rate between 0 and 1.")
         if rate == 1:
             precisions.append(times / event.noise_multiplier**2)
-        elif rate > 0 and times > 0:
+        else:
             steps[_Step(rate, event.noise_multiplier)] += times
     if (precision := math.fsum(precisions)) > 0:
         steps[_Step(1.0, 1 / math.sqrt(precision))] = 1
