@@ -130,12 +130,13 @@ def mixed(units: int, cap: int, seed: int = 0) -> Codes:
     return Codes(np.stack(values, axis=1), unit)
 
 
-@pytest.mark.parametrize("extreme", [-(2**62), 2**62])
-def test_codes_beyond_the_layout_count_as_the_nearest(extreme: int) -> None:
-    codes = mixed(20, 1)
-    codes.values[3] = extreme
-    plan = plan_for(MIXED, units=20)
-    assert_sound(fit(codes, plan, Randomness()), plan, np.ones(30, np.int64))
+@pytest.mark.parametrize(("extreme", "nearest"), [(-(2**62), 0), (2**62, 999)])
+def test_codes_beyond_the_layout_count_as_the_nearest(extreme: int, nearest: int) -> None:
+    layout = (ColumnLayout(name="age", cells=1_000, missing=False, ordered=True),)
+    plan = plan_for(layout, units=300, noise=0.05)
+    generator = fit(Codes(np.full((300, 1), extreme), np.arange(300)), plan, Randomness())
+    rows = sample(generator, np.ones(300, np.int64), 1)
+    assert (abs(rows - nearest) < 40).mean() > 0.95  # in the outermost range
 
 
 class Asked:
@@ -143,6 +144,7 @@ class Asked:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls: list[tuple[str, str, int]] = []
+        self.units: set[int] = set()
         asked = self
 
         class Recorder(Curator):
@@ -152,6 +154,7 @@ class Asked:
 
             def poisson(self, event_name: str, units: int) -> Any:
                 asked.calls.append(("poisson", event_name, 0))
+                asked.units.add(units)
                 return super().poisson(event_name, units)
 
             def gradient(self, event_name: str, per_unit: Any, parameters: int, max_grad_norm: float) -> Any:
@@ -252,11 +255,13 @@ def test_a_unit_weighs_one_however_many_rows_it_has() -> None:
     np.testing.assert_allclose(weights.sum(1).numpy(), 1, rtol=1e-6)
 
 
-def test_rows_of_a_unit_that_lie_apart_are_one_unit() -> None:
+def test_rows_of_a_unit_that_lie_apart_are_one_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Asked(monkeypatch)
     codes = Codes(np.zeros((6, 1), np.int64), np.array([4, 2, 4, 2, 4, 9]))
     plan = plan_for((category("only", 1),), units=3, cap=3, noise=0.01)
     generator = fit(codes, plan, Randomness())
     np.testing.assert_allclose(generator.columns[-1].shares, [1 / 3, 1 / 3, 1 / 3], atol=0.05)
+    assert asked.units == {3}
 
 
 # What synthetic rows keep, with hardly any noise
@@ -331,11 +336,11 @@ def test_sizes_are_exact(linked: tuple[Generator, Codes]) -> None:
 def test_seeds(linked: tuple[Generator, Codes]) -> None:
     generator, _ = linked
     sizes = np.ones(300, np.int64)
-    before = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[index]  # noqa: NPY002
+    before = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[index]
     assert np.array_equal(sample(generator, sizes, 1), sample(generator, sizes, 1))
     assert not np.array_equal(sample(generator, sizes, 1), sample(generator, sizes, 2))
     assert torch.equal(before[0], torch.random.get_rng_state())
-    assert np.array_equal(before[1], np.random.get_state()[1])  # type: ignore[index]  # noqa: NPY002
+    assert np.array_equal(before[1], np.random.get_state()[1])  # type: ignore[index]
 
 
 def test_a_fitted_generator_comes_back_from_disk(linked: tuple[Generator, Codes], tmp_path: Path) -> None:

@@ -26,7 +26,8 @@ from synth.runtime.warehouse import Warehouse
 if TYPE_CHECKING:
     from synth.generator.fit import Generator
 
-MAX_ROUNDS = 200  # of drawing rows again that broke a constraint
+MAX_ROUNDS = 50  # of drawing rows again that broke a constraint
+LEAST_CANDIDATES = 20_000  # rows drawn in a round: several for each row that is still wanted
 PRV_TOLERANCE = 0.03  # how far the second accountant may lie above the planned epsilon
 
 
@@ -154,12 +155,15 @@ class Runner:
         for attempt in range(MAX_ROUNDS):
             if not len(pending):
                 break
-            codes = sample(generator, rows.of[pending], plan.training.seed + attempt)
-            pending = pending[self.warehouse.accept(model, rows.named(codes, pending))]
+            times = max(1, LEAST_CANDIDATES // len(pending)) if attempt else 1
+            drawn = np.repeat(pending, times)
+            codes = sample(generator, rows.of[drawn], plan.training.seed + attempt)
+            kept = self.warehouse.accept(model, rows.named(codes, drawn))
+            pending = np.delete(pending, kept // times)
         if len(pending):
             worst = self.warehouse.worst_constraint(model)
             raise RunError(
-                f"{model.name}: {len(pending):,} of {len(rows.unit):,} rows broke a constraint {MAX_ROUNDS} times, "
+                f"{model.name}: {len(pending):,} of {len(rows.unit):,} rows broke a constraint in {MAX_ROUNDS} rounds, "
                 f"mostly: {worst}",
                 "Is it rare in the declared bounds? Model a date with offset_from, or loosen the constraint.",
             )

@@ -71,15 +71,25 @@ class Warehouse:
         self._connection.execute(f"create or replace temp table accepted as {model.restore_sql}")
 
     def accept(self, model: SyntheticModel, codes: Codes) -> NDArray[np.int64]:
-        """Keeps the rows that hold every constraint; returns the places (from 0) of the others among the codes."""
+        """Keeps the first candidate of each row ("#unit", "#position") that holds every constraint.
+
+        Returns the places of the kept ones among the codes, from 0, rising.
+        """
         self._codes(codes)
         self._connection.execute(
-            f"create or replace temp table candidate as select *, row_number() over () - 1 as place from ({model.restore_sql})"
+            "create or replace temp table candidate as "
+            f"select *, row_number() over () - 1 as place from ({model.restore_sql})"
         )
         held = " and ".join(f"coalesce(({c.sql}\n), true)" for c in model.constraints) or "true"
-        self._connection.execute(f"insert into accepted select * exclude (place) from candidate where {held}")
-        broken = self._connection.execute(f"select place from candidate where not ({held}) order by place").fetchnumpy()
-        return np.asarray(broken["place"], dtype=np.int64)
+        self._connection.execute(
+            "create or replace temp table kept as "
+            f'select min(place) as place from candidate where {held} group by "#unit", "#position"'
+        )
+        self._connection.execute(
+            "insert into accepted select * exclude (place) from candidate semi join kept using (place)"
+        )
+        kept = self._connection.execute("select place from kept order by place").fetchnumpy()
+        return np.asarray(kept["place"], dtype=np.int64)
 
     def worst_constraint(self, model: SyntheticModel) -> str:
         """The constraint that most of the last candidates broke."""
