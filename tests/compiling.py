@@ -73,12 +73,16 @@ class Private:
     def restore(self, codes: Sequence[tuple[int, ...]]) -> list[dict[str, Any]]:
         """Typed rows, in the order of the codes; also kept as the table ``accepted``."""
         width = len(self.model.plan.layout)
-        names = ['"#unit"', '"#position"', *(f'"#{i}"' for i in range(1, width + 1))]
+        names = ['"#unit"', '"#position"', '"#draw"', *(f'"#{i}"' for i in range(1, width + 1))]
         self.connection.execute(f"create or replace table codes ({', '.join(f'{name} bigint' for name in names)})")
-        if codes:
-            self.connection.executemany(f"insert into codes values ({', '.join('?' for _ in names)})", list(codes))
+        drawn = [(unit, position, 0, *rest) for unit, position, *rest in codes]
+        if drawn:
+            self.connection.executemany(
+                f"insert into codes values ({', '.join('?' for _ in names)})",
+                [(unit, position, 0, *rest) for unit, position, *rest in codes],
+            )
         self.connection.execute(f"create or replace table accepted as {self.model.restore_sql}")
-        result = self.connection.execute('select * from accepted order by "#unit", "#position"')
+        result = self.connection.execute('select * exclude ("#draw") from accepted order by "#unit", "#position"')
         found = [column[0] for column in result.description or ()]
         return [dict(zip(found, row, strict=True)) for row in result.fetchall()]
 

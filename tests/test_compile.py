@@ -205,14 +205,31 @@ def test_tests_have_jinja_too(tmp_path: Path) -> None:
 
 
 PER_ROW = [
-    "LOWER(ward) || '-' || Upper(ward)", "ward ilike 'a%' and ward not similar to 'b.*'", "age::integer + 1 > 18",
-    "extract(year from came::date)", "date_diff('day', came::timestamp, went::timestamp)", "came::date - interval 1 day",
-    "case when age is null then 'x' else coalesce(ward, 'y') end", "ward in ('A', 'B') or age between '1' and '2'",
-    "greatest(age::int, 3) // 2", "regexp_replace(ward, '[0-9]+', '')", "try_strptime(came, '%d/%m/%Y')",
-    "split_part(ward, '/', 1)", "nullif(trim(ward), '')", "if(age > '3', 1, 2)", "list_contains(['a', 'b'], ward)",
-    "round(age::double, 1)", "ward[1:3]", "not (age is null)", "list_aggregate([age::int, 3], 'sum')", "to_json({'a': age})",
-    "try_cast(age as double)", "date_trunc('month', came::date)", "strftime(came::date, '%Y')", "age is distinct from '3'",
-]  # fmt: skip
+    "LOWER(ward) || '-' || Upper(ward)",
+    "ward ilike 'a%' and ward not similar to 'b.*'",
+    "try_cast(age as integer) + 1 > 18",
+    "extract(year from try_cast(came as date))",
+    "date_diff('day', try_cast(came as timestamp), try_cast(went as timestamp))",
+    "try_cast(came as date) - interval 1 day",
+    "case when age is null then 'x' else coalesce(ward, 'y') end",
+    "ward in ('A', 'B') or age between '1' and '2'",
+    "greatest(try_cast(age as int), 3) // 2",
+    "regexp_replace(ward, '[0-9]+', '')",
+    "try_strptime(came, '%d/%m/%Y')",
+    "split_part(ward, '/', 1)",
+    "nullif(trim(ward), '')",
+    "if(age > '3', 1, 2)",
+    "list_contains(['a', 'b'], ward)",
+    "round(try_cast(age as double), 1)",
+    "ward[1:3]",
+    "not (age is null)",
+    "list_aggregate([try_cast(age as int), 3], 'sum')",
+    "to_json({'a': age})",
+    "age::varchar",
+    "date_trunc('month', try_cast(came as date))",
+    "strftime(try_cast(came as date), '%Y')",
+    "age is distinct from '3'",
+]
 
 
 def test_sql_of_one_row_is_allowed(tmp_path: Path) -> None:

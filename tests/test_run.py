@@ -147,7 +147,7 @@ def test_above_the_cap_is_refused_before_a_row_is_read(built: Path) -> None:
         metadata.write_text(original)
     assert result.returncode == 3
     assert "REFUSED" in result.stdout
-    assert "Nothing was read and nothing was spent" in result.stdout
+    assert "No row was used and nothing was spent" in result.stdout
     assert synth(built, "ledger").stdout == before
     assert rows(built, "select * from synthetic.members") == table
     assert source.exists()

@@ -111,7 +111,7 @@ class Project:
             return warehouse.frame(f"select * from {relation}")
 
     def clean(self, everything: bool = False) -> list[str]:
-        return self.folder.clean(everything)
+        return self.folder.clean(everything, {self.root / target.database for target in self.settings.targets.values()})
 
     # how
 

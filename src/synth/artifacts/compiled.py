@@ -9,6 +9,8 @@ from synth.artifacts.budget import Budget
 from synth.artifacts.plan import Artifact, Plan
 from synth.artifacts.results import Expectation
 
+FITTING = 1  # raised when a change of the fitting code must not reuse generators of an earlier one
+
 
 class SourceTable(Artifact):
     """Where a private table lies: a folder of files or a DuckDB file, and the table's name in it."""
@@ -57,7 +59,7 @@ class SyntheticModel(Artifact):
     def fit_fingerprint(self) -> str:
         """SHA-256 over everything that a fit obeys; only a change of it means a new fit and a new payment."""
         plan = self.plan.model_copy(update={"rows": None, "why": ()})
-        parts = [plan.model_dump_json(), self.prepare_sql, *(f"{v.name}:{v.sql}" for v in self.views)]
+        parts = [str(FITTING), plan.model_dump_json(), self.prepare_sql, *(f"{v.name}:{v.sql}" for v in self.views)]
         parts += [source.model_dump_json(include={"name", "table"}) for source in self.sources]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

@@ -46,7 +46,7 @@ class RunResult(Artifact):
     model: str
     kind: Literal["synthetic", "public"]
     status: Literal["success", "error", "refused", "skipped"]  # refused: by the privacy budget
-    seconds: float
+    seconds: float  # to a tenth
     rows: int | None = None
     epsilon: float | None = None  # what this run paid; 0 where a fitted generator was reused
     reused: bool = False

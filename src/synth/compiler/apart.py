@@ -68,6 +68,8 @@ def statement(node: dict[str, Any], functions: Functions) -> Iterator[Breach]:
         yield Breach(
             f"{_MODIFIERS.get(modifier['type'], modifier['type'].lower())} is not allowed here", _first(modifier)
         )
+    if node.get("aggregate_handling", "STANDARD_HANDLING") != "STANDARD_HANDLING":
+        yield Breach("group by is not allowed here", _first(node))
     if node.get("cte_map", {}).get("map"):
         yield Breach("with is not allowed here", _first(node["cte_map"]))
     for clause, words in _EMPTY_CLAUSES.items():
@@ -76,26 +78,32 @@ def statement(node: dict[str, Any], functions: Functions) -> Iterator[Breach]:
     yield from _from(node.get("from_table", {}))
     for part in (node.get("select_list"), node.get("where_clause")):
         yield from expression(part, functions)
+        yield from _casts(part)
 
 
 def unit_moved(node: dict[str, Any], unit: str) -> Iterator[Breach]:
     """Breaches where a column of the unit's name is not the unit's own: each row could become a person of its own."""
     table, name = node.get("from_table", {}), unit.casefold()
+    if table.get("type") != "BASE_TABLE":
+        return  # refused as a statement
     if table.get("column_name_alias"):
         yield Breach("columns are renamed in from", _first(table))
-    known = {str(table.get(key, "")).casefold() for key in ("alias", "table_name")}
+    known = str(table.get("alias") or table.get("table_name", "")).casefold()  # an alias hides the table's name
     for item in node.get("select_list", ()):
         offset = _first(item)
         if item["class"] == "STAR":
             made = (
                 [r["key"] for r in item["replace_list"]] + [r["value"] for r in item["rename_list"]] + [item["alias"]]
             )
-            moved = name in (str(column).casefold() for column in made) or (item["columns"] and item["alias"])
+            foreign = item["relation_name"].casefold() not in ("", known)  # the fields of a struct, spread out
+            moved = (
+                foreign or name in (str(column).casefold() for column in made) or (item["columns"] and item["alias"])
+            )
         elif any(inner.node.get("class") == "STAR" for inner in tree.walk(item)):
             moved = True
         else:
             path = [column.casefold() for column in item.get("column_names", ())]
-            own = path == [name] or (path[1:] == [name] and path[0] in known)
+            own = path == [name] or (path[1:] == [name] and path[0] == known)
             moved = (item["alias"].casefold() or "".join(path[-1:])) == name and not own
         if moved:
             yield Breach(f"the unit '{unit}' must be the source's own column", offset)
@@ -111,6 +119,18 @@ def expression(part: Any, functions: Functions) -> Iterator[Breach]:
             yield Breach("a window function is not allowed here", item.offset)
         elif kind == "FUNCTION" and name not in functions.per_row:
             yield Breach(f"{name}() is not a function of one row", item.offset)
+
+
+def _casts(part: Any) -> Iterator[Breach]:
+    """A cast that fails on one value fails the run: a yes or no about that row, told to everybody."""
+    for item in tree.walk(part):
+        is_cast = item.node.get("class") == "CAST" and not item.node["try_cast"]
+        if is_cast and item.node["type_expr"].get("type_name") != "VARCHAR" and _reads_a_column(item.node["child"]):
+            yield Breach("cast fails the run where a value cannot be read: use try_cast, which gives null", item.offset)
+
+
+def _reads_a_column(part: Any) -> bool:
+    return any(item.node.get("class") == "COLUMN_REF" for item in tree.walk(part))
 
 
 def _from(table: dict[str, Any]) -> Iterator[Breach]:

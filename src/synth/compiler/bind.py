@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 
 import duckdb
 
-from synth.compiler.sql import identifier
 from synth.errors import Place
 from synth.graph.dag import Node
+from synth.quoting import identifier
 
 _CARET = re.compile(r"^(LINE (\d+): )(.*)\n( *)\^", re.MULTILINE)
 _WORD = re.compile(r'"[^"]+"|\w+')

@@ -8,8 +8,9 @@ from datetime import date, datetime, timedelta
 from functools import singledispatch
 
 from synth.artifacts.plan import ColumnLayout
-from synth.compiler.sql import clamp, decimals, identifier, literal, values
+from synth.compiler.sql import clamp, decimals, values
 from synth.project import spec
+from synth.quoting import identifier, literal
 
 OTHER = "__other__"  # the level of categories that are not declared
 DEFAULT_CELLS = 2**16  # cells of a number without rounding
@@ -155,7 +156,8 @@ def _moment(name: str, strptime_format: str) -> str:
     text = f"cast({name} as varchar)"
     read = f"case when regexp_matches({text}, '[0-9]') then try_strptime({text}, {literal(strptime_format)}) end"
     typed = f"try_cast({name} as timestamp)"
-    return f"case when typeof({name}) = 'VARCHAR' then {read} when isfinite({typed}) then {typed} end"
+    written = f"{typed} between timestamp '0001-01-01' and timestamp '9999-12-31'"  # beyond it, arithmetic can overflow
+    return f"case when typeof({name}) = 'VARCHAR' then {read} when {written} then {typed} end"
 
 
 def _dated(

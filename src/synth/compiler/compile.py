@@ -9,18 +9,22 @@ from synth.artifacts.compiled import Compiled, Manifest, ManifestMetadata, Manif
 from synth.artifacts.results import Expectation
 from synth.compiler import apart, bind, tree
 from synth.compiler.bind import BindProblem, Stubs
+from synth.compiler.populations import population_problems
 from synth.compiler.sizing import Calibrate
-from synth.compiler.sql import identifier
 from synth.compiler.synthetic import SyntheticCompiler
 from synth.errors import Problem, ProjectError
 from synth.graph.dag import Graph, Node
 from synth.project.loader import Project
+from synth.quoting import identifier
 from synth.version import __version__
+
+_NESTED = ("STRUCT", "MAP", "UNION", "VARIANT")
 
 
 def compile_project(project: Project, graph: Graph, calibrate: Calibrate) -> Compiled:
     """Compiles every node; raises ProjectError with all problems at once."""
     compiler = _Compiler(project, graph, calibrate)
+    compiler.problems += population_problems(project.sources.values())
     for node in graph.nodes.values():
         compiler.compile(node)
     if compiler.problems:
@@ -36,9 +40,7 @@ class _Compiler:
         self.stubs = Stubs()
         self.functions = apart.Functions.of(self.stubs.connection)
         self.problems: list[Problem] = []
-        self.broken: set[str] = (
-            set()
-        )  # ids of nodes whose columns are not known, so that their children cannot be judged
+        self.broken: set[str] = set()  # ids of nodes without known columns: their children cannot be judged
         self.maker = SyntheticCompiler(project, graph, self.stubs, self.functions, calibrate)
         self.public: dict[str, PublicModel] = {}
         self.tests: dict[str, SingularTest] = {}
@@ -96,13 +98,20 @@ class _Compiler:
         """A private model, a public model or a singular test."""
         relation = node.relation if node.kind == "model" else identifier(f"test {node.name}")
         try:
-            self.stubs.view(relation, node.statement)
+            types = self.stubs.view(relation, node.statement)
         except BindProblem as problem:
             fix = problem.hint or "Mend the SQL."
             self.problems.append(
                 Problem(bind.place(node, problem.line, problem.column, problem.word), problem.what, fix)
             )
             return
+        if node.zone == "private":
+            nested = [
+                name for name, sql_type in types.items() if sql_type.startswith(_NESTED) or sql_type.endswith("]")
+            ]
+            what = "a private model has plain columns only; nested here: "
+            fix = "Name the parts as columns of their own."
+            self.problems += [Problem(node.place, what + ", ".join(nested), fix)] if nested else []
         sql = node.statement.strip()
         if node.kind == "test":
             self.tests[node.name] = self._test(node, sql)

@@ -10,10 +10,10 @@ from synth.artifacts.compiled import Constraint
 from synth.compiler import apart, tree
 from synth.compiler.bind import BindProblem, Stubs
 from synth.compiler.columns import Offset
-from synth.compiler.sql import identifier
 from synth.errors import Place, Problem
 from synth.project import spec
 from synth.project.loader import Declared
+from synth.quoting import identifier
 
 
 @dataclass(frozen=True)

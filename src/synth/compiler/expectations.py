@@ -9,8 +9,9 @@ from synth.artifacts.compiled import Constraint, OutputColumn
 from synth.artifacts.plan import Plan
 from synth.artifacts.results import Expectation
 from synth.compiler.columns import OTHER
-from synth.compiler.sql import decimals, identifier, literal
+from synth.compiler.sql import decimals
 from synth.project import spec
+from synth.quoting import identifier, literal
 
 
 def expectations(

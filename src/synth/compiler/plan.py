@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from synth.artifacts.layout import DP_SGD
+from synth.artifacts.layout import MARGINALS
 from synth.artifacts.plan import ColumnLayout, Event, Plan, Privacy
 from synth.compiler.sizing import Calibrate, size
 
@@ -40,18 +40,21 @@ def make_plan(
     )  # fmt: skip
 
 
-def smallest_group(promise_units: int, events: Sequence[Event]) -> int:
+def smallest_group(events: Sequence[Event]) -> int:
     """People that a single value needs behind it to stand out of one histogram's noise: three standard deviations."""
-    noise = max((e.noise_multiplier for e in events if e.name != DP_SGD), default=math.inf)
-    return math.ceil(3 * noise) if math.isfinite(noise) else promise_units
+    return math.ceil(3 * max(event.noise_multiplier for event in events if event.name == MARGINALS))
+
+
+def _surest(epsilon: float) -> float:
+    """The posterior of a prior of one half in per cent, rounded up: e^eps / (1 + e^eps)."""
+    return math.ceil(1000 / (1 + math.exp(-epsilon))) / 10
 
 
 def _why(layout: Sequence[ColumnLayout], promise: Promise, events: Sequence[Event]) -> list[str]:
-    group = smallest_group(promise.units, events)
-    person = "person" if promise.unit else "row"
+    group = smallest_group(events)
     said = [
-        f"Anyone who is 50% sure that a {person} is in the data can become at most "
-        f"{100 * math.exp(promise.epsilon) / (1 + math.exp(promise.epsilon)):.0f}% sure.",
+        f"From this table alone, whoever is 50% sure that a person is in the data can come to at most "
+        f"{_surest(promise.epsilon)}% (but for a chance of {promise.delta:g}).",
         f"A value shared by fewer than about {group:,} of the {promise.units:,} declared units cannot be told from noise.",
     ]
     share = group / promise.units

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from synth.compiler.columns import ColumnSql
-from synth.compiler.sql import comma, identifier, literal
+from synth.compiler.sql import comma
+from synth.quoting import identifier, literal
 
 
 def prepare_sql(model_sql: str, columns: Sequence[ColumnSql], unit: str | None, cap: int, salt: str) -> str:

@@ -6,17 +6,18 @@ from collections.abc import Sequence
 
 from synth.artifacts.compiled import OutputColumn
 from synth.compiler.columns import ColumnSql
-from synth.compiler.sql import comma, identifier
+from synth.compiler.sql import comma
+from synth.quoting import identifier
 
 
 def restore_sql(columns: Sequence[ColumnSql], order: Sequence[str]) -> str:
-    """A select over ``codes`` ("#unit", "#position", "#1", ...); a column comes after the one it is an offset from."""
+    """A select over ``codes`` ("#unit", "#position", "#draw", "#1", ...); a column comes after the one it is an offset from."""
     by_name = {column.name: (i, column) for i, column in enumerate(columns, 1)}
     lines = [_value(*by_name[name]) for name in order]
     return f"""\
 -- Codes to values: the other half of prepare.sql. Reads synthetic codes only.
 select
-  {comma(['codes."#unit"', 'codes."#position"', *lines])}
+  {comma(['codes."#unit"', 'codes."#position"', 'codes."#draw"', *lines])}
 from codes
 """
 

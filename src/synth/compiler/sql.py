@@ -1,20 +1,11 @@
-"""Quoting and small pieces of DuckDB SQL."""
+"""Small pieces of DuckDB SQL."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
 
-
-def identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(value: str | int | float) -> str:
-    """A constant; floats keep every digit."""
-    if isinstance(value, str):
-        return "'" + value.replace("'", "''") + "'"
-    return str(value) if isinstance(value, int) else repr(float(value))
+from synth.quoting import literal
 
 
 def values(items: Iterable[str | int | float]) -> str:

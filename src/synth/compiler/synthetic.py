@@ -17,12 +17,12 @@ from synth.compiler.plan import Promise, make_plan
 from synth.compiler.prepare import oddities_sql, prepare_sql
 from synth.compiler.restore import land_sql, restore_sql
 from synth.compiler.sizing import Calibrate
-from synth.compiler.sql import identifier
 from synth.errors import Problem
 from synth.graph.dag import Graph, Node
 from synth.project import spec
 from synth.project.loader import Declared, Project
 from synth.project.nearest import nearest
+from synth.quoting import identifier
 
 _KEY_TYPE = "bigint"
 
@@ -83,7 +83,9 @@ class SyntheticCompiler:
         """The SQL that synth itself wrote must bind too; a failure here is a bug of synth's and raises as one."""
         self.stubs.types(model.prepare_sql)
         self.stubs.types(model.oddities_sql)
-        codes = {"#unit": "bigint", "#position": "bigint"} | {f"#{i}": "bigint" for i, _ in enumerate(columns, 1)}
+        codes = dict.fromkeys(("#unit", "#position", "#draw"), "bigint") | {
+            f"#{i}": "bigint" for i, _ in enumerate(columns, 1)
+        }
         body = ", ".join(f"{identifier(n)} {t}" for n, t in codes.items())
         self.stubs.connection.execute(f"create or replace temp table codes ({body})")
         self.stubs.types(model.restore_sql)

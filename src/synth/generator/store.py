@@ -62,8 +62,12 @@ def save(generator: Generator, directory: Path) -> None:
     )
     (part / DESCRIPTION).write_text(stored.model_dump_json(indent=1) + "\n", encoding="utf-8")
     save_file({name: np.ascontiguousarray(array) for name, array in generator.weights.items()}, part / WEIGHTS)
-    shutil.rmtree(directory, ignore_errors=True)
+    old = directory.with_name(f"{directory.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if directory.exists():
+        os.replace(directory, old)
     os.replace(part, directory)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def load(directory: Path) -> Generator:

@@ -11,6 +11,7 @@ from synth.project import spec
 from synth.project.jinja import RenderError
 from synth.project.loader import Declared, Project
 from synth.project.sql_file import SqlFile
+from synth.quoting import identifier
 
 
 @dataclass
@@ -48,7 +49,7 @@ def model_draft(project: Project, name: str, problems: list[Problem]) -> Draft:
 
 
 def _columns(table: spec.Table) -> str:
-    return ", ".join('"' + column.name.replace('"', '""') + '"' for column in table.columns)
+    return ", ".join(identifier(column.name) for column in table.columns)
 
 
 def render(

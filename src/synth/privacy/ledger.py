@@ -209,7 +209,7 @@ def _refusal(entry: Reserve, receipt: Receipt) -> BudgetError:
         f"The budget of the population {entry.population!r} refuses the model {entry.model!r}, which asks for epsilon "
         f"{entry.epsilon_alone:g} (delta {budget.delta:g}). Spent: {before:g}. With this model: {after:g}. The cap is "
         f"{budget.epsilon:g}, set by {budget.approver}, which leaves {left:g}.",
-        f"Ask for less epsilon, or ask {budget.approver} to raise the cap. Nothing was read and nothing was spent.",
+        f"Ask for less epsilon, or ask {budget.approver} to raise the cap. No row was used and nothing was spent.",
     )
 
 

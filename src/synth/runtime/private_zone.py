@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -16,9 +17,11 @@ from numpy.typing import NDArray
 
 from synth.artifacts.compiled import SourceTable, SyntheticModel
 from synth.errors import RunError
+from synth.quoting import identifier, literal
 from synth.runtime.duckdb_errors import lock_holder, private_errors
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
+_FIELD = '(?:"(?:[^"]|"")*"|[^",]*)'
 
 
 @dataclass(frozen=True)
@@ -51,16 +54,21 @@ def locate(root: Path, source: SourceTable) -> Path:
 
 
 class PrivateZone:
-    """A context in which one model's sources can be read. Nothing of it is left on disk afterwards."""
+    """A context in which one model's sources can be read. What it spills to disk lies in the private zone, and goes.
+
+    A process that is killed cannot clear up; the next one does it for it.
+    """
 
     def __init__(self, root: Path, internal: Path, model: SyntheticModel, threads: int, memory_limit: str) -> None:
         self.internal, self.model = internal, model
         self.files = {source.name: locate(root, source) for source in model.sources}
+        self._broken_lines: list[str] = []  # statements that count them, one a CSV file
         self._limits = {"threads": str(threads), "memory_limit": memory_limit}
 
     def __enter__(self) -> PrivateZone:
         self.internal.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._temp = Path(tempfile.mkdtemp(dir=self.internal, prefix="spill-"))
+        _clear_spills(self.internal)
+        self._temp = Path(tempfile.mkdtemp(dir=self.internal, prefix=f"spill-{os.getpid()}-"))
         self._connection = duckdb.connect(config={**self._limits, "temp_directory": str(self._temp)})
         try:
             self._open()
@@ -89,21 +97,25 @@ class PrivateZone:
         self._bind()
 
     def _bind(self) -> None:
-        try:
-            for view in self.model.views:
-                self._connection.execute(f'create view "private"."{view.name}" as {view.sql}')
-            self._connection.execute(f"describe {self.model.prepare_sql}")
-        except (duckdb.BinderException, duckdb.CatalogException) as error:  # about names and types, never about cells
-            what = str(error).splitlines()[0].removeprefix("Binder Error: ").removeprefix("Catalog Error: ")
-            raise RunError(
-                f"{self.model.file}: the source does not fit the declaration: {what}",
-                "Compare the columns of the source with the metadata.",
-            ) from None
+        with private_errors(self.internal, f"binding {self.model.name}"):
+            try:
+                for view in self.model.views:
+                    self._connection.execute(f'create view "private"."{view.name}" as {view.sql}')
+                self._connection.execute(f"describe {self.model.prepare_sql}")
+            except (duckdb.BinderException, duckdb.CatalogException) as error:  # about names and types, not cells
+                what = str(error).splitlines()[0].removeprefix("Binder Error: ").removeprefix("Catalog Error: ")
+                raise RunError(
+                    f"{self.model.file}: the source does not fit the declaration: {what}",
+                    "Compare the columns of the source with the metadata.",
+                ) from None
 
     def _relation(self, number: int, source: SourceTable, path: Path) -> str:
         name = path.name.casefold()
         if name.endswith((".csv", ".csv.gz")):
-            return _csv(source, path)
+            names, lines = _header(source, path), f"source.lines_{number}"
+            self._connection.execute(f"create view {lines} as {_csv_lines(path)}")
+            self._broken_lines.append(f"select count(*) as broken from {lines} where {_csv_broken(len(names))}")
+            return _csv(names, lines)
         if name.endswith(".parquet"):
             return f"select * from read_parquet({_text(path)})"
         try:
@@ -133,40 +145,67 @@ class PrivateZone:
             result = self._connection.execute(self.model.oddities_sql)
             names = [str(column[0]) for column in result.description or ()]
             counts = list(zip(names, map(int, result.fetchone() or ()), strict=True))
-            rejects = self._connection.execute(
-                "select count(*) from information_schema.tables where table_name = 'reject_errors'"
-            ).fetchone()
-            if rejects and rejects[0]:
+            if self._broken_lines:
                 broken = self._connection.execute(
-                    "select count(distinct (file_id, line)) from reject_errors"
+                    f"select sum(broken) from ({' union all '.join(self._broken_lines)})"
                 ).fetchone()
                 counts.append(("lines that are not CSV of this shape", int(broken[0]) if broken else 0))
         return counts
 
 
+def _clear_spills(internal: Path) -> None:
+    """Removes what processes that are gone have left."""
+    for path in internal.glob("spill-*-*"):
+        pid = path.name.split("-")[1]
+        if not pid.isdigit() or not _alive(int(pid)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def _text(path: Path) -> str:
-    return "'" + str(path.resolve()).replace("'", "''") + "'"
+    return literal(str(path.resolve()))
 
 
-def _csv(source: SourceTable, path: Path) -> str:
-    """Every column as text, nothing sniffed from the rows: one odd cell changes no other. A broken line is left out."""
-    names = _header(source, path)
-    columns = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in names)
+def _csv_lines(path: Path) -> str:
+    """The lines of a CSV file below its header, each by itself.
+
+    A reader that follows quotes over line ends would let one stray quotation mark swallow other people's lines.
+    """
     return (
-        f"select * from read_csv({_text(path)}, auto_detect=false, header=true, delim=',', quote='\"', escape='\"', "
-        f"columns={{{columns}}}, ignore_errors=true, store_rejects=true)"
+        f"select rtrim(line, chr(13)) as line from read_csv({_text(path)}, auto_detect=false, header=false, skip=1, "
+        "delim=chr(1), quote='', escape='', columns={'line': 'VARCHAR'}, new_line='\\n', strict_mode=false, "
+        "ignore_errors=true) where line is not null"
     )
 
 
-def _quoted(name: str) -> str:
-    return "'" + name.replace("'", "''") + "'"
+def _csv_broken(width: int) -> str:
+    """Whether a line is not ``width`` fields of CSV (RFC 4180, without line ends in quotes)."""
+    return f"not regexp_full_match(line, '{_FIELD}(,{_FIELD}){{{width - 1}}}')"
+
+
+def _csv(names: list[str], lines: str) -> str:
+    """Every column as text, nothing sniffed from the rows: one odd cell changes no other. A broken line is left out."""
+    cells = 'regexp_extract_all(\',\' || line, \',("(?:[^"]|"")*"|[^",]*)\', 1)'
+    fields = [(f"cell[{i}]", identifier(name)) for i, name in enumerate(names, 1)]
+    unquoted = """nullif(if({0}[1] = '"', replace({0}[2:-2], '""', '"'), {0}), '')"""
+    columns = ", ".join(f"{unquoted.format(cell)} as {name}" for cell, name in fields)
+    return f"select {columns} from (select {cells} as cell from {lines} where not ({_csv_broken(len(names))}))"
 
 
 def _header(source: SourceTable, path: Path) -> list[str]:
-    opener = gzip.open if path.suffix == ".gz" else open
+    opener = gzip.open if path.name.casefold().endswith(".gz") else open
     try:
-        with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
-            names = next(csv.reader(file), [])
+        with opener(path, "rb") as file:  # the first line alone is decoded: no row below may decide over the run
+            names = next(csv.reader([file.readline().decode("utf-8-sig")]), [])
     except (OSError, UnicodeDecodeError, csv.Error, EOFError):
         raise RunError(
             f"the source {source.name} cannot be read: {path.name} is not CSV text in UTF-8", "Check the file."

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,12 +52,12 @@ class Runner:
                 rows, epsilon, reused = self._public(self.compiled.public[name]), None, False
             else:
                 rows, epsilon, reused = self._synthetic(self.compiled.synthetic[name])
-        except (RunError, BudgetError) as error:
+        except (RunError, BudgetError, duckdb.Error) as error:
             status: Literal["error", "refused"] = "refused" if isinstance(error, BudgetError) else "error"
-            seconds = time.monotonic() - started
-            return RunResult(model=name, kind=kind, status=status, seconds=seconds, message=str(error))
+            seconds = round(time.monotonic() - started, 1)
+            return RunResult(model=name, kind=kind, status=status, seconds=seconds, message=str(error).strip())
         return RunResult(
-            model=name, kind=kind, status="success", seconds=time.monotonic() - started, rows=rows, epsilon=epsilon,
+            model=name, kind=kind, status="success", seconds=round(time.monotonic() - started, 1), rows=rows, epsilon=epsilon,
             reused=reused,
         )  # fmt: skip
 
@@ -112,7 +113,8 @@ class Runner:
             plan.privacy.population, model.budget, model.name, model.fit_fingerprint(), plan.privacy.events,
             plan.privacy.epsilon,
         )  # fmt: skip
-        torch.set_num_threads(self.threads)
+        # Matrices of this size gain nothing from a second thread, and lose tenfold where the machine is shared.
+        torch.set_num_threads(1)
         rows = zone.prepare()
         self._keep_oddities(model, zone)
 
@@ -158,8 +160,8 @@ class Runner:
             times = max(1, LEAST_CANDIDATES // len(pending)) if attempt else 1
             drawn = np.repeat(pending, times)
             codes = sample(generator, rows.of[drawn], plan.training.seed + attempt)
-            kept = self.warehouse.accept(model, rows.named(codes, drawn))
-            pending = np.delete(pending, kept // times)
+            unit, position = self.warehouse.accept(model, rows.named(codes, drawn))
+            pending = np.setdiff1d(pending, rows.first[unit] + position - 1)
         if len(pending):
             worst = self.warehouse.worst_constraint(model)
             raise RunError(
@@ -179,17 +181,19 @@ class _Rows:
     unit: NDArray[np.int64]
     position: NDArray[np.int64]  # within the unit, from 1
     of: NDArray[np.int64]  # how many rows its unit has
+    first: NDArray[np.int64]  # [units]: the unit's first row
 
     def named(self, codes: NDArray[np.int64], chosen: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
         """Codes of the chosen rows, as the columns that restore SQL reads."""
-        named = {"#unit": self.unit[chosen], "#position": self.position[chosen]}
+        draw = np.arange(len(chosen), dtype=np.int64)
+        named = {"#unit": self.unit[chosen], "#position": self.position[chosen], "#draw": draw}
         return named | {f"#{i + 1}": np.ascontiguousarray(column) for i, column in enumerate(codes.T)}
 
 
 def _rows(sizes: NDArray[np.int64]) -> _Rows:
     starts = np.cumsum(sizes) - sizes
     position = np.arange(int(sizes.sum()), dtype=np.int64) - np.repeat(starts, sizes) + 1
-    return _Rows(np.repeat(np.arange(len(sizes)), sizes), position, np.repeat(sizes, sizes))
+    return _Rows(np.repeat(np.arange(len(sizes)), sizes), position, np.repeat(sizes, sizes), starts)
 
 
 def folder_digest(folder: Path) -> str:

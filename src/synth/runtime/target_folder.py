@@ -66,11 +66,11 @@ class TargetFolder:
                 found.append(suite)
         return found
 
-    def clean(self, everything: bool) -> list[str]:
-        """Removes what can be made again for nothing; with ``everything`` also fitted generators and the tables."""
+    def clean(self, everything: bool, databases: Container[Path]) -> list[str]:
+        """Removes what can be made again for nothing; with ``everything`` also fitted generators and the ``databases``."""
         removed = []
         for path in sorted(self.path.iterdir()) if self.path.is_dir() else []:
-            keep = path.name in _PAID or path.suffix in (".duckdb", ".wal")
+            keep = path.name in _PAID or path.with_name(path.name.removesuffix(".wal")) in databases
             if everything or not keep:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
                 removed.append(path.name)

@@ -14,16 +14,17 @@ from numpy.typing import NDArray
 from synth.artifacts.compiled import PublicModel, SyntheticModel
 from synth.artifacts.results import Expectation, ExpectationResult, RunResult
 from synth.errors import RunError
+from synth.quoting import identifier, literal
 from synth.runtime.duckdb_errors import lock_holder
 
 if TYPE_CHECKING:
     import pandas
 
-Codes = Mapping[str, NDArray[np.int64]]  # "#unit", "#position", "#1", ...: one array per column
+Codes = Mapping[str, NDArray[np.int64]]  # "#unit", "#position", "#draw", "#1", ...: one array per column
 
 _LOG = """
 create table if not exists _synth.runs (
-  run_id varchar, finished timestamp, model varchar, status varchar, rows bigint, epsilon double, reused boolean, seconds double);
+  run_id varchar, finished timestamp, model varchar, status varchar, rows bigint, epsilon double, reused boolean);
 create table if not exists _synth.test_results (
   run_id varchar, finished timestamp, model varchar, expectation varchar, status varchar, rows bigint, failures bigint);
 """
@@ -37,6 +38,8 @@ class Warehouse:
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "threads": str(threads),
             "memory_limit": memory_limit,
+            "enable_external_access": "false",  # what a public model or a test says can reach no file
+            "python_enable_replacements": "false",
         }
 
     def __enter__(self) -> Warehouse:
@@ -65,31 +68,27 @@ class Warehouse:
 
     def begin_landing(self, model: SyntheticModel) -> None:
         """An empty ``accepted`` of the model's shape."""
-        self._codes(
-            {"#unit": _NONE, "#position": _NONE, **{f"#{i}": _NONE for i in range(1, len(model.plan.layout) + 1)}}
-        )
+        names = ["#unit", "#position", "#draw", *(f"#{i}" for i in range(1, len(model.plan.layout) + 1))]
+        self._codes(dict.fromkeys(names, _NONE))
         self._connection.execute(f"create or replace temp table accepted as {model.restore_sql}")
 
-    def accept(self, model: SyntheticModel, codes: Codes) -> NDArray[np.int64]:
-        """Keeps the first candidate of each row ("#unit", "#position") that holds every constraint.
+    def accept(self, model: SyntheticModel, codes: Codes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Keeps the first draw ("#draw") of each row ("#unit", "#position") that holds every constraint.
 
-        Returns the places of the kept ones among the codes, from 0, rising.
+        Returns the units and positions of the rows that have one.
         """
         self._codes(codes)
-        self._connection.execute(
-            "create or replace temp table candidate as "
-            f"select *, row_number() over () - 1 as place from ({model.restore_sql})"
-        )
+        self._connection.execute(f"create or replace temp table candidate as {model.restore_sql}")
         held = " and ".join(f"coalesce(({c.sql}\n), true)" for c in model.constraints) or "true"
         self._connection.execute(
-            "create or replace temp table kept as "
-            f'select min(place) as place from candidate where {held} group by "#unit", "#position"'
+            'create or replace temp table kept as select "#unit", "#position", min("#draw") as "#draw" '
+            f'from candidate where {held} group by "#unit", "#position"'
         )
         self._connection.execute(
-            "insert into accepted select * exclude (place) from candidate semi join kept using (place)"
+            'insert into accepted select * from candidate semi join kept using ("#unit", "#position", "#draw")'
         )
-        kept = self._connection.execute("select place from kept order by place").fetchnumpy()
-        return np.asarray(kept["place"], dtype=np.int64)
+        kept = self._connection.execute('select "#unit", "#position" from kept').fetchnumpy()
+        return np.asarray(kept["#unit"], dtype=np.int64), np.asarray(kept["#position"], dtype=np.int64)
 
     def worst_constraint(self, model: SyntheticModel) -> str:
         """The constraint that most of the last candidates broke."""
@@ -101,12 +100,12 @@ class Warehouse:
     def land(self, model: SyntheticModel, label: str) -> int:
         """``accepted`` becomes the synthetic table, in one transaction; its number of rows."""
         relation = f'synthetic."{model.name}"'
-        comments = [f"comment on table {relation} is {_text(label)}"]
-        for column in model.columns:
-            name = column.name.replace('"', '""')
-            comments += (
-                [f'comment on column {relation}."{name}" is {_text(column.description)}'] if column.description else []
-            )
+        comments = [f"comment on table {relation} is {literal(label)}"]
+        comments += [
+            f"comment on column {relation}.{identifier(column.name)} is {literal(column.description)}"
+            for column in model.columns
+            if column.description
+        ]
         self._in_transaction([model.land_sql, *comments])
         return self.count(relation)
 
@@ -161,8 +160,8 @@ class Warehouse:
     # what happened
 
     def log_run(self, run_id: str, result: RunResult) -> None:
-        values = [run_id, result.model, result.status, result.rows, result.epsilon, result.reused, result.seconds]
-        self._connection.execute("insert into _synth.runs values (?, now()::timestamp, ?, ?, ?, ?, ?, ?)", values)
+        values = [run_id, result.model, result.status, result.rows, result.epsilon, result.reused]
+        self._connection.execute("insert into _synth.runs values (?, now()::timestamp, ?, ?, ?, ?, ?)", values)
 
     def log_test(self, run_id: str, result: ExpectationResult) -> None:
         values = [run_id, result.expectation.model, result.expectation.id, result.status, result.rows, result.failures]
@@ -180,7 +179,3 @@ class Warehouse:
 
 
 _NONE = np.zeros(0, dtype=np.int64)
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

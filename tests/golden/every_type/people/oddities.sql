@@ -16,18 +16,18 @@ read as (
     "$x {{y}}" is null as "#null 4",
     case try_cast("$x {{y}}" as double) when 0 then false when 1 then true else try_cast(trim(cast("$x {{y}}" as varchar)) as boolean) end as "$x {{y}}",
     "semi; -- colon" is null as "#null 5",
-    cast(case when typeof("semi; -- colon") = 'VARCHAR' then case when regexp_matches(cast("semi; -- colon" as varchar), '[0-9]') then try_strptime(cast("semi; -- colon" as varchar), '%Y-%m-%d') end when isfinite(try_cast("semi; -- colon" as timestamp)) then try_cast("semi; -- colon" as timestamp) end as date) as "semi; -- colon",
+    cast(case when typeof("semi; -- colon") = 'VARCHAR' then case when regexp_matches(cast("semi; -- colon" as varchar), '[0-9]') then try_strptime(cast("semi; -- colon" as varchar), '%Y-%m-%d') end when try_cast("semi; -- colon" as timestamp) between timestamp '0001-01-01' and timestamp '9999-12-31' then try_cast("semi; -- colon" as timestamp) end as date) as "semi; -- colon",
     "line
 break" is null as "#null 6",
     case when typeof("line
 break") = 'VARCHAR' then case when regexp_matches(cast("line
 break" as varchar), '[0-9]') then try_strptime(cast("line
-break" as varchar), '%Y-%m-%d %H:%M:%S') end when isfinite(try_cast("line
-break" as timestamp)) then try_cast("line
+break" as varchar), '%Y-%m-%d %H:%M:%S') end when try_cast("line
+break" as timestamp) between timestamp '0001-01-01' and timestamp '9999-12-31' then try_cast("line
 break" as timestamp) end as "line
 break",
     "semi; at" is null as "#null 7",
-    case when typeof("semi; at") = 'VARCHAR' then case when regexp_matches(cast("semi; at" as varchar), '[0-9]') then try_strptime(cast("semi; at" as varchar), '%Y-%m-%d %H:%M:%S') end when isfinite(try_cast("semi; at" as timestamp)) then try_cast("semi; at" as timestamp) end as "semi; at",
+    case when typeof("semi; at") = 'VARCHAR' then case when regexp_matches(cast("semi; at" as varchar), '[0-9]') then try_strptime(cast("semi; at" as varchar), '%Y-%m-%d %H:%M:%S') end when try_cast("semi; at" as timestamp) between timestamp '0001-01-01' and timestamp '9999-12-31' then try_cast("semi; at" as timestamp) end as "semi; at",
     "back\slash %s" is null as "#null 8",
     nullif(trim(cast("back\slash %s" as varchar)), '') as "back\slash %s",
     "type" is null as "#null 9",

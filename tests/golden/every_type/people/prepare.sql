@@ -11,15 +11,15 @@ read as (
     nullif(trim(cast("select" as varchar)), '') as "select",
     nullif(try_cast("ünï cödé" as double), 'nan') as "ünï cödé",
     case try_cast("$x {{y}}" as double) when 0 then false when 1 then true else try_cast(trim(cast("$x {{y}}" as varchar)) as boolean) end as "$x {{y}}",
-    cast(case when typeof("semi; -- colon") = 'VARCHAR' then case when regexp_matches(cast("semi; -- colon" as varchar), '[0-9]') then try_strptime(cast("semi; -- colon" as varchar), '%Y-%m-%d') end when isfinite(try_cast("semi; -- colon" as timestamp)) then try_cast("semi; -- colon" as timestamp) end as date) as "semi; -- colon",
+    cast(case when typeof("semi; -- colon") = 'VARCHAR' then case when regexp_matches(cast("semi; -- colon" as varchar), '[0-9]') then try_strptime(cast("semi; -- colon" as varchar), '%Y-%m-%d') end when try_cast("semi; -- colon" as timestamp) between timestamp '0001-01-01' and timestamp '9999-12-31' then try_cast("semi; -- colon" as timestamp) end as date) as "semi; -- colon",
     case when typeof("line
 break") = 'VARCHAR' then case when regexp_matches(cast("line
 break" as varchar), '[0-9]') then try_strptime(cast("line
-break" as varchar), '%Y-%m-%d %H:%M:%S') end when isfinite(try_cast("line
-break" as timestamp)) then try_cast("line
+break" as varchar), '%Y-%m-%d %H:%M:%S') end when try_cast("line
+break" as timestamp) between timestamp '0001-01-01' and timestamp '9999-12-31' then try_cast("line
 break" as timestamp) end as "line
 break",
-    case when typeof("semi; at") = 'VARCHAR' then case when regexp_matches(cast("semi; at" as varchar), '[0-9]') then try_strptime(cast("semi; at" as varchar), '%Y-%m-%d %H:%M:%S') end when isfinite(try_cast("semi; at" as timestamp)) then try_cast("semi; at" as timestamp) end as "semi; at",
+    case when typeof("semi; at") = 'VARCHAR' then case when regexp_matches(cast("semi; at" as varchar), '[0-9]') then try_strptime(cast("semi; at" as varchar), '%Y-%m-%d %H:%M:%S') end when try_cast("semi; at" as timestamp) between timestamp '0001-01-01' and timestamp '9999-12-31' then try_cast("semi; at" as timestamp) end as "semi; at",
     nullif(trim(cast("back\slash %s" as varchar)), '') as "back\slash %s",
     nullif(try_cast("type" as double), 'nan') as "type",
     nullif(try_cast("rows" as double), 'nan') as "rows",

@@ -2,6 +2,7 @@
 select
   codes."#unit",
   codes."#position",
+  codes."#draw",
   cast(0 + codes."#1" as bigint) as "we""ird, 'name'",
   cast(list_extract(['a', 'b'], codes."#2" + 1) as varchar) as "select",
   cast(round(0.0 + cast(codes."#3" as double) * 0.01, 2) as double) as "ünï cödé",

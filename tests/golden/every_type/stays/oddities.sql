@@ -34,23 +34,23 @@ read as (
     "died" is null as "#null 13",
     case try_cast("died" as double) when 0 then false when 1 then true else try_cast(trim(cast("died" as varchar)) as boolean) end as "died",
     "born" is null as "#null 14",
-    cast(case when typeof("born") = 'VARCHAR' then case when regexp_matches(cast("born" as varchar), '[0-9]') then try_strptime(cast("born" as varchar), '%Y-%m-%d') end when isfinite(try_cast("born" as timestamp)) then try_cast("born" as timestamp) end as date) as "born",
+    cast(case when typeof("born") = 'VARCHAR' then case when regexp_matches(cast("born" as varchar), '[0-9]') then try_strptime(cast("born" as varchar), '%Y-%m-%d') end when try_cast("born" as timestamp) between timestamp '0001-01-01' and timestamp '9999-12-31' then try_cast("born" as timestamp) end as date) as "born",
     "last_seen" is null as "#null 15",
-    cast(case when typeof("last_seen") = 'VARCHAR' then case when regexp_matches(cast("last_seen" as varchar), '[0-9]') then try_strptime(cast("last_seen" as varchar), '%d/%m/%Y') end when isfinite(try_cast("last_seen" as timestamp)) then try_cast("last_seen" as timestamp) end as date) as "last_seen",
+    cast(case when typeof("last_seen") = 'VARCHAR' then case when regexp_matches(cast("last_seen" as varchar), '[0-9]') then try_strptime(cast("last_seen" as varchar), '%d/%m/%Y') end when try_cast("last_seen" as timestamp) between timestamp '0001-01-01' and timestamp '9999-12-31' then try_cast("last_seen" as timestamp) end as date) as "last_seen",
     "buried" is null as "#null 16",
-    cast(case when typeof("buried") = 'VARCHAR' then case when regexp_matches(cast("buried" as varchar), '[0-9]') then try_strptime(cast("buried" as varchar), '%Y-%m-%d') end when isfinite(try_cast("buried" as timestamp)) then try_cast("buried" as timestamp) end as date) as "buried",
+    cast(case when typeof("buried") = 'VARCHAR' then case when regexp_matches(cast("buried" as varchar), '[0-9]') then try_strptime(cast("buried" as varchar), '%Y-%m-%d') end when try_cast("buried" as timestamp) between timestamp '0001-01-01' and timestamp '9999-12-31' then try_cast("buried" as timestamp) end as date) as "buried",
     "came" is null as "#null 17",
-    case when typeof("came") = 'VARCHAR' then case when regexp_matches(cast("came" as varchar), '[0-9]') then try_strptime(cast("came" as varchar), '%Y-%m-%d %H:%M:%S') end when isfinite(try_cast("came" as timestamp)) then try_cast("came" as timestamp) end as "came",
+    case when typeof("came") = 'VARCHAR' then case when regexp_matches(cast("came" as varchar), '[0-9]') then try_strptime(cast("came" as varchar), '%Y-%m-%d %H:%M:%S') end when try_cast("came" as timestamp) between timestamp '0001-01-01' and timestamp '9999-12-31' then try_cast("came" as timestamp) end as "came",
     "seen" is null as "#null 18",
-    case when typeof("seen") = 'VARCHAR' then case when regexp_matches(cast("seen" as varchar), '[0-9]') then try_strptime(cast("seen" as varchar), '%Y-%m-%d %H:%M:%S') end when isfinite(try_cast("seen" as timestamp)) then try_cast("seen" as timestamp) end as "seen",
+    case when typeof("seen") = 'VARCHAR' then case when regexp_matches(cast("seen" as varchar), '[0-9]') then try_strptime(cast("seen" as varchar), '%Y-%m-%d %H:%M:%S') end when try_cast("seen" as timestamp) between timestamp '0001-01-01' and timestamp '9999-12-31' then try_cast("seen" as timestamp) end as "seen",
     "booked" is null as "#null 19",
-    case when typeof("booked") = 'VARCHAR' then case when regexp_matches(cast("booked" as varchar), '[0-9]') then try_strptime(cast("booked" as varchar), '%Y-%m-%d %H:%M:%S') end when isfinite(try_cast("booked" as timestamp)) then try_cast("booked" as timestamp) end as "booked",
+    case when typeof("booked") = 'VARCHAR' then case when regexp_matches(cast("booked" as varchar), '[0-9]') then try_strptime(cast("booked" as varchar), '%Y-%m-%d %H:%M:%S') end when try_cast("booked" as timestamp) between timestamp '0001-01-01' and timestamp '9999-12-31' then try_cast("booked" as timestamp) end as "booked",
     "opened" is null as "#null 20",
-    case when typeof("opened") = 'VARCHAR' then case when regexp_matches(cast("opened" as varchar), '[0-9]') then try_strptime(cast("opened" as varchar), '%Y%m%d') end when isfinite(try_cast("opened" as timestamp)) then try_cast("opened" as timestamp) end as "opened",
+    case when typeof("opened") = 'VARCHAR' then case when regexp_matches(cast("opened" as varchar), '[0-9]') then try_strptime(cast("opened" as varchar), '%Y%m%d') end when try_cast("opened" as timestamp) between timestamp '0001-01-01' and timestamp '9999-12-31' then try_cast("opened" as timestamp) end as "opened",
     "called" is null as "#null 21",
-    case when typeof("called") = 'VARCHAR' then case when regexp_matches(cast("called" as varchar), '[0-9]') then try_strptime(cast("called" as varchar), '%Y-%m-%d %H:%M:%S') end when isfinite(try_cast("called" as timestamp)) then try_cast("called" as timestamp) end as "called",
+    case when typeof("called") = 'VARCHAR' then case when regexp_matches(cast("called" as varchar), '[0-9]') then try_strptime(cast("called" as varchar), '%Y-%m-%d %H:%M:%S') end when try_cast("called" as timestamp) between timestamp '0001-01-01' and timestamp '9999-12-31' then try_cast("called" as timestamp) end as "called",
     "went" is null as "#null 22",
-    case when typeof("went") = 'VARCHAR' then case when regexp_matches(cast("went" as varchar), '[0-9]') then try_strptime(cast("went" as varchar), '%Y-%m-%d %H:%M:%S') end when isfinite(try_cast("went" as timestamp)) then try_cast("went" as timestamp) end as "went"
+    case when typeof("went") = 'VARCHAR' then case when regexp_matches(cast("went" as varchar), '[0-9]') then try_strptime(cast("went" as varchar), '%Y-%m-%d %H:%M:%S') end when try_cast("went" as timestamp) between timestamp '0001-01-01' and timestamp '9999-12-31' then try_cast("went" as timestamp) end as "went"
   from input
 )
 select

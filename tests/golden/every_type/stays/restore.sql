@@ -2,6 +2,7 @@
 select
   codes."#unit",
   codes."#position",
+  codes."#draw",
   cast(0 + codes."#1" as bigint) as "age",
   cast(case when codes."#2" < 11 then -5 + codes."#2" end as bigint) as "severity",
   cast(round(0.0 + cast(codes."#3" as double) * 0.1, 1) as double) as "weight",
