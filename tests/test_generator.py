@@ -44,7 +44,7 @@ def plan_for(
         SubsampledGaussian(name=DP_SGD, noise_multiplier=noise, sample_rate=rate, steps=steps),
     )
     training = Training(
-        sample_rate=rate, steps=steps, noise_multiplier=noise, max_grad_norm=1.0, learning_rate=0.012,
+        steps=steps, max_grad_norm=1.0, learning_rate=0.012,
         expected_batch_units=rate * units, seed=1,
     )  # fmt: skip
     privacy = Privacy(
@@ -380,6 +380,6 @@ def test_any_declaration_gets_a_plan(layout: list[ColumnLayout], cap: int, units
     marginals, sgd = events
     assert isinstance(marginals, Gaussian) and isinstance(sgd, SubsampledGaussian)
     assert marginals.count == marginal_releases(layout, tree_levels, cap)
-    assert 0 < training.sample_rate <= 0.5 and training.expected_batch_units == training.sample_rate * units
-    assert (sgd.sample_rate, sgd.steps, sgd.noise_multiplier) == (training.sample_rate, training.steps, 2.0)
+    assert 0 < sgd.sample_rate <= 0.5 and training.expected_batch_units == sgd.sample_rate * units
+    assert (sgd.steps, sgd.noise_multiplier) == (training.steps, 2.0)
     assert network.latent >= 2 and 32 <= network.hidden <= 128 and bins > 1

@@ -107,10 +107,8 @@ class Manifest(Artifact):
 
 
 class Compiled(Artifact):
-    """A whole project, compiled; ``order`` holds the models' names, parents first."""
+    """A whole project, compiled."""
 
-    project: str
-    order: tuple[str, ...]
     synthetic: dict[str, SyntheticModel]
     public: dict[str, PublicModel]
     parents: dict[str, tuple[str, ...]]  # of each model: models

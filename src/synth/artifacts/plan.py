@@ -60,9 +60,9 @@ class Network(Artifact):
 
 
 class Training(Artifact):
-    sample_rate: float
+    """DP-SGD, but for what its event says: the sample rate and the noise multiplier."""
+
     steps: int
-    noise_multiplier: float
     max_grad_norm: float
     learning_rate: float
     expected_batch_units: float  # sample_rate * declared units: the gradient's scale

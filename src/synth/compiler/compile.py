@@ -150,8 +150,6 @@ class _Compiler:
         models = [n for n in self.graph.of_kind("model") if n.zone != "private"]
         synthetic = self.maker.models
         return Compiled(
-            project=self.graph.project,
-            order=tuple(n.name for n in models),
             synthetic=synthetic,
             public=self.public,
             parents={n.name: tuple(p.rpartition(".")[2] for p in n.parents if p.startswith("model.")) for n in models},

@@ -50,7 +50,7 @@ def size(
 
     noise_multiplier = calibrate(epsilon, delta, events)
     training = Training(
-        sample_rate=rate, steps=STEPS, noise_multiplier=noise_multiplier, max_grad_norm=1.0,
+        steps=STEPS, max_grad_norm=1.0,
         learning_rate=LEARNING_RATE, expected_batch_units=rate * units, seed=seed,
     )  # fmt: skip
     return network, training, BINS, tree_levels, events(noise_multiplier)

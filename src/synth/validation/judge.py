@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import duckdb
@@ -38,7 +38,3 @@ def _one(tables: Tables, relation: str, expectation: Expectation) -> Expectation
         expectation=expectation, status=bad if failures else "pass", rows=rows, failures=failures,
         seconds=time.monotonic() - started,
     )  # fmt: skip
-
-
-def passed(results: Sequence[ExpectationResult]) -> int:
-    return sum(result.status == "pass" for result in results)
