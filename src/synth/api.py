@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from synth.artifacts.budget import Budget
 from synth.artifacts.compiled import Compiled, SyntheticModel
 from synth.artifacts.results import Results
 from synth.compiler.compile import compile_project
-from synth.errors import UsageError
+from synth.errors import RunError, UsageError
 from synth.graph.dag import Graph, Node, build
 from synth.graph.selection import select as select_nodes
 from synth.privacy.calibrations import Calibrations
@@ -25,6 +27,16 @@ if TYPE_CHECKING:
     from synth.runtime.warehouse import Warehouse
 
 Selection = str | Iterable[str]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A population's epsilon now and after a run, against its budget."""
+
+    population: str
+    spent: float
+    after: float
+    budget: Budget
 
 
 class Project:
@@ -69,6 +81,18 @@ class Project:
         compiled = self.compile()
         return tuple(compiled.synthetic[n] for n in self._models(select, exclude) if n in compiled.synthetic)
 
+    def forecast(self, models: Iterable[SyntheticModel]) -> list[Forecast]:
+        """What fitting the models anew would bring each of their populations to."""
+        found: dict[str, Forecast] = {}
+        chosen = tuple(models)
+        for model in chosen:
+            population = model.plan.privacy.population
+            events = [e for m in chosen if m.plan.privacy.population == population for e in m.plan.privacy.events]
+            found[population] = Forecast(
+                population, *self.ledger.forecast(population, model.budget, events), model.budget
+            )
+        return list(found.values())
+
     # verbs with effects
 
     def run(
@@ -102,15 +126,23 @@ class Project:
 
     def table(self, model: str) -> pandas.DataFrame:
         """A synthetic or public table as a data frame."""
-        relation = next(
-            (n.relation for n in self.graph.of_kind("model") if n.name == model and n.zone != "private"), None
-        )
-        if relation is None:
-            raise UsageError(f"'{model}' is not a synthetic or public model", "See them with: synth ls")
+        relation = self._relation(model)
         with self._warehouse(read_only=True) as warehouse:
+            _built(warehouse, relation, model)
             return warehouse.frame(f"select * from {relation}")
 
+    def rows(self, model: str, limit: int) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Column names and the first rows of a synthetic or public table."""
+        relation = self._relation(model)
+        with self._warehouse(read_only=True) as warehouse:
+            _built(warehouse, relation, model)
+            return warehouse.query(f"select * from {relation} limit {limit}")
+
     def clean(self, everything: bool = False) -> list[str]:
+        """Removes what can be made again for nothing; with ``everything`` also what was paid for, if nobody uses it."""
+        if everything and self.database.exists():
+            with self._warehouse(read_only=False):
+                pass  # RunError where another process has it open
         return self.folder.clean(everything, {self.root / target.database for target in self.settings.targets.values()})
 
     # how
@@ -135,6 +167,10 @@ class Project:
         )
         if run:
             listener.planned(tuple(compiled.synthetic[n] for n in wanted.models if n in compiled.synthetic))
+        if run and self.folder.generators() and not self.ledger.history():
+            listener.note(
+                f"{self.settings.ledger} is empty though paid generators are here: was it removed? It counts from 0."
+            )
         with self._warehouse(read_only=False) as warehouse:
             runner = Runner(
                 compiled, self.root, self.folder, self.ledger, warehouse, listener,
@@ -155,6 +191,12 @@ class Project:
         from synth.runtime.warehouse import Warehouse
 
         return Warehouse(self.database, self.target.threads, self.target.memory_limit, read_only)
+
+    def _relation(self, model: str) -> str:
+        found = [n for n in self.graph.of_kind("model") if n.name == model and n.zone != "private"]
+        if not found:
+            raise UsageError(f"'{model}' is not a synthetic or public model", "See them with: synth ls")
+        return found[0].relation
 
     def _models(self, select: Selection, exclude: Selection, tests: bool = False) -> tuple[str, ...]:
         nodes = self.ls(select, exclude)
@@ -179,6 +221,11 @@ class Project:
         except (OSError, ValueError):
             return {}
         return {str(k): float(v) for k, v in known.items()} if isinstance(known, dict) else {}
+
+
+def _built(warehouse: Warehouse, relation: str, model: str) -> None:
+    if not warehouse.has(relation.replace('"', "")):
+        raise RunError(f"{model} is not built", f"Run: synth build --select {model}")
 
 
 def _listed(selection: Selection) -> tuple[str, ...]:

@@ -54,6 +54,8 @@ class Build:
             self._singular(ready)
             waiting = [t for t in waiting if t not in ready]
         self._singular(waiting)
+        if wanted.test and not wanted.run and not self.suites and not self.singular:
+            raise RunError("nothing of the selection is built", "Run: synth build")
         if self.singular:
             self._keep(SINGULAR, "tests over one or more tables", "The project's singular tests", self.singular)
         return Results(
@@ -79,7 +81,8 @@ class Build:
     def _suite(self, name: str) -> None:
         model = self.compiled.synthetic[name]
         if not self.warehouse.has(model.relation):
-            raise RunError(f"{model.relation} is not built", f"Run: synth build --select {name}")
+            self.listener.note(f"{model.relation} is not built: skipped")
+            return
         results = self._judge(model.relation, self.compiled.expectations[name])
         self._keep(name, model.relation, model.description, results)
         if any(r.status in ("fail", "error") for r in results):
@@ -88,7 +91,8 @@ class Build:
     def _singular(self, names: Iterable[str]) -> None:
         for name in names:
             test = self.compiled.tests[name]
-            if not self.failed & set(test.parents):
+            unbuilt = [p for p in test.parents if not self.warehouse.has(self.compiled.relation(p))]
+            if not unbuilt and not self.failed & set(test.parents):
                 results = self._judge("", [test.expectation])
                 self.singular += results
                 self.failed |= set(test.parents) if any(r.status in ("fail", "error") for r in results) else set()

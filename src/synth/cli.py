@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from synth.console import Console
 
 F = TypeVar("F", bound=Callable[..., Any])
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+COLOR = False if os.environ.get("NO_COLOR") else None  # None: where it is a terminal
+CONTEXT = {"help_option_names": ["-h", "--help"], "color": COLOR, "max_content_width": 100}
 
 _project_options = [
     click.option(
@@ -123,8 +124,12 @@ def plan(project_dir: str, target: str | None, variables: str | None, quiet: boo
         click.echo(f"{model.relation}\n  {price(model)}")
         for sentence in model.plan.why:
             click.echo(f"  {sentence}")
-    for summary in project.ledger.summary():
-        click.echo(f"{summary.population}: {summary.spent:.2f} of {summary.cap:.2f} spent, {summary.left:.2f} left")
+    for found in project.forecast(models):
+        verdict = "within the cap" if found.after <= found.budget.epsilon else "the budget would REFUSE it"
+        click.echo(
+            f"{found.population}: {found.spent:.2f} of {found.budget.epsilon:.2f} spent; fitting this anew would bring it "
+            f"to {found.after:.2f}: {verdict}. An unchanged plan over an unchanged source is reused for nothing."
+        )
 
 
 @cli.command()
@@ -152,7 +157,7 @@ def test(project_dir: str, target: str | None, variables: str | None, quiet: boo
     """Judge the tables that landed: declared expectations and singular tests, as SQL and as Data Docs."""
     project, console = _project(project_dir, target, variables), _console(quiet)
     results = project.test(select, exclude, console)
-    _say_docs(project, console)
+    _say_docs(project, console, results)
     _close(console, results)
 
 
@@ -173,7 +178,7 @@ def build(
     """
     project, console = _project(project_dir, target, variables), _console(quiet)
     results = project.build(select, exclude, full_refresh, console)
-    _say_docs(project, console)
+    _say_docs(project, console, results)
     _close(console, results)
 
 
@@ -202,7 +207,7 @@ def show(project_dir: str, target: str | None, variables: str | None, quiet: boo
     nodes = [n for n in project.ls([select]) if n.kind == "model" and n.zone != "private"]
     if len(nodes) != 1:
         raise UsageError(f"'{select}' is not one synthetic or public model", "See them with: synth ls")
-    names, rows = project.query(f"select * from {nodes[0].relation} limit {limit}")
+    names, rows = project.rows(nodes[0].name, limit)
     click.echo(table(names, rows, shutil.get_terminal_size((140, 24)).columns))
 
 
@@ -237,7 +242,10 @@ def ledger(project_dir: str, target: str | None, variables: str | None, quiet: b
 )
 def clean(project_dir: str, target: str | None, variables: str | None, quiet: bool, everything: bool) -> None:
     """Remove from target/ what can be made again for nothing. The ledger always stays."""
-    removed = _project(project_dir, target, variables).clean(everything)
+    project = _project(project_dir, target, variables)
+    if everything and sys.stdin.isatty():
+        click.confirm("Fitted generators and tables go: fitting again spends budget. Go on?", abort=True)
+    removed = project.clean(everything)
     if not quiet:
         click.echo(f"Removed {', '.join(removed)}" if removed else "Nothing to remove")
 
@@ -267,7 +275,9 @@ def _console(quiet: bool) -> Console:
     return console
 
 
-def _say_docs(project: Project, console: Console) -> None:
+def _say_docs(project: Project, console: Console, results: Results) -> None:
+    if not results.suites:
+        return
     console.line(f"Data Docs: {os.path.relpath(project.folder.data_docs / 'index.html', project.root)}")
 
 
@@ -314,5 +324,5 @@ def _where(error: BaseException) -> str:
 
 
 def _fail(text: str, code: int) -> None:
-    click.echo(f"{click.style('Error', fg='red')}: {text}", err=True)
+    click.echo(f"{click.style('Error', fg='red')}: {text}", err=True, color=COLOR)
     sys.exit(code)

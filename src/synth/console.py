@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from collections.abc import Iterable, Sequence
 from typing import IO, Any
@@ -15,6 +16,7 @@ from synth.privacy.ledger import PopulationSummary
 from synth.runtime.listener import Examples, Listener
 
 _WIDTH = 40  # of a cell
+_LINE = 86  # of a sentence
 _REFRESH_SECONDS = 0.2
 
 
@@ -28,7 +30,9 @@ class Console(Listener):
         self._began: dict[str, float] = {}
 
     def line(self, text: str, color: str | None = None) -> None:
-        if not self.quiet:
+        if self.quiet and color == "red":  # what failed is said all the same
+            click.echo(text, err=True)
+        elif not self.quiet:
             self._wipe()
             clock = time.strftime("%H:%M:%S")
             click.echo(f"{clock}  {click.style(text, fg=color) if color else text}", file=self.out)
@@ -37,7 +41,9 @@ class Console(Listener):
         for model in models:
             self.line(f"Plan for {model.relation}: {price(model)}")
             for sentence in model.plan.why:
-                self.line(f"  {sentence}", "yellow" if sentence.startswith("Expect ") else None)
+                color = "yellow" if sentence.startswith("Expect ") else None
+                for text in textwrap.wrap(sentence, _LINE):
+                    self.line(f"  {text}", color)
 
     def started(self, number: int, total: int, relation: str) -> None:
         self.line(f"{number} of {total} START  {relation}")

@@ -114,6 +114,12 @@ class Ledger:
             page.append(_canonical(entry))
         return receipt
 
+    def forecast(self, population: str, budget: Budget, events: Iterable[Event]) -> tuple[float, float]:
+        """The epsilon of a population now, and after ``events``, at the delta of the budget. Writes nothing."""
+        before = tuple(entry for entry in _reserves(self.history(population)))
+        spent = [event for entry in before for event in entry.events]
+        return _cost(before, budget), accounting.epsilon([*spent, *events], budget.delta)
+
     def spend(self, id: str, source_digest: str, generator_digest: str) -> None:
         """End the reservation ``id``, once."""
         with self._chain.write() as page:

@@ -77,6 +77,10 @@ class Runner:
         return self.warehouse.build_public(model)
 
     def _synthetic(self, model: SyntheticModel) -> tuple[int, float, bool]:
+        import torch
+
+        # Matrices of this size gain nothing from a second thread, and lose tenfold where the machine is shared.
+        torch.set_num_threads(1)
         with PrivateZone(self.root, self.folder.internal, model, self.threads, self.memory_limit) as zone:
             digest = self._source_digest(zone)
             generator = None if self.full_refresh else self._reusable(model, digest)
@@ -95,14 +99,12 @@ class Runner:
         from synth.generator import store
 
         spent = self.ledger.find_spent(model.fit_fingerprint(), source_digest)
-        folder = self.folder.generator(model.name)
+        folder = self._generator_folder(model)
         if spent is None or not folder.is_dir() or folder_digest(folder) != spent.generator_digest:
             return None
         return store.load(folder)
 
     def _fit(self, model: SyntheticModel, zone: PrivateZone, source_digest: str) -> Generator:
-        import torch
-
         from synth.generator import store
         from synth.generator.fit import Codes, fit
         from synth.privacy.randomness import Randomness
@@ -113,8 +115,6 @@ class Runner:
             plan.privacy.population, model.budget, model.name, model.fit_fingerprint(), plan.privacy.events,
             plan.privacy.epsilon,
         )  # fmt: skip
-        # Matrices of this size gain nothing from a second thread, and lose tenfold where the machine is shared.
-        torch.set_num_threads(1)
         rows = zone.prepare()
         self._keep_oddities(model, zone)
 
@@ -122,10 +122,14 @@ class Runner:
             self.listener.progress(model.name, step, steps, plan.privacy.epsilon)
 
         generator = fit(Codes(rows.values, rows.unit), plan, Randomness(), progress)
-        folder = self.folder.generator(model.name)
+        folder = self._generator_folder(model)
         store.save(generator, folder)
         self.ledger.spend(receipt.id, source_digest, folder_digest(folder))
         return generator
+
+    def _generator_folder(self, model: SyntheticModel) -> Path:
+        """One folder for each plan: a fit of other people, or at another price, takes no paid generator away."""
+        return self.folder.generator(f"{model.name}-{model.fit_fingerprint()[:12]}")
 
     def _check_price(self, model: SyntheticModel) -> None:
         """The plan's events cost what the plan says, by the accountant and by a second one; before anything is spent."""
@@ -144,7 +148,10 @@ class Runner:
         text = json.dumps(dict(zone.oddities()), indent=1)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(text + "\n")
-        self.listener.note(f"counts of nulls and odd values, private: {os.path.relpath(path, self.root)}")
+        shown = os.path.relpath(path, self.root)
+        self.listener.note(
+            f"before you trust the table, see how many values were unreadable or left out: {shown} (private)"
+        )
 
     def _land(self, model: SyntheticModel, generator: Generator) -> int:
         from synth.generator.fit import draw_sizes, sample

@@ -34,8 +34,11 @@ class TargetFolder:
     def calibrations(self) -> Path:
         return self.path / "calibrations.json"
 
-    def generator(self, model: str) -> Path:
-        return self.path / "generators" / model
+    def generator(self, name: str) -> Path:
+        return self.path / "generators" / name
+
+    def generators(self) -> list[Path]:
+        return sorted((self.path / "generators").glob("*"))
 
     def write_compiled(self, compiled: Compiled) -> None:
         """The compiled project: the same bytes each time, and nothing of an earlier one left over."""
