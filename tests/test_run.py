@@ -153,6 +153,37 @@ def test_above_the_cap_is_refused_before_a_row_is_read(built: Path) -> None:
     assert source.exists()
 
 
+def test_plan_says_what_the_budget_would_say(built: Path) -> None:
+    metadata = built / "metadata" / "members.yml"
+    original = metadata.read_text()
+    assert "within the cap" in synth(built, "plan").stdout
+    edit(metadata, "epsilon: 1.0", "epsilon: 2.99")
+    try:
+        result = synth(built, "plan")
+    finally:
+        metadata.write_text(original)
+    assert result.returncode == 0
+    assert "would REFUSE it" in result.stdout
+
+
+def test_a_fit_at_another_price_takes_no_paid_generator_away(built: Path) -> None:
+    metadata = built / "metadata" / "members.yml"
+    original = metadata.read_text()
+    edit(metadata, "epsilon: 1.0", "epsilon: 0.3")
+    try:
+        assert "eps 0.30" in synth(built, "run").stdout
+    finally:
+        metadata.write_text(original)
+    assert "reused, eps 0.00" in synth(built, "build").stdout
+
+
+def test_what_is_not_built_is_said_so(fresh: Path) -> None:
+    shown, tested = synth(fresh, "show", "-s", "members"), synth(fresh, "test")
+    assert (shown.returncode, tested.returncode) == (1, 1)
+    assert "there is no dev.duckdb yet" in shown.stderr
+    assert "nothing of the selection is built" in tested.stderr
+
+
 def test_a_failed_expectation_shows_the_count_five_rows_and_the_sql(built: Path) -> None:
     test = built / "tests" / "nobody_smokes.sql"
     test.parent.mkdir(exist_ok=True)
@@ -262,9 +293,9 @@ def ledger_kinds(project: Path) -> list[str]:
 
 def test_a_missing_source_is_named(fresh: Path) -> None:
     (fresh / "sources" / "clinic" / "members.csv").unlink()
-    result = synth(fresh, "build")
-    assert result.returncode == 1
-    assert "holds no members.csv, .csv.gz or .parquet" in result.stdout
+    for result in (synth(fresh, "build"), synth(fresh, "build", "--quiet")):
+        assert result.returncode == 1
+        assert "holds no members.csv, .csv.gz or .parquet" in (result.stdout or result.stderr)
     assert not (fresh / "privacy_ledger.db").exists()
 
 
