@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from synth.artifacts.compiled import Compiled, PublicModel, SyntheticModel
 from synth.artifacts.results import RunResult
-from synth.errors import BudgetError, RunError
+from synth.errors import BudgetError, LedgerError, RunError
 from synth.privacy import accounting
 from synth.privacy.ledger import Ledger, PopulationSummary
 from synth.runtime.listener import Listener
@@ -66,7 +66,10 @@ class Runner:
         if name not in self.compiled.synthetic:
             return None
         wanted = self.compiled.synthetic[name].plan.privacy.population
-        return next((s for s in self.ledger.summary() if s.population == wanted), None)
+        try:
+            return next((s for s in self.ledger.summary() if s.population == wanted), None)
+        except LedgerError:
+            return None  # what was built stays built; the next reservation says what is wrong
 
     def _public(self, model: PublicModel) -> int:
         missing = [p for p in self.compiled.parents[model.name] if not self.warehouse.has(self.compiled.relation(p))]
