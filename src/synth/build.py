@@ -59,7 +59,7 @@ class Build:
         if self.singular:
             self._keep(SINGULAR, "tests over one or more tables", "The project's singular tests", self.singular)
         return Results(
-            invocation_id=self.run_id, generated_at=_now(), elapsed_time=time.monotonic() - started,
+            invocation_id=self.run_id, generated_at=_now(), elapsed_time=round(time.monotonic() - started, 1),
             results=tuple(self.results), suites=tuple(self.suites),
         )  # fmt: skip
 

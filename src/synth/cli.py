@@ -188,11 +188,8 @@ def ls(project_dir: str, target: str | None, variables: str | None, quiet: bool,
     """List the selected sources, models and singular tests."""
     for node in _project(project_dir, target, variables).ls(select, exclude):
         prefix = {"source": "source:", "test": "test:"}.get(node.kind, "")
-        click.echo(
-            f"{prefix}{node.name}"
-            if quiet
-            else f"{prefix + node.name:40} {node.materialized if node.kind == 'model' else node.kind}"
-        )
+        what = node.materialized if node.kind == "model" else node.kind
+        click.echo(prefix + node.name if quiet else f"{prefix + node.name:40} {what}")
 
 
 @cli.command()

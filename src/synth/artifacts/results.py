@@ -59,7 +59,7 @@ class Results(Artifact):
     schema_version: Literal["synth/run-results/v1"] = "synth/run-results/v1"
     invocation_id: str
     generated_at: str  # ISO 8601, UTC
-    elapsed_time: float  # seconds
+    elapsed_time: float  # seconds, to a tenth: how long a run takes is not noised
     results: tuple[RunResult, ...] = ()
     suites: tuple[SuiteResult, ...] = ()
 

@@ -116,9 +116,8 @@ class Ledger:
 
     def forecast(self, population: str, budget: Budget, events: Iterable[Event]) -> tuple[float, float]:
         """The epsilon of a population now, and after ``events``, at the delta of the budget. Writes nothing."""
-        before = tuple(entry for entry in _reserves(self.history(population)))
-        spent = [event for entry in before for event in entry.events]
-        return _cost(before, budget), accounting.epsilon([*spent, *events], budget.delta)
+        spent = [event for entry in _reserves(self.history(population)) for event in entry.events]
+        return accounting.epsilon(spent, budget.delta), accounting.epsilon([*spent, *events], budget.delta)
 
     def spend(self, id: str, source_digest: str, generator_digest: str) -> None:
         """End the reservation ``id``, once."""
