@@ -110,7 +110,7 @@ def price(model: SyntheticModel) -> str:
     rows = f", at most {cap} rows each" if cap > 1 else ""
     return (
         f"epsilon {plan.privacy.epsilon:g} at delta {plan.privacy.delta:g} for {plan.privacy.units:,} units "
-        f"({plan.privacy.unit}{rows}), {plan.training.steps} steps, cap {model.budget.epsilon:g} "
+        f"({plan.privacy.unit}{rows}), cap {model.budget.epsilon:g} "
         f"set by {model.budget.approver}"
     )
 

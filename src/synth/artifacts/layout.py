@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import pairwise
+from itertools import combinations, pairwise
 
-from synth.artifacts.plan import ColumnLayout
+from synth.artifacts.plan import ColumnLayout, Plan
 
-MARGINALS = "marginals"  # the event of the noisy histograms
-DP_SGD = "dp_sgd"  # the event of the noisy gradients
+# names of events
+MARGINALS = "marginals"  # noisy histograms of single columns
+CHOICE = "choice"  # of pairs of columns
+PAIRS = "pairs"  # noisy histograms of pairs of columns
+PERSISTENCE = "persistence"  # noisy counts of rows that repeat the row before
+DP_SGD = "dp_sgd"  # noisy gradients
+
+ROWS_PER_UNIT = "rows per unit"
 FIRST_RANGES = 32  # of an evenly spaced column
 BRANCH = 8  # ranges a heavy range is split into at the next look
 
@@ -40,9 +46,24 @@ def looks(column: ColumnLayout, tree_levels: int) -> int:
     return count
 
 
-def marginal_releases(layout: Iterable[ColumnLayout], tree_levels: int, max_rows_per_unit: int) -> int:
-    """Noisy histograms of a whole fit, with the one of rows per unit where a unit may have several."""
-    return sum(looks(column, tree_levels) for column in layout) + (max_rows_per_unit > 1)
+def modelled(plan: Plan) -> tuple[ColumnLayout, ...]:
+    """The columns of the table, then what its rows are generated given: see ``given``."""
+    return plan.layout + given(plan.parent, plan.cap)
+
+
+def given(parent: Iterable[ColumnLayout], max_rows_per_unit: int) -> tuple[ColumnLayout, ...]:
+    """The parent's columns, then the number of rows per unit where that may be more than one (coded as the number - 1)."""
+    rows = ColumnLayout(name=ROWS_PER_UNIT, cells=max_rows_per_unit, missing=False, ordered=True)
+    return (*parent, rows) if max_rows_per_unit > 1 else tuple(parent)
+
+
+def marginal_releases(columns: Iterable[ColumnLayout], tree_levels: int) -> int:
+    """Noisy histograms of single columns that a whole fit takes."""
+    return sum(looks(column, tree_levels) for column in columns)
+
+
+def all_pairs(columns: int) -> list[tuple[int, int]]:
+    return list(combinations(range(columns), 2))
 
 
 def split(start: int, stop: int, parts: int) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """The plan: everything a fit does, decided before a row is read.
 
 A plan is a frozen value. It is printed, compared, paid for and executed by separate readers; none of them changes it.
+A stage that a plan leaves out is ``None``.
 """
 
 from __future__ import annotations
@@ -16,12 +17,24 @@ class Artifact(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+# Events: what is paid for
+
+
 class Gaussian(Artifact):
     """``count`` releases of a sum with Gaussian noise, each touching every unit."""
 
     kind: Literal["gaussian"] = "gaussian"
     name: str
     noise_multiplier: float = Field(gt=0)  # noise stddev / L2 sensitivity
+    count: int = Field(default=1, ge=1)
+
+
+class Selection(Artifact):
+    """``count`` of the best candidates, each picked by the exponential mechanism with this ``epsilon``."""
+
+    kind: Literal["selection"] = "selection"
+    name: str
+    epsilon: float = Field(gt=0)
     count: int = Field(default=1, ge=1)
 
 
@@ -35,7 +48,23 @@ class SubsampledGaussian(Artifact):
     steps: int = Field(ge=1)
 
 
-Event = Annotated[Gaussian | SubsampledGaussian, Field(discriminator="kind")]
+Event = Annotated[Gaussian | Selection | SubsampledGaussian, Field(discriminator="kind")]
+
+
+class Privacy(Artifact):
+    population: str
+    unit: str  # the column that names a unit, or "row" where each unit has one row by declaration
+    units: int  # declared, public, approximate
+    max_rows_per_unit: int
+    adjacency: Literal["add or remove one unit"] = "add or remove one unit"
+    epsilon: float
+    delta: float
+    events: tuple[Event, ...]
+
+
+Kind = Literal["dp_vae", "marginal", "independent"]
+
+# What is modelled
 
 
 class ColumnLayout(Artifact):
@@ -54,40 +83,87 @@ class ColumnLayout(Artifact):
 
 
 class Network(Artifact):
-    latent: int
-    hidden: int
-    basis: int  # Legendre polynomials for the logits of an ordered column
+    """A masked autoregressive decoder with one hidden layer, and an encoder where there is a latent."""
+
+    hidden: int = Field(ge=1)
+    basis: int = Field(ge=1)  # Legendre polynomials for the features and logits of an ordered column
+    autoregressive: bool = True  # False: columns are independent given the latent
+    latent: int = Field(default=0, ge=0)  # dimensions of a unit's latent
+    encoder: int = Field(default=64, ge=1)  # its hidden layer
 
 
-class Training(Artifact):
+# Stages: what is done, in this order
+
+
+class Marginals(Artifact):
+    """Noisy 1-way marginals of every column, on ranges that are refined where there are people."""
+
+    bins: int = Field(ge=2)  # about how many bins an ordered column is merged into
+    levels: int = Field(ge=2)  # most levels of an unordered column; its rare categories share one
+    tree_levels: int = Field(ge=1)  # noisy looks at the ranges of an ordered column, each finer than the last
+
+
+class Pairs(Artifact):
+    """Noisy 2-way marginals of coarse groups of levels; of all pairs of columns, or of those chosen."""
+
+    groups: int = Field(ge=2)  # most groups of a column, besides missing
+    chosen: int | None = Field(default=None, ge=1)  # how many pairs are picked by the paid selection; None: all pairs
+
+
+class MarginalFit(Artifact):
+    """A mixture of product distributions fitted to the noisy marginals."""
+
+    points: int = Field(ge=2)  # of the mixture
+    latent: int = Field(ge=1)
+    hidden: int = Field(ge=1)
+    steps: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+
+
+class Learning(Artifact):
+    """Plain training on synthetic rows: the warm start and the distillation."""
+
+    units: int = Field(ge=1)  # synthetic units to learn from
+    epochs: int = Field(ge=1)
+    batch_units: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+
+
+class DpSgd(Artifact):
     """DP-SGD, but for what its event says: the sample rate and the noise multiplier."""
 
-    steps: int
-    max_grad_norm: float
-    learning_rate: float
-    expected_batch_units: float  # sample_rate * declared units: the gradient's scale
-    seed: int  # initial weights and sampling; never noise
+    steps: int = Field(ge=1)
+    max_grad_norm: float = Field(gt=0)
+    learning_rate: float = Field(gt=0)
+    expected_batch_units: float = Field(gt=0)  # sample_rate * declared units: the gradient's scale
 
 
-class Privacy(Artifact):
-    population: str
-    unit: str  # the column that names a unit, or "row" where each unit has one row by declaration
-    units: int  # declared, public, approximate
-    max_rows_per_unit: int
-    adjacency: Literal["add or remove one unit"] = "add or remove one unit"
-    epsilon: float
-    delta: float
-    events: tuple[Event, ...]
+class Tilt(Artifact):
+    """Weights on synthetic units that bring them to the noisy marginals."""
+
+    units: int = Field(ge=1)
+    steps: int = Field(ge=1)
 
 
 class Plan(Artifact):
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     model: str
+    kind: Kind
     privacy: Privacy
     layout: tuple[ColumnLayout, ...]
+    parent: tuple[ColumnLayout, ...] = ()  # columns of the parent table that every row is generated given
     network: Network
-    training: Training
-    bins: int  # about how many bins an ordered column is merged into
-    tree_levels: int  # noisy looks at the ranges of an ordered column, each finer than the last
+    marginals: Marginals
+    pairs: Pairs | None = None
+    marginal_fit: MarginalFit | None = None
+    warm_start: Learning | None = None
+    dp_sgd: DpSgd | None = None
+    tilt: Tilt | None = None
+    distillation: Learning | None = None
+    seed: int  # initial weights and sampling; never noise
     rows: int | None  # exact number of synthetic rows; None: as many units as declared, with as many rows as they get
     why: tuple[str, ...]  # sentences for the reader
+
+    @property
+    def cap(self) -> int:
+        return self.privacy.max_rows_per_unit

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from synth.artifacts.layout import MARGINALS
 from synth.artifacts.plan import ColumnLayout, Event, Plan, Privacy
 from synth.compiler.sizing import Calibrate, size
+from synth.project.spec import GeneratorSpec, ModelConfig
 
 
 @dataclass(frozen=True)
@@ -24,19 +25,20 @@ class Promise:
 
 
 def make_plan(
-    model: str, layout: Sequence[ColumnLayout], promise: Promise, seed: int, rows: int | None, calibrate: Calibrate
+    model: str, layout: Sequence[ColumnLayout], promise: Promise, config: ModelConfig, calibrate: Calibrate
 ) -> Plan:
-    sizes = size(
-        layout, promise.max_rows_per_unit, promise.units, promise.epsilon, promise.delta, seed, calibrate=calibrate
-    )
-    network, training, bins, tree_levels, events = sizes
+    sized = size(
+        layout, promise.max_rows_per_unit, promise.units, promise.epsilon, promise.delta,
+        config.generator or GeneratorSpec(), calibrate=calibrate,
+    )  # fmt: skip
+    stages = {field.name: getattr(sized, field.name) for field in fields(sized) if field.name != "events"}
     privacy = Privacy(
         population=promise.population, unit=promise.unit or "row", units=promise.units,
-        max_rows_per_unit=promise.max_rows_per_unit, epsilon=promise.epsilon, delta=promise.delta, events=tuple(events),
+        max_rows_per_unit=promise.max_rows_per_unit, epsilon=promise.epsilon, delta=promise.delta, events=sized.events,
     )  # fmt: skip
     return Plan(
-        model=model, privacy=privacy, layout=tuple(layout), network=network, training=training, bins=bins,
-        tree_levels=tree_levels, rows=rows, why=tuple(_why(layout, promise, events)),
+        model=model, privacy=privacy, layout=tuple(layout), **stages, seed=config.seed or 0, rows=config.rows,
+        why=tuple(_why(layout, promise, sized.events)),
     )  # fmt: skip
 
 

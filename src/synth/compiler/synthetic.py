@@ -61,9 +61,7 @@ class SyntheticCompiler:
         table, sql, outputs = node.declared.table, node.statement, self._outputs(node.declared.table, promise)
         modelled = [c for c in table.columns if not isinstance(c, spec.KeyColumn)]
         columns = [column_sql(c, i, found.get(c.name)) for i, c in enumerate(modelled, 1)]
-        plan = make_plan(
-            node.name, [c.layout for c in columns], promise, node.config.seed or 0, node.config.rows, self.calibrate
-        )
+        plan = make_plan(node.name, [c.layout for c in columns], promise, node.config, self.calibrate)
         model = SyntheticModel(
             name=node.name, file=node.file, description=table.description,
             sources=tuple(self._source_table(s) for s in self.graph.private_sources(node)),

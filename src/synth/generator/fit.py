@@ -1,41 +1,46 @@
 """The door of the room: private codes in, a fitted generator out, synthetic codes from it.
 
-Noisy histograms give every column its levels, a variational autoencoder over the levels is trained with DP-SGD, and
-its biases are brought back to the noisy shares. What follows (sampling, storing) sees no private row and is free.
+The stages, in order: noisy marginals of columns and pairs, a fit to them, a network that learns from the fit (warm start),
+DP-SGD on the real rows, a tilt of synthetic rows to the noisy marginals, and the network's last lesson from those
+(distillation). Three stages ask a ``PrivateRows``, which pays for each answer; all others see answers only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from synth.artifacts import plan as artifacts
+from synth.artifacts.layout import modelled
 from synth.artifacts.plan import Plan
-from synth.generator.levels import Levels, spread
-from synth.generator.marginals import measure
+from synth.generator.learning import Progress, learn
+from synth.generator.levels import Levels
+from synth.generator.marginal_fit import fit_marginals, sample_mixture
+from synth.generator.marginals import Ways, measure
 from synth.generator.network import Columns, Network
+from synth.generator.pairs import Pairs, dependence, greedy_order, measure_pairs, measure_persistence
 from synth.generator.ranges import Integers
-from synth.generator.sampling import balance, draw
-from synth.privacy.mechanisms import Curator, unit_weights
+from synth.generator.rows import PrivateRows
+from synth.generator.sampling import Sampler, draw, levels_from
+from synth.generator.tilt import tilted
+from synth.generator.warm_start import as_units
+from synth.privacy.mechanisms import Curator
 from synth.privacy.randomness import Randomness
-
-if TYPE_CHECKING:
-    from synth.generator.training import Progress
-
-BIASES = "biases"  # beside the network's parameters: float32[levels of all columns]
 
 
 @dataclass(frozen=True, eq=False)
 class Codes:
-    """Private rows: ``values`` int64[rows, columns] coded as the plan's layout says, ``unit`` int64[rows]."""
+    """Private rows: codes [rows] of each column as the plan's layout says (then the parent's), ``unit`` [rows].
 
-    values: Integers
+    The rows of a unit are in order; where they lie apart they are brought together.
+    """
+
+    columns: Sequence[NDArray[np.integer]]
     unit: Integers
 
 
@@ -47,10 +52,11 @@ class Generator:
     max_rows_per_unit: int
     network: artifacts.Network
     columns: tuple[Levels, ...]
+    order: Integers  # in which the table's columns, which are the first, are generated
     weights: Mapping[str, NDArray[np.float32]]
 
     def __post_init__(self) -> None:
-        for array in self.weights.values():
+        for array in (*self.weights.values(), self.order):
             array.setflags(write=False)
         object.__setattr__(self, "weights", MappingProxyType(dict(self.weights)))
 
@@ -60,40 +66,124 @@ def fit(codes: Codes, plan: Plan, randomness: Randomness, progress: Progress | N
 
     ``progress`` is called with the steps done and the steps in all. Codes outside the layout count as the nearest.
     """
-    from synth.generator.training import group, train  # Opacus takes seconds, which sampling can do without
+    rows = private_rows(codes, plan, Curator(plan.privacy.events, randomness))
+    ways = measure(rows, plan)
+    rows = rows.with_codes(lambda j, column: ways.columns[j].encode(column).astype(np.int16), len(ways.columns))
+    pairs = measure_pairs(rows, ways, plan) if plan.pairs else None
+    persistence = measure_persistence(rows, ways, plan) if plan.pairs and plan.cap > 1 else None
+    columns = Columns(ways.columns, _order(ways, pairs, len(plan.layout)), plan.cap > 1, plan.network.basis)
+    network = Network(columns, plan.network, plan.seed)
+    if plan.kind == "independent":
+        network.forget()
+    first = None
+    if pairs and plan.marginal_fit and plan.warm_start:
+        mixture = fit_marginals(ways, pairs, plan.marginal_fit, plan.seed)
+        first = sample_mixture(mixture, plan.warm_start.units, np.random.default_rng([plan.seed, 0]))
+        learn(network, columns, as_units(first, ways, len(plan.layout), persistence), plan.warm_start, plan.seed)
+    if plan.dp_sgd:
+        from synth.generator.dp_sgd import train
 
-    cap, order = plan.privacy.max_rows_per_unit, np.argsort(codes.unit, kind="stable")
-    unit = codes.unit[order]  # the rows of a unit must lie together, or it would count as several
-    values = np.clip(codes.values[order], 0, [column.cells - 1 + column.missing for column in plan.layout])
-    _, place, sizes = np.unique(unit, return_inverse=True, return_counts=True)
-    several = [np.minimum(sizes[place], cap) - 1] if cap > 1 else []
-    curator = Curator(plan.privacy.events, randomness)
-    columns = measure([*values.T, *several], unit_weights(unit), plan, curator)
-    coded = zip(columns, [*values.T, *several], strict=True)
-    levels = np.stack([column.encode(code).astype(np.int32) for column, code in coded], axis=1)
-
-    tables = Columns(columns, plan.network.basis)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(plan.training.seed)
-        network = Network(tables.features, plan.network)
-    train(network, tables, group(levels, unit, cap), plan.training, curator, progress)
-    balance(network, tables, [column.shares for column in columns], np.random.default_rng(plan.training.seed))
-    weights = {name: tensor.numpy().copy() for name, tensor in network.state_dict().items()}
-    weights[BIASES] = torch.cat(tables.biases).numpy()
-    return Generator(plan.model, cap, plan.network, columns, weights)
+        train(network, columns, rows, plan.dp_sgd, progress)
+    if plan.tilt:
+        _tilt(network, columns, ways, pairs, first, plan)
+    weights = {name: network.matrix(name).detach().numpy().copy() for name in network.names}
+    return Generator(plan.model, plan.cap, plan.network, ways.columns, columns.order, weights)
 
 
-def sample(generator: Generator, sizes: Integers, seed: int) -> Integers:
-    """Synthetic codes int64[rows, columns]: a row for each of ``sizes`` int64[rows], the number of rows its unit has.
+def private_rows(codes: Codes, plan: Plan, curator: Curator) -> PrivateRows:
+    """The rows behind their doors: units together, none with more rows than the cap, all codes inside the layout."""
+    unit, columns = codes.unit, list(codes.columns)
+    if np.any(np.diff(unit) < 0):
+        order = np.argsort(unit, kind="stable")
+        unit, columns = unit[order], [column[order] for column in columns]
+    first = np.flatnonzero(np.diff(unit, prepend=unit[:1] - 1)).astype(np.int64)
+    sizes = np.minimum(np.diff(np.append(first, len(unit))), plan.cap).astype(np.int64)
+    if int(sizes.sum()) < len(unit):
+        kept = np.arange(int(sizes.sum())) + np.repeat(first - (np.cumsum(sizes) - sizes), sizes)
+        columns, first = [column[kept] for column in columns], np.cumsum(sizes) - sizes
+    if plan.cap > 1:
+        columns.append(np.repeat(sizes - 1, sizes))
+    tops = [layout.cells - 1 + layout.missing for layout in modelled(plan)]
+    columns = [np.clip(column, 0, top) for column, top in zip(columns, tops, strict=True)]
+    return PrivateRows(columns, first, sizes, curator)
 
-    Rows of one unit are alike in nothing but that number. The same seed gives the same rows.
-    """
-    random = np.random.default_rng([seed, 0])
-    tables, network = assemble(generator)
-    several = generator.max_rows_per_unit > 1
-    levels = draw(network, tables, sizes - 1 if several else None, len(sizes), random)
-    columns = generator.columns[:-1] if several else generator.columns
-    return np.stack([column.decode(levels[:, j], random) for j, column in enumerate(columns)], axis=1)
+
+def _order(ways: Ways, pairs: Pairs | None, generated: int) -> Integers:
+    if pairs is None:
+        return np.arange(generated)
+    strength = dependence(pairs, len(ways.columns), ways.persons)
+    return greedy_order(strength, range(generated, len(ways.columns)), generated)
+
+
+def _tilt(
+    network: Network, columns: Columns, ways: Ways, pairs: Pairs | None, first: Integers | None, plan: Plan
+) -> None:
+    """The network learns from its own rows, brought to the noisy marginals."""
+    assert plan.tilt is not None
+    random = np.random.default_rng([plan.seed, 1])
+    given = _given(ways.columns[columns.generated :], first, columns.generated, plan.tilt.units, random)
+    sizes = _sizes(ways.columns, given, plan.cap, random)
+    units = tilted(draw(network, columns, given, sizes, random), ways, pairs or _no_pairs(), plan.tilt, random)
+    if plan.distillation:
+        learn(network, columns, units, plan.distillation, plan.seed + 1)
+
+
+def _no_pairs() -> Pairs:
+    return Pairs((), (), (), 1.0)
+
+
+def _given(
+    columns: tuple[Levels, ...], first: Integers | None, generated: int, units: int, random: np.random.Generator
+) -> Integers:
+    """Levels of what rows are generated given, int64[units, given]: as the marginal fit joins them, or one by one."""
+    if first is not None and len(columns):
+        return first[np.resize(random.permutation(len(first)), units), generated:]
+    found = [levels_from(column.shares, units, random) for column in columns]
+    return np.stack(found, axis=1) if found else np.zeros((units, 0), dtype=np.int64)
+
+
+def _sizes(columns: tuple[Levels, ...], given: Integers, cap: int, random: np.random.Generator) -> Integers:
+    return columns[-1].decode(given[:, -1], random) + 1 if cap > 1 else np.ones(len(given), dtype=np.int64)
+
+
+class Rows:
+    """Synthetic rows of a generator, drawn one after the other for each unit. The same seed gives the same rows."""
+
+    def __init__(self, generator: Generator, sizes: Integers, seed: int, parent: Integers | None = None) -> None:
+        """``sizes`` int64[units]: the number of rows of each; ``parent`` int64[units, parent's columns]: codes."""
+        self._columns = generator.columns[: len(generator.order)]
+        self._random = np.random.default_rng([seed, 0])
+        given = [] if parent is None else list(parent.T)
+        given += [sizes - 1] if generator.max_rows_per_unit > 1 else []
+        levels = [c.encode(codes) for c, codes in zip(generator.columns[len(generator.order) :], given, strict=True)]
+        tables, network = assemble(generator)
+        stacked = np.stack(levels, axis=1) if levels else np.zeros((len(sizes), 0), dtype=np.int64)
+        self._sampler = Sampler(network, tables, stacked, sizes, self._random)
+        self._drawn = np.zeros(0, np.int64), np.zeros((0, len(self._columns)), np.int64)
+
+    def draw(self, units: Integers) -> list[Integers]:
+        """Candidates for the next row of each unit, which may be named several times: codes int64[units] of each column."""
+        levels = self._sampler.draw(units)
+        self._drawn = units, levels
+        return [column.decode(levels[:, j], self._random) for j, column in enumerate(self._columns)]
+
+    def keep(self, places: Integers) -> None:
+        """The candidates at these places of the last draw become their units' rows; of a unit at most one."""
+        units, levels = self._drawn
+        self._sampler.keep(units[places], levels[places])
+
+
+def sample(generator: Generator, sizes: Integers, seed: int, parent: Integers | None = None) -> Integers:
+    """Synthetic codes int64[rows, columns] of units with ``sizes`` rows each, a unit's rows together and in order."""
+    rows = Rows(generator, sizes, seed, parent)
+    first = np.cumsum(sizes) - sizes
+    found = np.empty((int(sizes.sum()), len(generator.order)), dtype=np.int64)
+    for position in range(int(sizes.max(initial=0))):
+        longer = np.flatnonzero(sizes > position)
+        for j, codes in enumerate(rows.draw(longer)):
+            found[first[longer] + position, j] = codes
+        rows.keep(np.arange(len(longer)))
+    return found
 
 
 def draw_sizes(generator: Generator, units: int | None, rows: int | None, seed: int) -> Integers:
@@ -103,9 +193,8 @@ def draw_sizes(generator: Generator, units: int | None, rows: int | None, seed: 
     if generator.max_rows_per_unit == 1 or not wanted:
         return np.ones(wanted, np.int64)
     random = np.random.default_rng([seed, 1])
-    below = np.cumsum(generator.columns[-1].shares)
-    target = spread(np.zeros(wanted, np.int64), 1, random) * below[-1]
-    sizes: Integers = np.minimum(np.searchsorted(below, target, side="right"), len(below) - 1) + 1
+    column = generator.columns[-1]
+    sizes: Integers = column.decode(levels_from(column.shares, wanted, random), random) + 1
     if rows is not None:
         ends = np.cumsum(sizes)
         last = int(np.searchsorted(ends, rows))
@@ -116,8 +205,22 @@ def draw_sizes(generator: Generator, units: int | None, rows: int | None, seed: 
 
 def assemble(generator: Generator) -> tuple[Columns, Network]:
     """The network of a generator and the tables around it."""
-    tables = Columns(generator.columns, generator.network.basis, generator.weights[BIASES])
-    with torch.random.fork_rng(devices=[]):  # building a network draws weights, which are then replaced
-        network = Network(tables.features, generator.network)
-    network.load_state_dict({n: torch.tensor(array) for n, array in generator.weights.items() if n != BIASES})
-    return tables, network
+    columns = Columns(generator.columns, generator.order, generator.max_rows_per_unit > 1, generator.network.basis)
+    network = Network(columns, generator.network, 0)
+    with torch.no_grad():
+        for name in network.names:
+            network.matrix(name).copy_(torch.tensor(generator.weights[name]))
+    return columns, network
+
+
+def nats(generator: Generator, units: int, seed: int) -> float:
+    """Mean divergence of a unit's latent from its prior, in nats, over synthetic units: what the latent carries."""
+    columns, network = assemble(generator)
+    if not network.shape.latent:
+        return 0.0
+    random = np.random.default_rng([seed, 3])
+    given = _given(generator.columns[columns.generated :], None, columns.generated, units, random)
+    sizes = _sizes(generator.columns, given, generator.max_rows_per_unit, random)
+    with torch.no_grad():
+        return network.divergence(columns, draw(network, columns, given, sizes, random))
+

@@ -6,18 +6,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from synth.artifacts.plan import ColumnLayout
 from synth.generator.ranges import Floats, Integers
 
 SPIKE = 0.8  # a single cell with this part of a bin's mass is a bin of its own
 FULL = 1.5  # a bin is closed before it would hold this much
+FEW = 12  # categories that keep a level of their own however rare they are
 
 
 @dataclass(frozen=True)
 class Levels:
-    """Levels 0 to ``count`` - 1 of one column, each a run of leaves, each leaf a range of codes.
+    """Levels 0 to ``count`` - 1 of one column, each made of leaves, each leaf a range of codes.
 
-    ``edges`` int64[leaves + 1] bound the leaves, ``mass`` float64[leaves] are their shares, ``first`` int64[levels] is
-    the first leaf of each level, ``shares`` float64[levels] are positive and sum to 1. A missing value is the last level.
+    ``edges`` int64[leaves + 1] bound the leaves, ``mass`` float64[leaves] are their noisy shares, ``level``
+    int64[leaves] says to which level each leaf belongs, ``shares`` float64[levels] are positive and sum to 1. Levels of
+    an ordered column rise with its codes. A missing value is the last level. ``noise`` is the standard deviation of a
+    leaf's share.
     """
 
     name: str
@@ -25,32 +29,34 @@ class Levels:
     missing: bool
     edges: Integers
     mass: Floats
-    first: Integers
+    level: Integers
     shares: Floats
+    noise: float
 
     def __post_init__(self) -> None:
-        for array in (self.edges, self.mass, self.first, self.shares):
+        for array in (self.edges, self.mass, self.level, self.shares):
             array.setflags(write=False)
 
     @property
     def count(self) -> int:
-        return len(self.first)
+        return len(self.shares)
 
     def encode(self, codes: Integers) -> Integers:
         """Codes int64[rows] to levels int64[rows]."""
-        return np.searchsorted(self.edges[self.first], codes, side="right") - 1
+        return self.level[np.searchsorted(self.edges, codes, side="right") - 1]
 
     def decode(self, levels: Integers, random: np.random.Generator) -> Integers:
         """Levels int64[rows] to codes int64[rows]: a leaf by its mass, then any code of that leaf."""
-        width = np.diff(self.edges)
-        weight = self.mass + 1e-9 * width / width.sum()  # a level without mass still has leaves to draw from
+        order = np.argsort(self.level, kind="stable")  # leaves of one level together
+        start, width = self.edges[:-1][order], np.diff(self.edges)[order]
+        weight = self.mass[order] + 1e-9 * width / width.sum()  # a level without mass still has leaves to draw from
         below = np.append(0.0, np.cumsum(weight))
-        last = np.append(self.first[1:], len(width)) - 1
-        low, high = below[self.first], below[last + 1]
+        first = np.searchsorted(self.level[order], np.arange(self.count + 1))
+        low, high = below[first[:-1]], below[first[1:]]
         target = low[levels] + spread(levels, self.count, random) * (high - low)[levels]
         leaf = np.searchsorted(below, target, side="right") - 1
-        leaf = np.clip(leaf, self.first[levels], last[levels])
-        codes: Integers = self.edges[leaf] + (random.random(len(levels)) * width[leaf]).astype(np.int64)
+        leaf = np.clip(leaf, first[levels], first[levels + 1] - 1)
+        codes: Integers = start[leaf] + (random.random(len(levels)) * width[leaf]).astype(np.int64)
         return codes
 
 
@@ -64,27 +70,52 @@ def spread(groups: Integers, count: int, random: np.random.Generator) -> Floats:
     return uniform
 
 
-def merge(name: str, ordered: bool, missing: bool, edges: Integers, persons: Floats, bins: int) -> Levels:
-    """Joins the leaves of an ordered column into about ``bins`` levels of equal mass; leaves others as they are."""
-    known = persons[:-1] if missing else persons
-    first = _joined(edges, known, bins) if ordered else list(range(len(known)))
-    starts = np.array(first + [len(known)] * missing, dtype=np.int64)
+def merge(
+    column: ColumnLayout, edges: Integers, persons: Floats, noise_persons: float, bins: int, most_levels: int
+) -> Levels:
+    """Leaves into levels: an ordered column's into about ``bins`` of equal mass, an unordered one's by how common they are.
+
+    ``edges`` int64[leaves + 1], ``persons`` float64[leaves] with the missing value's last.
+    """
+    known = persons[:-1] if column.missing else persons
+    level = _binned(edges, known, bins) if column.ordered else _common(known, noise_persons, most_levels)
+    if column.missing:
+        level = np.append(level, level.max() + 1)
     total = float(persons.sum())
-    shares = np.add.reduceat(persons, starts) / total
-    floor = min(0.3 / total, 0.1 / len(starts))  # under a person; its logarithm is finite
+    shares = np.bincount(level, persons) / total
+    floor = min(0.3 / total, 0.1 / len(shares))  # under a person; its logarithm is finite
     shares = np.maximum(shares, floor)
-    return Levels(name, ordered, missing, edges, persons / total, starts, shares / shares.sum())
+    return Levels(
+        column.name, column.ordered, column.missing, edges, persons / total, level, shares / shares.sum(),
+        noise_persons / total,
+    )  # fmt: skip
 
 
-def _joined(edges: Integers, persons: Floats, bins: int) -> list[int]:
-    """First leaf of each bin."""
+def _common(persons: Floats, noise: float, most_levels: int) -> Integers:
+    """A level for each category, but for the rarest where there are more than ``most_levels``: they share the last one.
+
+    So do categories that are lost in the noise, where there are many of them.
+    """
+    if len(persons) <= min(most_levels, FEW):
+        return np.arange(len(persons))
+    order = np.argsort(-persons, kind="stable")
+    kept = order[: most_levels - 1]
+    kept = np.sort(kept[(persons[kept] > 2 * noise) | (np.arange(len(kept)) < FEW - 1)])
+    level = np.full(len(persons), len(kept), dtype=np.int64)
+    level[kept] = np.arange(len(kept))
+    return level
+
+
+def _binned(edges: Integers, persons: Floats, bins: int) -> Integers:
+    """The bin of each leaf."""
     target = max(float(persons.sum()), 1e-9) / bins
-    first, held = [0], 0.0
+    level, held, current = np.zeros(len(persons), dtype=np.int64), 0.0, 0
     alone = False  # the open bin is a spike
     for leaf, mass in enumerate(persons):
         spike = edges[leaf + 1] - edges[leaf] == 1 and mass >= SPIKE * target
-        if leaf > first[-1] and (alone or spike or held >= target or held + mass > FULL * target):
-            first.append(leaf)
+        if leaf and (alone or spike or held >= target or held + mass > FULL * target):
+            current += 1
             held = 0.0
+        level[leaf] = current
         held, alone = held + mass, bool(spike)
-    return first
+    return level

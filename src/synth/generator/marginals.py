@@ -4,39 +4,44 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from synth.artifacts.layout import MARGINALS, looks
+from synth.artifacts.layout import MARGINALS, looks, modelled
 from synth.artifacts.plan import ColumnLayout, Plan
 from synth.generator.levels import Levels, merge
-from synth.generator.ranges import Floats, Histogram, Integers, Look, first_look, leaves, next_look
-from synth.privacy.mechanisms import Curator
+from synth.generator.ranges import Floats, Look, first_look, leaves, next_look
+from synth.generator.rows import PrivateRows
 
-ROWS_PER_UNIT = "rows per unit"
 CERTAIN = 4.0  # noise stddevs a range must hold before it is split
 
 
-def measure(codes: Sequence[Integers], weights: Integers, plan: Plan, curator: Curator) -> tuple[Levels, ...]:
-    """Levels of every column, then of the rows per unit where a unit may have several.
+@dataclass(frozen=True)
+class Ways:
+    """The noisy 1-way marginals: levels of every column, ``persons`` in all, ``noise`` of one count, in persons."""
 
-    ``codes`` is int64[rows] of each such column; ``weights`` int64[rows] share one person among its rows, so that all
-    shares are shares of units. Takes ``marginal_releases`` histograms, whatever the rows.
+    columns: tuple[Levels, ...]
+    persons: float
+    noise: float
+
+
+def measure(rows: PrivateRows, plan: Plan) -> Ways:
+    """Levels of the table's columns, of its parent's, and of the rows per unit where a unit may have several.
+
+    All shares are shares of units. Takes ``marginal_releases`` histograms, whatever the rows.
     """
-
-    def histogram(cells: Integers, size: int) -> Floats:
-        return curator.histogram(MARGINALS, cells, weights, size)
-
-    layout = list(plan.layout)
-    if (cap := plan.privacy.max_rows_per_unit) > 1:
-        layout.append(ColumnLayout(name=ROWS_PER_UNIT, cells=cap, missing=False, ordered=False))
-    first = [first_look(column, code, histogram) for column, code in zip(layout, codes, strict=True)]
-    persons = population(first)
-    heavy = max(CERTAIN * noise_persons(plan), persons / plan.bins)
+    layout = modelled(plan)
+    first = [first_look(column, rows, j) for j, column in enumerate(layout)]
+    persons, noise = max(population(first), 1.0), noise_persons(plan, MARGINALS)
+    heavy = max(CERTAIN * noise, persons / plan.marginals.bins)
     found = []
-    for column, code, look in zip(layout, codes, first, strict=True):
-        found.append(_levels(column, _refined(column, code, look, heavy, plan, histogram), persons, plan.bins))
-    return tuple(found)
+    for j, (column, look) in enumerate(zip(layout, first, strict=True)):
+        all_looks = [look]
+        for _ in range(looks(column, plan.marginals.tree_levels) - 1):
+            all_looks.append(next_look(all_looks[-1], heavy, rows, j))
+        found.append(_levels(column, all_looks, persons, noise, plan))
+    return Ways(tuple(found), persons, noise)
 
 
 def population(first: Sequence[Look]) -> float:
@@ -46,22 +51,18 @@ def population(first: Sequence[Look]) -> float:
     return float(precision @ totals / precision.sum())
 
 
-def noise_persons(plan: Plan) -> float:
+def noise_persons(plan: Plan, name: str) -> float:
     """Standard deviation of one noisy count, in persons (the L2 sensitivity of a histogram is 1)."""
-    return math.fsum(event.noise_multiplier for event in plan.privacy.events if event.name == MARGINALS)
+    return math.fsum(e.noise_multiplier for e in plan.privacy.events if e.kind == "gaussian" and e.name == name)
 
 
-def _refined(
-    column: ColumnLayout, codes: Integers, first: Look, heavy: float, plan: Plan, histogram: Histogram
-) -> list[Look]:
-    found = [first]
-    for _ in range(looks(column, plan.tree_levels) - 1):
-        found.append(next_look(found[-1], heavy, codes, histogram))
-    return found
-
-
-def _levels(column: ColumnLayout, found: Sequence[Look], persons: float, bins: int) -> Levels:
+def _levels(column: ColumnLayout, found: Sequence[Look], persons: float, noise: float, plan: Plan) -> Levels:
     edges, mass = leaves(found, persons)
-    if persons < 1:  # nothing but noise: every leaf alike
-        mass = np.ones(len(mass))
-    return merge(column.name, column.ordered, column.missing, edges, mass, bins)
+    if persons <= 1:  # nothing but noise: every leaf alike
+        mass = np.full(len(mass), persons / len(mass))
+    return merge(column, edges, mass, noise, plan.marginals.bins, plan.marginals.levels)
+
+
+def shares_of(columns: Sequence[Levels]) -> Floats:
+    """The noisy shares of all levels of all columns, one after the other."""
+    return np.concatenate([column.shares for column in columns])

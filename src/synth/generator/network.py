@@ -1,13 +1,16 @@
-"""The variational autoencoder: linear layers over fixed features of the levels.
+"""The network: a masked autoregressive decoder, given what came before and a latent where there is one.
 
-Kingma and Welling 2014, "Auto-encoding variational Bayes", with a categorical likelihood per column. The logits of an
-ordered column are a Legendre polynomial of the bin's quantile, so that few numbers learn its shape from noisy gradients.
-All trainable parameters are in the linear layers; features, bases and biases come from noisy marginals.
+A variational autoencoder (Kingma and Welling 2014) whose decoder is autoregressive over the columns (MADE, Germain et al.
+2015, arXiv 1502.03509), with a categorical likelihood per column. Two matrices make the decoder: the trunk to one hidden
+layer, and the head, which sees the hidden layer and, past it, the inputs. The logits of an ordered column are a Legendre
+polynomial of the bin's quantile, so that few numbers learn its shape from noisy gradients. The matrices are all that is
+trained; features, bases and biases come from noisy marginals.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,88 +20,213 @@ from torch.nn import functional
 
 from synth.artifacts import plan
 from synth.generator.levels import Levels
+from synth.generator.ranges import Integers
+from synth.generator.sequences import Sequences
 
-LOGIT_SCALE = 2.0  # logits per number of the decoder: noisy steps of one size should move logits further than weights
-RARE = 0.1  # added to a feature's stddev, so that a rare category is not blown up to rule the gradient
-
-
-class Network(nn.Module):
-    """Encoder and decoder, one hidden layer each. ``features`` go in, ``features`` numbers come out for the logits."""
-
-    def __init__(self, features: int, shape: plan.Network) -> None:
-        super().__init__()
-        self.latent = shape.latent
-        self.encoder = nn.Linear(features, shape.hidden)
-        self.posterior = nn.Linear(shape.hidden, 2 * shape.latent)
-        self.decoder = nn.Linear(shape.latent, shape.hidden)
-        self.output = nn.Linear(shape.hidden, features)
-
-    def encode(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """[..., features] to the mean and the log variance of the latent, [..., latent] each."""
-        mean, log_variance = self.posterior(functional.relu(self.encoder(features))).chunk(2, dim=-1)
-        return mean, log_variance.clamp(-6, 3)
-
-    def decode(self, latent: Tensor) -> Tensor:
-        """[..., latent] to [..., features]."""
-        result: Tensor = self.output(functional.relu(self.decoder(latent)))
-        return result
-
-    def forward(self, features: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """The decoder's numbers [..., features] for a latent drawn with ``noise``, and its divergence from the prior [...]."""
-        mean, log_variance = self.encode(features)
-        divergence = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(-1)
-        return self.decode(mean + noise * (0.5 * log_variance).exp()), divergence
+DIVERGENCE = 0.5  # weight of a latent's divergence from its prior (a beta-VAE, Higgins et al. 2017)
+MARKS = 3  # features of a row's place: is it the first, is it the last, how far from the first
 
 
 class Columns:
-    """Levels to features and the decoder's numbers to logits, column by column; nothing here is trained."""
+    """Levels to features and the decoder's numbers to logits, column by column; nothing here is trained.
 
-    def __init__(self, columns: Sequence[Levels], order: int, biases: NDArray[np.float32] | None = None) -> None:
-        """``biases`` float32[levels of all columns], or else the logarithms of the columns' shares."""
-        bases = [basis(column, order) for column in columns]
-        pairs = list(zip(bases, columns, strict=True))
-        self.widths = [matrix.shape[1] for matrix in bases]
+    The first ``len(order)`` columns are generated, in that order; the others are given.
+    """
+
+    def __init__(self, columns: Sequence[Levels], order: Integers, several: bool, degree: int) -> None:
+        """``several``: units have several rows; ``degree``: of the polynomials."""
+        bases = [basis(column, degree) for column in columns]
+        self.order, self.several = order, several
+        self.generated = len(order)
+        self.position = np.full(len(columns), -1)  # in the order; -1 for what is given
+        self.position[order] = np.arange(self.generated)
         self.levels = [column.count for column in columns]
-        self.inputs = [torch.tensor(_standard(matrix, column.shares), dtype=torch.float32) for matrix, column in pairs]
-        self.outputs = [torch.tensor(LOGIT_SCALE * matrix, dtype=torch.float32) for matrix in bases]
-        if biases is None:
-            biases = np.log(np.concatenate([column.shares for column in columns])).astype(np.float32)
-        self.biases = list(torch.split(torch.from_numpy(biases.copy()), self.levels))
+        self.widths = [matrix.shape[1] for matrix in bases]
+        self.bases = [torch.tensor(matrix, dtype=torch.float32) for matrix in bases]
+        self.biases = [torch.tensor(np.log(column.shares), dtype=torch.float32) for column in columns]
 
     @property
     def features(self) -> int:
         return sum(self.widths)
 
+    @property
+    def outputs(self) -> int:
+        return sum(self.widths[: self.generated])
+
+    @property
+    def context(self) -> int:
+        return MARKS + 2 * self.outputs if self.several else 0
+
     def embed(self, levels: Tensor) -> Tensor:
-        """Levels [..., columns] to features [..., features]."""
-        return torch.cat([matrix[levels[..., j]] for j, matrix in enumerate(self.inputs)], dim=-1)
+        """Levels [rows, columns] to features [rows, features]."""
+        return torch.cat([matrix[levels[:, j]] for j, matrix in enumerate(self.bases)], dim=-1)
+
+    def embed_generated(self, levels: Tensor) -> Tensor:
+        """Levels [rows, generated] to features [rows, outputs]."""
+        return torch.cat([self.bases[j][levels[:, j]] for j in range(self.generated)], dim=-1)
+
+    def history(self, features: Tensor, units: Sequences) -> Tensor:
+        """What each row is told of the rows before it: marks, the row before, the mean of all before, [rows, context]."""
+        if not self.several:
+            return features[:, :0]
+        own = features[:, : self.outputs]
+        before, mean = torch.zeros_like(own), torch.zeros_like(own)
+        sums = own.new_zeros((len(units.sizes), self.outputs))
+        for position in range(1, int(units.sizes.max(initial=1))):  # no sum ever crosses from one unit to another
+            longer = np.flatnonzero(units.sizes > position)
+            here = units.first[longer] + position
+            before[here] = own[here - 1]
+            sums[longer] += own[here - 1]
+            mean[here] = sums[longer] / position
+        return torch.cat([marks(units.position, units.sizes[units.unit]), before, mean], dim=1)
 
     def logits(self, numbers: Tensor) -> list[Tensor]:
-        """The decoder's numbers [..., features] to logits [..., levels] of each column."""
-        parts = torch.split(numbers, self.widths, dim=-1)
-        return [part @ matrix.T + bias for part, matrix, bias in zip(parts, self.outputs, self.biases, strict=True)]
+        """The decoder's numbers [rows, outputs] to logits [rows, levels] of each generated column."""
+        parts = torch.split(numbers, self.widths[: self.generated], dim=-1)
+        return [part @ matrix.T + bias for part, matrix, bias in zip(parts, self.bases, self.biases, strict=False)]
 
     def negative_log_likelihood(self, numbers: Tensor, levels: Tensor) -> Tensor:
-        """Of every row over all its columns, in nats: [...]."""
-        total = torch.zeros(levels.shape[:-1])
+        """Of every row over all generated columns, in nats: [rows]."""
+        total = numbers.new_zeros(len(numbers))
         for j, logits in enumerate(self.logits(numbers)):
-            total = total + torch.logsumexp(logits, -1) - logits.gather(-1, levels[..., j : j + 1]).squeeze(-1)
+            total = total + functional.cross_entropy(logits, levels[:, j], reduction="none")
         return total
 
 
-def basis(column: Levels, order: int) -> NDArray[np.float64]:
+def marks(position: Integers, sizes: Integers) -> Tensor:
+    """Features of the rows' places in their units, float32[rows, 3]."""
+    found = np.stack([position == 0, position == sizes - 1, np.log1p(position) / 2], axis=1)
+    return torch.from_numpy(found.astype(np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class Tap:
+    """A layer at work: its inputs [rows, in] and outputs [rows, out]; one row per unit where ``per_unit``."""
+
+    inputs: Tensor
+    outputs: Tensor
+    per_unit: bool = False
+
+
+class Network(nn.Module):
+    """Matrices [out, in], the last input of each being 1; where its mask is 0 a weight does not exist."""
+
+    def __init__(self, columns: Columns, shape: plan.Network, seed: int) -> None:
+        super().__init__()
+        self.shape = shape
+        random = torch.Generator().manual_seed(seed)
+        seen = columns.features + columns.context + shape.latent + 1
+        self.trunk_degree = hidden_degrees(columns.generated, shape.hidden)
+        sizes = {"trunk": (shape.hidden, seen), "head": (columns.outputs, shape.hidden + seen)}
+        if shape.latent:
+            sizes["encoder"] = (shape.encoder, columns.features + 1)
+            sizes["posterior"] = (2 * shape.latent, shape.encoder + 1)
+        for name, (rows, width) in sizes.items():
+            weights = (2 * torch.rand((rows, width), generator=random) - 1) / width**0.5
+            setattr(self, name, nn.Parameter(weights))
+            self.register_buffer(f"{name}_mask", torch.from_numpy(self._mask(name, columns, rows, width)))
+        with torch.no_grad():
+            self.head *= 0.5
+            self.head[:, shape.hidden :] = 0  # what bypasses the hidden layer starts from nothing
+            for name in sizes:
+                self.matrix(name).mul_(self.mask(name))
+
+    @property
+    def names(self) -> list[str]:
+        return ["trunk", "head"] + ["encoder", "posterior"] * (self.shape.latent > 0)
+
+    def matrix(self, name: str) -> Tensor:
+        found: Tensor = getattr(self, name)
+        return found
+
+    def mask(self, name: str) -> Tensor:
+        found: Tensor = getattr(self, f"{name}_mask")
+        return found
+
+    def forget(self) -> None:
+        """All weights 0: every column by itself, as its noisy shares say."""
+        with torch.no_grad():
+            for name in self.names:
+                self.matrix(name).zero_()
+
+    def _mask(self, name: str, columns: Columns, rows: int, width: int) -> NDArray[np.float32]:
+        """A column sees those before it in the order, and all that is given; so does each hidden unit of its degree."""
+        mask = np.ones((rows, width), dtype=np.float32)
+        source = np.repeat(columns.position, columns.widths)
+        target = source[: columns.outputs]
+        if name == "trunk":
+            mask[:, : columns.features] = source[None] <= self.trunk_degree[:, None]
+        if name == "head":
+            mask[:, : self.shape.hidden] = self.trunk_degree[None] < target[:, None]
+            mask[:, self.shape.hidden : self.shape.hidden + columns.features] = source[None] < target[:, None]
+        if name in ("trunk", "head") and not self.shape.autoregressive:
+            start = 0 if name == "trunk" else self.shape.hidden
+            mask[:, start : start + columns.features] *= source[None] < 0
+        return mask
+
+    def encode(self, features: Tensor, units: Sequences, taps: list[Tap]) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of each unit's latent, [units, latent], from the mean of its rows' features."""
+        weights = torch.from_numpy(units.weights.astype(np.float32))[:, None]
+        mean = features.new_zeros((len(units.sizes), features.shape[1]))
+        mean = mean.index_add(0, torch.from_numpy(units.unit), features * weights)
+        hidden = functional.relu(self._layer("encoder", mean, taps, per_unit=True))
+        centre, log_variance = self._layer("posterior", hidden, taps, per_unit=True).chunk(2, dim=-1)
+        return centre, log_variance.clamp(-6, 3)
+
+    def decode(self, seen: Tensor, taps: list[Tap]) -> Tensor:
+        """Features, history and latent [rows, ...] to the numbers of the generated columns, [rows, outputs]."""
+        hidden = functional.relu(self._layer("trunk", seen, taps))
+        return self._layer("head", torch.cat([hidden, seen], dim=1), taps)
+
+    def _layer(self, name: str, inputs: Tensor, taps: list[Tap], per_unit: bool = False) -> Tensor:
+        inputs = torch.cat([inputs, inputs.new_ones((len(inputs), 1))], dim=1)
+        outputs = inputs @ (self.matrix(name) * self.mask(name)).T
+        taps.append(Tap(inputs, outputs, per_unit))
+        return outputs
+
+    def loss(self, columns: Columns, units: Sequences, noise: Tensor) -> tuple[Tensor, list[Tap]]:
+        """Negative evidence lower bound in nats: a sum over units of something of that unit alone, and the layers at work.
+
+        A unit's rows weigh 1/n each. ``noise`` [units, latent] is standard normal.
+        """
+        taps: list[Tap] = []
+        levels = torch.from_numpy(units.levels)
+        features = columns.embed(levels)
+        seen = torch.cat([features, columns.history(features, units)], dim=1)
+        total = features.new_zeros(())
+        if self.shape.latent:
+            centre, log_variance = self.encode(features, units, taps)
+            latent = centre + noise * (0.5 * log_variance).exp()
+            seen = torch.cat([seen, latent[torch.from_numpy(units.unit)]], dim=1)
+            total = DIVERGENCE * _divergence(centre, log_variance)
+        numbers = self.decode(seen, taps)
+        weights = torch.from_numpy(units.weights.astype(np.float32))
+        total = total + (weights * columns.negative_log_likelihood(numbers, levels)).sum()
+        return total, taps
+
+
+    def divergence(self, columns: Columns, units: Sequences) -> float:
+        """Mean divergence of the units' latents from their prior, in nats."""
+        features = columns.embed(torch.from_numpy(units.levels))
+        return float(_divergence(*self.encode(features, units, []))) / max(len(units.sizes), 1)
+
+
+def _divergence(centre: Tensor, log_variance: Tensor) -> Tensor:
+    return 0.5 * (centre**2 + log_variance.exp() - 1 - log_variance).sum()
+
+
+def hidden_degrees(generated: int, hidden: int) -> NDArray[np.int64]:
+    """Of each hidden unit, the last position that it sees: evenly from -1 (only what is given) to the last but one."""
+    return np.sort(np.arange(hidden) % max(generated, 1) - 1)
+
+
+def basis(column: Levels, degree: int) -> NDArray[np.float64]:
     """Features of a column's levels, [levels, width]: one each, or Legendre polynomials of the bin's middle quantile."""
     bins = column.count - column.missing
-    if not column.ordered or bins <= order + 1:
+    if not column.ordered or bins <= degree + 1:
         return np.eye(column.count)
     shares = column.shares[:bins] / column.shares[:bins].sum()
-    matrix = np.zeros((column.count, order + column.missing))
-    matrix[:bins, :order] = np.polynomial.legendre.legvander(2 * (np.cumsum(shares) - shares / 2) - 1, order)[:, 1:]
-    matrix[bins:, order:] = 1
+    matrix = np.zeros((column.count, degree + column.missing))
+    matrix[:bins, :degree] = np.polynomial.legendre.legvander(2 * (np.cumsum(shares) - shares / 2) - 1, degree)[:, 1:]
+    matrix[bins:, degree:] = 1
     return matrix
-
-
-def _standard(matrix: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Features of mean 0 and about variance 1 under the noisy shares."""
-    centred = matrix - shares @ matrix
-    return centred / (np.sqrt(shares @ centred**2) + RARE)

@@ -7,18 +7,21 @@ accuracy of differentially private histograms through consistency", with nonnega
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synth.artifacts.layout import BRANCH, first_edges, split
+from synth.artifacts.layout import BRANCH, MARGINALS, first_edges, split
 from synth.artifacts.plan import ColumnLayout
+
+if TYPE_CHECKING:
+    from synth.generator.rows import PrivateRows
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
-Histogram = Callable[[Integers, int], Floats]  # (cell of each row, negative for none; size) -> noisy persons
 
 
 @dataclass(frozen=True)
@@ -31,21 +34,41 @@ class Look:
     persons: Floats  # noisy
 
 
-def first_look(column: ColumnLayout, codes: Integers, histogram: Histogram) -> Look:
-    """The declared first ranges of a column, with the missing value as a last range. ``codes`` is int64[rows]."""
-    edges = np.array(first_edges(column) + ((column.cells + 1,) if column.missing else ()), dtype=np.int64)
-    size = len(edges) - 1
-    return Look(edges[:-1], edges[1:], np.zeros(size, np.int64), histogram(_place(codes, edges[:-1], edges[1:]), size))
+@dataclass(frozen=True)
+class Ranges:
+    """A coding of one column's codes by disjoint ranges, in rising order."""
+
+    column: int
+    start: Integers
+    stop: Integers
+
+    @property
+    def size(self) -> int:
+        return max(len(self.start), 1)
+
+    def encode(self, codes: Integers) -> Integers:
+        """The range of each code, -1 for none."""
+        if not len(self.start):
+            return np.full(len(codes), -1, np.int64)
+        place = np.searchsorted(self.start, codes, side="right") - 1
+        return np.where((place >= 0) & (codes < self.stop[place]), place, -1).astype(np.int64)
 
 
-def next_look(look: Look, heavy: float, codes: Integers, histogram: Histogram) -> Look:
+def first_look(layout: ColumnLayout, rows: PrivateRows, column: int) -> Look:
+    """The declared first ranges of a column, with the missing value as a last range."""
+    edges = np.array(first_edges(layout) + ((layout.cells + 1,) if layout.missing else ()), dtype=np.int64)
+    start, stop = edges[:-1], edges[1:]
+    return Look(start, stop, np.zeros(len(start), np.int64), rows.histogram(MARGINALS, Ranges(column, start, stop)))
+
+
+def next_look(look: Look, heavy: float, rows: PrivateRows, column: int) -> Look:
     """Splits the ranges that hold more than ``heavy`` noisy persons. Takes its histogram even if there are none."""
     chosen = np.flatnonzero((look.persons > heavy) & (look.stop - look.start > 1))
     edges = [np.array(split(int(look.start[i]), int(look.stop[i]), BRANCH), dtype=np.int64) for i in chosen]
     none = [np.zeros(0, np.int64)]
     start, stop = np.concatenate([e[:-1] for e in edges] or none), np.concatenate([e[1:] for e in edges] or none)
     parent = np.repeat(chosen, [len(e) - 1 for e in edges])
-    persons = histogram(_place(codes, start, stop), max(len(start), 1))[: len(start)]
+    persons = rows.histogram(MARGINALS, Ranges(column, start, stop))[: len(start)]
     return Look(start, stop, parent, persons)
 
 
@@ -73,14 +96,6 @@ def simplex(counts: Floats, total: float) -> Floats:
         return np.full(len(counts), max(total, 0.0) / len(counts))
     projected: Floats = np.maximum(counts - excess[kept[-1]], 0.0)
     return projected
-
-
-def _place(codes: Integers, start: Integers, stop: Integers) -> Integers:
-    """The range of each code, -1 for none."""
-    if not len(start):
-        return np.full(len(codes), -1, np.int64)
-    place = np.searchsorted(start, codes, side="right") - 1
-    return np.where((place >= 0) & (codes < stop[place]), place, -1).astype(np.int64)
 
 
 def _settle(looks: Sequence[Look], total: float) -> list[Floats]:

@@ -1,80 +1,132 @@
-"""Synthetic rows from a fitted generator: post-processing, as often as wanted."""
+"""Synthetic rows from a network: post-processing, as often as wanted."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from synth.generator.levels import spread
-from synth.generator.network import Columns, Network
+from synth.generator.network import Columns, Network, marks
 from synth.generator.ranges import Floats, Integers
+from synth.generator.sequences import Sequences
 
-CHUNK_ROWS = 1 << 14  # drawn at once, or fewer where there are many levels
-CHUNK_FLOATS = 1 << 23  # logits held at once: 32 MB
-ROUNDS = 10  # of moving biases; each moves a share most of the way
-LATENTS = 1 << 13  # drawn from the prior to measure the shares with
+CHUNK_ROWS = 1 << 13  # drawn at once: what is held for them stays in the cache
+
+
+class Sampler:
+    """Draws the rows of synthetic units one after the other; a row that is kept is what its unit's next rows follow."""
+
+    def __init__(
+        self, network: Network, columns: Columns, given: Integers, sizes: Integers, random: np.random.Generator
+    ) -> None:
+        """``given`` int64[units, given columns]: levels; ``sizes`` int64[units]: how many rows each unit will have."""
+        self.network, self.columns, self.given, self.sizes, self.random = network, columns, given, sizes, random
+        self._tables = _Tables(network, columns)
+        self._latent = _normal(random, (len(sizes), network.shape.latent))
+        self._position = np.zeros(len(sizes), dtype=np.int64)
+        outputs = columns.outputs if columns.several else 0
+        self._before, self._sum = torch.zeros((len(sizes), outputs)), torch.zeros((len(sizes), outputs))
+
+    def draw(self, units: Integers) -> Integers:
+        """A candidate for the next row of each unit, which may be named several times: levels int64[units, generated]."""
+        found = np.empty((len(units), self.columns.generated), dtype=np.int64)
+        for start in range(0, len(units), CHUNK_ROWS):
+            mine = units[start : start + CHUNK_ROWS]
+            found[start : start + CHUNK_ROWS] = self._tables.rows(
+                torch.from_numpy(self.given[mine]), self._history(mine), self._latent[mine], self.random
+            )
+        return found
+
+    def keep(self, units: Integers, levels: Integers) -> None:
+        """These rows [units, generated] are the next ones of their units, each named once."""
+        if self.columns.several:
+            for start in range(0, len(units), CHUNK_ROWS):
+                mine = units[start : start + CHUNK_ROWS]
+                own = self.columns.embed_generated(torch.from_numpy(levels[start : start + CHUNK_ROWS]))
+                self._before[mine] = own
+                self._sum[mine] += own
+        self._position[units] += 1
+
+    def _history(self, units: Integers) -> Tensor:
+        if not self.columns.several:
+            return torch.zeros((len(units), 0))
+        position = self._position[units]
+        mean = self._sum[units] / torch.from_numpy(np.maximum(position, 1).astype(np.float32))[:, None]
+        return torch.cat([marks(position, self.sizes[units]), self._before[units], mean], dim=1)
+
+
+class _Tables:
+    """The decoder as sums of table rows: what each level of a column adds to the hidden layer and to later columns."""
+
+    def __init__(self, network: Network, columns: Columns) -> None:
+        self.columns = columns
+        hidden, widths = network.shape.hidden, columns.widths
+        with torch.no_grad():
+            trunk = (network.trunk * network.mask("trunk")).detach()
+            head = (network.head * network.mask("head")).detach()
+        order = np.array(columns.order, dtype=np.int64)
+        starts = np.cumsum([0, *widths])
+        outputs = [np.arange(starts[j], starts[j + 1]) for j in order]
+        rows = torch.from_numpy(np.concatenate([*outputs, np.zeros(0, np.int64)]))  # the head's, as the order has them
+        self.ends = np.cumsum([0, *(widths[j] for j in order)])
+        both = torch.cat([trunk, head[rows, hidden:]])  # [hidden + outputs, seen]
+        self.hidden, self.head = hidden, head[rows, :hidden]
+        self.ready = np.searchsorted(network.trunk_degree, np.arange(len(order)))  # hidden units of lower degree
+        self.added = [columns.bases[j] @ both[:, starts[j] : starts[j + 1]].T for j in range(len(widths))]
+        self.context = both[:, columns.features :].T  # history, latent, 1
+
+    def rows(self, given: Tensor, history: Tensor, latent: Tensor, random: np.random.Generator) -> Integers:
+        columns, count = self.columns, len(given)
+        found = np.empty((count, columns.generated), dtype=np.int64)
+        sums = torch.cat([history, latent, torch.ones((count, 1))], dim=1) @ self.context
+        for j in range(columns.generated, len(columns.levels)):
+            sums += self.added[j][given[:, j - columns.generated]]
+        for place, j in enumerate(columns.order):
+            ready, (start, stop) = int(self.ready[place]), self.ends[place : place + 2]
+            numbers = torch.relu(sums[:, :ready]) @ self.head[start:stop, :ready].T
+            numbers += sums[:, self.hidden + start : self.hidden + stop]
+            logits = torch.addmm(columns.biases[j], numbers, columns.bases[j].T)
+            found[:, j] = categories(torch.softmax(logits, -1), random)
+            if place + 1 < columns.generated:  # what is behind needs no more sums
+                level = torch.from_numpy(found[:, j])
+                sums[:, ready : self.hidden] += self.added[j][:, ready : self.hidden][level]
+                behind = self.hidden + stop
+                sums[:, behind:] += self.added[j][:, behind:][level]
+        return found
 
 
 def draw(
-    network: Network, columns: Columns, given: Integers | None, rows: int, random: np.random.Generator
-) -> Integers:
-    """Levels int64[rows, columns]. ``given`` int64[rows] is each row's level in the last column, if that is given."""
-    result = np.empty((rows, len(columns.levels)), np.int64)
-    chunk = max(min(CHUNK_FLOATS // sum(columns.levels), CHUNK_ROWS), 256)
-    for start in range(0, rows, chunk):
-        mine = slice(start, min(start + chunk, rows))
-        logits = _logits(network, columns, chunk if given is not None else mine.stop - start, random)
-        chosen = np.arange(mine.stop - start)
-        if given is not None:
-            chosen = _latents(_shares(logits.pop()), given[mine], random)
-            result[mine, -1] = given[mine]
-        for j, part in enumerate(logits):
-            result[mine, j] = categories(_shares(part)[chosen], random)
-    return result
+    network: Network, columns: Columns, given: Integers, sizes: Integers, random: np.random.Generator
+) -> Sequences:
+    """Whole units, their levels with those ``given`` [units, given columns] at the end of each row."""
+    sampler = Sampler(network, columns, given, sizes, random)
+    units = Sequences(np.empty((int(sizes.sum()), len(columns.levels)), dtype=np.int64), sizes)
+    units.levels[:, columns.generated :] = given[units.unit]
+    for position in range(int(sizes.max(initial=0))):
+        longer = np.flatnonzero(sizes > position)
+        levels = sampler.draw(longer)
+        sampler.keep(longer, levels)
+        units.levels[units.first[longer] + position, : columns.generated] = levels
+    return units
 
 
-def balance(network: Network, columns: Columns, targets: list[Floats], random: np.random.Generator) -> None:
-    """Moves the biases of ``columns`` until rows from the prior have the ``targets`` shares, the noisy marginals.
-
-    Noisy training moves shares away from those that were paid for; this brings them back, and no category collapses.
-    """
-    with torch.no_grad():
-        numbers = network.decode(_prior(network, LATENTS, random))
-        for _ in range(ROUNDS):
-            for bias, target, logits in zip(columns.biases, targets, columns.logits(numbers), strict=True):
-                share = torch.softmax(logits.double(), -1).mean(0)
-                bias += torch.log(torch.tensor(target) / share.clamp(min=1e-9)).float()
-
-
-def categories(shares: Floats, random: np.random.Generator) -> Integers:
-    """One category a row from the row's own ``shares`` float64[rows, categories], with evenly spread uniforms."""
+def categories(shares: Tensor, random: np.random.Generator) -> Integers:
+    """One category a row from the row's own ``shares`` [rows, categories], with evenly spread uniforms."""
     rows = len(shares)
-    below = np.cumsum(shares, axis=1)
-    target = spread(np.zeros(rows, np.int64), 1, random) * below[:, -1]
-    chosen: Integers = np.minimum((target[:, None] >= below).sum(1), shares.shape[1] - 1)
+    uniform = (random.permutation(rows) + random.random(rows)) / max(rows, 1)
+    below = shares.cumsum(1)
+    target = torch.from_numpy(uniform.astype(np.float32))[:, None] * below[:, -1:]
+    chosen: Integers = (below <= target).sum(1).clamp(max=shares.shape[1] - 1).numpy()
     return chosen
 
 
-def _latents(shares: Floats, given: Integers, random: np.random.Generator) -> Integers:
-    """For each row a latent of the pool, with probability proportional to that of the row's given level."""
-    chosen = np.empty(len(given), np.int64)
-    for level in np.unique(given):
-        mine = np.flatnonzero(given == level)
-        below = np.cumsum(shares[:, level])
-        target = spread(np.zeros(len(mine), np.int64), 1, random) * below[-1]
-        chosen[mine] = np.minimum(np.searchsorted(below, target, side="right"), len(below) - 1)
-    return chosen
+def levels_from(shares: Floats, count: int, random: np.random.Generator) -> Integers:
+    """Levels int64[count] of one column from its noisy shares, evenly spread."""
+    below = np.cumsum(shares)
+    target = spread(np.zeros(count, np.int64), 1, random) * below[-1]
+    return np.minimum(np.searchsorted(below, target, side="right"), len(below) - 1)
 
 
-def _logits(network: Network, columns: Columns, rows: int, random: np.random.Generator) -> list[torch.Tensor]:
-    with torch.no_grad():
-        return columns.logits(network.decode(_prior(network, rows, random)))
-
-
-def _prior(network: Network, rows: int, random: np.random.Generator) -> torch.Tensor:
-    return torch.from_numpy(random.standard_normal((rows, network.latent), np.float32))
-
-
-def _shares(logits: torch.Tensor) -> Floats:
-    shares: Floats = torch.softmax(logits.double(), -1).numpy()
-    return shares
+def _normal(random: np.random.Generator, shape: tuple[int, int]) -> Tensor:
+    return torch.from_numpy(random.standard_normal(shape, np.float32))

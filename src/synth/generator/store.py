@@ -20,9 +20,10 @@ from safetensors.numpy import load_file, save_file
 from synth.artifacts import plan
 from synth.artifacts.plan import Artifact
 from synth.errors import RunError
-from synth.generator.fit import BIASES, Generator
+from synth.generator.fit import Generator
 from synth.generator.levels import Levels
 from synth.generator.network import Columns, Network
+from synth.generator.ranges import Integers
 
 DESCRIPTION, WEIGHTS = "generator.json", "weights.safetensors"
 
@@ -35,18 +36,20 @@ class StoredLevels(Artifact):
     missing: bool
     edges: tuple[int, ...]
     mass: tuple[float, ...]
-    first: tuple[int, ...]
+    level: tuple[int, ...]
     shares: tuple[float, ...]
+    noise: float
 
 
 class StoredGenerator(Artifact):
     """``Generator`` as JSON, without its weights."""
 
-    schema_version: Literal["synth/generator/v1"] = "synth/generator/v1"
+    schema_version: Literal["synth/generator/v2"] = "synth/generator/v2"
     model: str
     max_rows_per_unit: int
     network: plan.Network
     columns: tuple[StoredLevels, ...]
+    order: tuple[int, ...]
 
 
 def save(generator: Generator, directory: Path) -> None:
@@ -59,6 +62,7 @@ def save(generator: Generator, directory: Path) -> None:
         max_rows_per_unit=generator.max_rows_per_unit,
         network=generator.network,
         columns=tuple(_stored(column) for column in generator.columns),
+        order=tuple(generator.order.tolist()),
     )
     (part / DESCRIPTION).write_text(stored.model_dump_json(indent=1) + "\n", encoding="utf-8")
     save_file({name: np.ascontiguousarray(array) for name, array in generator.weights.items()}, part / WEIGHTS)
@@ -81,42 +85,44 @@ def load(directory: Path) -> Generator:
     except (ValidationError, SafetensorError) as error:
         raise _refused(directory, f"its {type(error).__name__}: not the format that is expected") from None
     columns = tuple(_levels(directory, column) for column in stored.columns)
-    _check_weights(directory, stored, columns, weights)
-    return Generator(stored.model, stored.max_rows_per_unit, stored.network, columns, weights)
+    order = np.array(stored.order, dtype=np.int64)
+    given = len(columns) - len(order)
+    if sorted(stored.order) != list(range(len(order))) or given < (stored.max_rows_per_unit > 1):
+        raise _refused(directory, "the order does not name its columns once each")
+    _check_weights(directory, stored, columns, order, weights)
+    return Generator(stored.model, stored.max_rows_per_unit, stored.network, columns, order, weights)
 
 
 def _stored(column: Levels) -> StoredLevels:
     return StoredLevels(
         name=column.name, ordered=column.ordered, missing=column.missing, edges=tuple(column.edges.tolist()),
-        mass=tuple(column.mass.tolist()), first=tuple(column.first.tolist()), shares=tuple(column.shares.tolist()),
+        mass=tuple(column.mass.tolist()), level=tuple(column.level.tolist()), shares=tuple(column.shares.tolist()),
+        noise=column.noise,
     )  # fmt: skip
 
 
 def _levels(directory: Path, stored: StoredLevels) -> Levels:
-    edges, first = np.array(stored.edges, dtype=np.int64), np.array(stored.first, dtype=np.int64)
+    edges, level = np.array(stored.edges, dtype=np.int64), np.array(stored.level, dtype=np.int64)
     mass, shares = np.array(stored.mass), np.array(stored.shares)
     whole = (
-        len(first) > 0
-        and len(edges) == len(mass) + 1
-        and len(shares) == len(first)
-        and first[0] == 0
-        and first[-1] < len(mass)
-        and bool((np.diff(first) > 0).all() and (np.diff(edges) > 0).all())
-        and bool((mass >= 0).all() and (shares > 0).all())
+        len(shares) > 0
+        and len(edges) == len(mass) + 1 == len(level) + 1
+        and set(level.tolist()) == set(range(len(shares)))
+        and bool((np.diff(edges) > 0).all())
+        and bool((mass >= 0).all() and (shares > 0).all() and stored.noise > 0)
     )
     if not whole:
         raise _refused(directory, f"the levels of the column '{stored.name}' do not fit together")
-    return Levels(stored.name, stored.ordered, stored.missing, edges, mass, first, shares)
+    return Levels(stored.name, stored.ordered, stored.missing, edges, mass, level, shares, stored.noise)
 
 
 def _check_weights(
-    directory: Path, stored: StoredGenerator, columns: tuple[Levels, ...], weights: dict[str, NDArray[np.float32]]
-) -> None:
+    directory: Path, stored: StoredGenerator, columns: tuple[Levels, ...], order: Integers,
+    weights: dict[str, NDArray[np.float32]],
+) -> None:  # fmt: skip
     """Names, shapes and type are those of the described network; every number is finite."""
-    tables = Columns(columns, stored.network.basis)
-    network = Network(tables.features, stored.network)
-    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    expected[BIASES] = (sum(column.count for column in columns),)
+    network = Network(Columns(columns, order, stored.max_rows_per_unit > 1, stored.network.basis), stored.network, 0)
+    expected = {name: tuple(network.matrix(name).shape) for name in network.names}
     if {name: array.shape for name, array in weights.items()} != expected:
         wrong = sorted(set(expected) ^ set(weights)) or sorted(n for n in expected if weights[n].shape != expected[n])
         raise _refused(directory, f"weights that the network does not have, or of another shape: {', '.join(wrong)}")

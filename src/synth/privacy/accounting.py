@@ -11,9 +11,10 @@ import math
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from statistics import NormalDist
 from typing import NamedTuple
 
-from synth.artifacts.plan import Event, Gaussian
+from synth.artifacts.plan import Event, Gaussian, Selection
 from synth.errors import BudgetError
 
 DECIMALS = 4  # to which epsilon is rounded up
@@ -85,6 +86,24 @@ def gaussian_mu(epsilon: float, delta: float) -> float:
     return low
 
 
+def selection_mu(epsilon: float) -> float:
+    """The mu of a Gaussian mechanism that an exponential mechanism with ``epsilon`` never exceeds.
+
+    Its privacy loss stays in a range as wide as epsilon (Dong, Durfee and Rogers 2020, arXiv 1909.13830), and of all
+    mechanisms with that range, one with two outcomes, of probability p = 1 / (1 + e^(-epsilon/2)) and 1 - p and the
+    other way round, is the worst. Its trade-off curve is two straight lines that meet at (1 - p, 1 - p). A Gaussian's
+    curve is convex with the same ends (Dong, Roth and Su 2019, arXiv 1905.02383), so it lies below both lines if it
+    passes through that point: if mu = 2 * Phi^-1(p), about 0.63 epsilon.
+    """
+    return 2 * NormalDist().inv_cdf(1 / (1 + math.exp(-epsilon / 2)))
+
+
+def selection_epsilon(mu: float) -> float:
+    """The epsilon of an exponential mechanism that costs at most ``mu``: the inverse of ``selection_mu``."""
+    p = NormalDist().cdf(mu / 2)
+    return 2 * math.log(p / (1 - p))
+
+
 def cross_check(events: Iterable[Event], delta: float) -> float:
     """The same epsilon by another's hand: Opacus's PRV accountant (Gopi, Lee and Wutschitz 2021, arXiv 2106.02848).
 
@@ -104,15 +123,18 @@ def cross_check(events: Iterable[Event], delta: float) -> float:
 
 
 def _merge(events: Iterable[Event]) -> Counter[_Step]:
-    """Equal steps counted together, and all plain Gaussians as the one they are worth: 1/sigma^2 = sum 1/sigma_i^2."""
+    """Equal steps counted together, and all that touches everybody as the one Gaussian it is worth: 1/sigma^2 = sum 1/sigma_i^2."""
     steps = Counter[_Step]()
     precisions = []
     for event in events:
-        rate, times = (1.0, event.count) if isinstance(event, Gaussian) else (event.sample_rate, event.steps)
-        if rate == 1:
-            precisions.append(times / event.noise_multiplier**2)
+        if isinstance(event, Selection):
+            precisions.append(event.count * selection_mu(event.epsilon) ** 2)
+        elif isinstance(event, Gaussian):
+            precisions.append(event.count / event.noise_multiplier**2)
+        elif event.sample_rate == 1:
+            precisions.append(event.steps / event.noise_multiplier**2)
         else:
-            steps[_Step(rate, event.noise_multiplier)] += times
+            steps[_Step(event.sample_rate, event.noise_multiplier)] += event.steps
     if (precision := math.fsum(precisions)) > 0:
         steps[_Step(1.0, 1 / math.sqrt(precision))] = 1
     return steps

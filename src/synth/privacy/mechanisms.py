@@ -1,12 +1,12 @@
-"""The only functions that turn private rows into numbers that may be released.
+"""The only functions that turn private rows into numbers that may be released: a histogram, a choice, a gradient.
 
-Each is a Gaussian mechanism on integers: every unit adds a vector of integers whose L2 norm is bounded whatever its
+Sums are Gaussian mechanisms on integers: every unit adds a vector of integers whose L2 norm is bounded whatever its
 rows hold, the vectors are summed exactly, and normal noise is rounded to integers and added. For an integer x,
 x + round(z) = round(x + z): rounded noise is the Gaussian mechanism followed by rounding, which is post-processing, so
 it is priced as the Gaussian mechanism itself. On a lattice the low bits of floating-point sums, which give away what
 was summed (Mironov 2012; arXiv 2207.10635, 2207.13793, 2112.05307), do not exist. What is left of them: a float64
-normal number errs by about 2^-52 and a lattice cell is 2^-20 of the noise's stddev wide (of a person, in a histogram),
-so a cell's probability is off by about 2^-32 of itself. Over 10^8 numbers that is of the order of 10^-5 of epsilon.
+normal number errs by about 2^-52 and a lattice cell is 2^-20 of a person, or 2^-22 of a clipping norm, so a cell's
+probability is off by about 2^-30 of itself. Over 10^8 numbers these errors add up to the order of 10^-5 of epsilon.
 (The discrete Gaussian of Canonne, Kamath and Steinke, 2020, has the same price; it is slower to sample.)
 """
 
@@ -14,25 +14,55 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synth.artifacts.plan import Event, Gaussian, SubsampledGaussian
+from synth.artifacts.plan import Event, Gaussian, Selection, SubsampledGaussian
 from synth.errors import RunError
 from synth.privacy.randomness import Randomness
 
-LATTICE = 1 << 20  # lattice units in one person, or in one noise stddev of a gradient
-LEAST_NOISE, MOST_NOISE = 1e-2, 1e6  # noise multipliers between which all sums stay far below 2^53, so exact in float64
+LATTICE = 1 << 20  # lattice units in one person
+INPUT_GRID, GRADIENT_GRID = 1 << 6, 1 << 16  # steps in 1 and in one clipping norm; a gradient's lattice is their product
+MOST_INPUT, MOST_GRADIENT = 1 << 16, 1 << 22  # grid steps: sums over 2^15 rows stay below 2^53, so exact in float64
+LEAST_NOISE, MOST_NOISE = 1e-2, 1e6  # noise multipliers between which noise too stays exact
 SOFTENING = 0.01  # of automatic clipping, in clipping norms
 MARGIN = 1e-3  # of the clipping norm, kept free for float rounding, ours and the caller's: see noisy_gradient
-BLOCK_ENTRIES = 1 << 16  # entries of a gradient at a time: their float64 copy stays in the cache
+PAIRED_ROWS = 16  # of a unit: up to here its norm is that of row pairs, beyond it that of the summed gradient
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 Integers = NDArray[np.int64]
-Kind = TypeVar("Kind", Gaussian, SubsampledGaussian)
+Kind = TypeVar("Kind", Gaussian, Selection, SubsampledGaussian)
+
+
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """One layer's part of the gradients of some units, in factors: no gradient of a unit is ever laid out.
+
+    The gradient of unit u at the layer's weights [out, in] is the sum over its rows r of the outer product of
+    ``gradients[r]`` (at the layer's outputs, [rows, out]) and ``inputs[r]`` ([rows, in]), where the layer's mask is 1.
+    ``unit`` [rows] counts the units from 0 and rises; every unit has a row.
+    """
+
+    inputs: Singles
+    gradients: Singles
+    unit: Integers
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A table that may be chosen: the cell of each row, [rows], and the persons ``expected`` in each cell, [cells].
+
+    ``handicap`` is taken off its score; it and ``expected`` know no row.
+    """
+
+    cells: Integers
+    expected: Floats
+    handicap: float = 0.0
 
 
 def unit_weights(unit: Integers) -> Integers:
@@ -58,30 +88,52 @@ def noisy_histogram(
     return (_lattice_histogram(cells, weights, size) + noise) / LATTICE
 
 
+def noisy_choice(
+    candidates: Iterable[Candidate], weights: Integers, count: int, epsilon: float, randomness: Randomness
+) -> list[int]:
+    """The places of ``count`` candidates whose tables are far from what was expected, best first.
+
+    The score of a candidate is the L1 distance, in persons, between its counts and those expected. One unit changes the
+    counts by at most one person in L1, so the sensitivity is 1. Gumbel noise of scale 2 / ``epsilon`` and the ``count``
+    largest: that is the exponential mechanism (McSherry and Talwar 2007) ``count`` times without replacement, each time
+    with ``epsilon`` (Durfee and Rogers 2019, arXiv 1905.04273).
+    """
+    scores = np.array([_lattice_distance(c, weights) / LATTICE - c.handicap for c in candidates])
+    noise = np.rint(-np.log(-np.log(randomness.uniform(len(scores)))) * (2 / epsilon * LATTICE)) / LATTICE
+    return [int(i) for i in np.argsort(-(scores + noise), kind="stable")[:count]]
+
+
 def noisy_gradient(
-    per_unit: Iterable[NDArray[np.float32]],
-    parameters: int,
+    batches: Iterable[Sequence[Factors]],
+    masks: Sequence[Singles],
     max_grad_norm: float,
     noise_multiplier: float,
     randomness: Randomness,
-) -> Floats:
-    """The sum of clipped per-unit gradients, with noise of stddev ``noise_multiplier * max_grad_norm``, [parameters].
+) -> list[Floats]:
+    """The sum of clipped per-unit gradients, with noise of stddev ``noise_multiplier * max_grad_norm``: [out, in] a layer.
 
-    ``per_unit`` yields the physical batches of one sample, each [units, parameters] with a row per unit; none at all
-    still gives noise. A row g is scaled by C / (|g| + 0.01 C) ("automatic clipping", arXiv 2206.07136), so that its
-    norm is below C = ``max_grad_norm`` whatever g is; a row with an entry that is not finite counts as zero. Then it
-    is truncated to the lattice of spacing ``noise_multiplier * max_grad_norm * 2^-20``, toward zero. That shortens
-    every entry, so no norm grows and the L2 sensitivity stays C: the lattice costs no privacy. One unit more also moves
+    ``batches`` yields the physical batches of one sample, each with the factors of every layer over the same units; none
+    at all still gives noise. ``masks`` are 0 or 1, [out, in] a layer; where a mask is 0, so is the result.
+
+    A unit's gradient g is scaled by C / (|g| + 0.01 C) ("automatic clipping", arXiv 2206.07136), so that its norm is
+    below C = ``max_grad_norm`` whatever g is; a unit whose norm is not finite counts as zero. Norms come from the factors
+    ("ghost norms", Goodfellow 2015, arXiv 1510.01799; Li et al. 2021, arXiv 2110.05679). Inputs and scaled output
+    gradients are rounded to a grid each, so that what a unit adds is a vector of integers, and their sum, a product of
+    matrices of small integers, is exact in float64 in whatever order it is added up. The room that rounding may need
+    is taken off C beforehand, so the L2 sensitivity stays C: the lattice costs no privacy. One unit more also moves
     others to another place in a physical batch, where a matrix product may round their float32 gradients otherwise;
-    that moved a sum over 500 units by 4e-6 C when measured, and rows are scaled by 0.999 to make room for it.
+    that moved a sum over 500 units by 4e-6 C when measured, and 0.001 C is kept free for it.
     """
     _check_noise(noise_multiplier)
     if not 0 < max_grad_norm < math.inf:
         raise RunError(f"A clipping norm is a positive number, not {max_grad_norm}.")
-    total = _lattice_gradient(per_unit, parameters, max_grad_norm, noise_multiplier)
-    total += _lattice_noise(parameters, LATTICE, randomness)
-    total *= noise_multiplier * max_grad_norm / LATTICE
-    return total
+    found = []
+    for total, mask in zip(_lattice_gradient(batches, masks, max_grad_norm), masks, strict=True):
+        free = mask > 0
+        noise = np.zeros(mask.shape)
+        noise[free] = _lattice_noise(int(free.sum()), noise_multiplier * INPUT_GRID * GRADIENT_GRID, randomness)
+        found.append((total * free + noise) * (max_grad_norm / (INPUT_GRID * GRADIENT_GRID)))
+    return found
 
 
 def _lattice_histogram(cells: Integers, weights: Integers, size: int) -> Integers:
@@ -91,30 +143,80 @@ def _lattice_histogram(cells: Integers, weights: Integers, size: int) -> Integer
     return sums[1 : size + 1].astype(np.int64)
 
 
+def _lattice_distance(candidate: Candidate, weights: Integers) -> int:
+    """The exact L1 distance between a candidate's counts and the expected ones, in lattice units."""
+    counts = _lattice_histogram(candidate.cells, weights, len(candidate.expected))
+    return int(np.abs(counts - np.rint(candidate.expected * LATTICE).astype(np.int64)).sum())
+
+
 def _lattice_gradient(
-    per_unit: Iterable[NDArray[np.float32]], parameters: int, max_grad_norm: float, noise_multiplier: float
-) -> Floats:
-    """The exact sum of the clipped and truncated rows: integers, each row's norm below 2^20 / ``noise_multiplier``."""
-    total = np.zeros(parameters)
-    block = max(1, BLOCK_ENTRIES // max(1, parameters))
-    for batch in per_unit:
-        if batch.ndim != 2 or batch.shape[1] != parameters:
+    batches: Iterable[Sequence[Factors]], masks: Sequence[Singles], max_grad_norm: float
+) -> list[Floats]:
+    """The exact sums of the clipped and rounded gradients, [out, in] a layer: integers, whose unit is C / 2^22.
+
+    Where the mask is 0 they are not to be used.
+    """
+    totals = [np.zeros(mask.shape) for mask in masks]
+    for layers in batches:
+        if [(f.gradients.shape[1], f.inputs.shape[1]) for f in layers] != [mask.shape for mask in masks]:
             raise RunError("A batch of gradients has another shape than the network.", "Please report this.")
-        for start in range(0, len(batch), block):
-            total += _clip(batch[start : start + block], max_grad_norm, LATTICE / noise_multiplier)
-    return total
+        with np.errstate(all="ignore"):  # a warning would tell that a row was extreme
+            for total, (inputs, gradients) in zip(totals, _clip(layers, masks, max_grad_norm), strict=True):
+                total += gradients.T @ inputs
+    return totals
 
 
-def _clip(batch: NDArray[np.float32], max_grad_norm: float, bound: float) -> Floats:
-    """The sum of the rows of [units, parameters], each scaled to a norm below ``bound`` and truncated to integers."""
-    with np.errstate(all="ignore"):  # a warning would tell that a row was extreme
-        rows = batch.astype(np.float64)
-        # No square of a float32 overflows float64: a norm is finite if and only if its row is.
-        norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-        rows *= ((1 - MARGIN) * bound / (norms + SOFTENING * max_grad_norm))[:, None]
-        rows[~np.isfinite(norms)] = 0.0
-        np.trunc(rows, out=rows)
-        return np.asarray(rows.sum(axis=0))
+def _clip(
+    layers: Sequence[Factors], masks: Sequence[Singles], max_grad_norm: float
+) -> Iterable[tuple[Floats, Floats]]:
+    """Inputs and scaled output gradients of each layer as integers, [rows, in] and [rows, out].
+
+    The products of each unit's rows add up to a vector of norm at most 2^22, or to zero.
+    """
+    units = int(layers[0].unit[-1]) + 1 if len(layers[0].unit) else 0
+    inputs = [np.rint(layer.inputs * np.float32(INPUT_GRID)) for layer in layers]
+    square, room = np.zeros(units), np.zeros(units)
+    for layer, grid, mask in zip(layers, inputs, masks, strict=True):
+        square += _squared_norms(grid, layer.gradients, layer.unit, mask, units)
+        lengths = np.sqrt(np.einsum("ij,ij->i", grid, grid, dtype=np.float64))
+        room += np.bincount(layer.unit, lengths, units) ** 2 * mask.shape[0] / 4  # rounding moves an entry by up to 1/2
+    norm = np.sqrt(square) / INPUT_GRID
+    bound = (1 - MARGIN) * GRADIENT_GRID - np.sqrt(room) / INPUT_GRID
+    scale = np.maximum(bound, 0) / (norm + SOFTENING * max_grad_norm)
+    sound = np.isfinite(norm) & np.isfinite(scale)
+    gradients = []
+    for layer, grid in zip(layers, inputs, strict=True):
+        gradients.append(np.rint(layer.gradients * scale[layer.unit, None]))
+        fits = (np.abs(grid).max(axis=1) <= MOST_INPUT) & (np.abs(gradients[-1]).max(axis=1) <= MOST_GRADIENT)
+        sound[layer.unit[~fits]] = False
+    for layer, grid, gradient in zip(layers, inputs, gradients, strict=True):
+        out = ~sound[layer.unit]
+        grid[out], gradient[out] = 0, 0
+        yield grid.astype(np.float64), gradient
+
+
+def _squared_norms(inputs: Singles, gradients: Singles, unit: Integers, mask: Singles, units: int) -> Floats:
+    """Squared norms of the masked sums of outer products, [units]."""
+    if len(unit) == units:
+        return np.einsum("ij,ij->i", (gradients**2) @ mask, inputs**2, dtype=np.float64)
+    square = np.zeros(units)
+    first = np.flatnonzero(np.diff(unit, prepend=-1))
+    sizes = np.diff(np.append(first, len(unit)))
+    for size in np.unique(sizes):
+        mine = np.flatnonzero(sizes == size)
+        if size > PAIRED_ROWS:
+            for u in mine:
+                rows = slice(first[u], first[u] + size)
+                square[u] = np.sum((gradients[rows].T @ inputs[rows] * mask) ** 2, dtype=np.float64)
+            continue
+        for a in range(size):
+            for b in range(a, size):
+                p, q = first[mine] + a, first[mine] + b
+                both = np.einsum(
+                    "ij,ij->i", (gradients[p] * gradients[q]) @ mask, inputs[p] * inputs[q], dtype=np.float64
+                )
+                square[mine] += both if a == b else 2 * both
+    return np.maximum(square, 0, out=square, where=~np.isnan(square))
 
 
 def _lattice_noise(size: int, stddev: float, randomness: Randomness) -> Floats:
@@ -151,6 +253,12 @@ class Curator:
         self._count(event_name, event.count)
         return noisy_histogram(cells, weights, size, event.noise_multiplier, self._randomness)
 
+    def choice(self, event_name: str, candidates: Iterable[Candidate], weights: Integers) -> list[int]:
+        """The picks of a ``Selection``, all at once: see ``noisy_choice``."""
+        event = self._event(event_name, Selection)
+        self._count(event_name, 1)
+        return noisy_choice(candidates, weights, event.count, event.epsilon, self._randomness)
+
     def poisson(self, event_name: str, units: int) -> NDArray[np.bool_]:
         """Which of ``units`` take part in the next step of a ``SubsampledGaussian``: each by its own coin, [units].
 
@@ -164,14 +272,14 @@ class Curator:
         return self._randomness.bernoulli(units, event.sample_rate)
 
     def gradient(
-        self, event_name: str, per_unit: Iterable[NDArray[np.float32]], parameters: int, max_grad_norm: float
-    ) -> Floats:
+        self, event_name: str, batches: Iterable[Sequence[Factors]], masks: Sequence[Singles], max_grad_norm: float
+    ) -> list[Floats]:
         """One step of a ``SubsampledGaussian``, over the units ``poisson`` has just chosen: see ``noisy_gradient``."""
         event = self._event(event_name, SubsampledGaussian)
         if event_name not in self._sampled:
             raise _mistake(f"The fit took a step of {event_name!r} without a sample of its own")
         self._sampled.remove(event_name)
-        return noisy_gradient(per_unit, parameters, max_grad_norm, event.noise_multiplier, self._randomness)
+        return noisy_gradient(batches, masks, max_grad_norm, event.noise_multiplier, self._randomness)
 
     def spent(self) -> dict[str, int]:
         """How often each event of the plan was released so far (a sample counts); never more often than planned."""

@@ -308,6 +308,36 @@ class TableTest(Spec):
     row_count: RowCountTest
 
 
+class GeneratorSpec(Spec):
+    """What is to be fitted, and how; what is left out follows from epsilon, the units and the columns."""
+
+    kind: Literal["dp_vae", "marginal", "independent"] | None = None
+    # the network
+    hidden: int | None = Field(default=None, ge=4, le=1024)
+    basis: int | None = Field(default=None, ge=1, le=16, description="polynomials of an ordered column")
+    latent: int | None = Field(default=None, ge=0, le=64, description="dimensions of a unit's latent")
+    autoregressive: bool = True
+    # marginals
+    bins: int | None = Field(default=None, ge=2, le=200)
+    levels: int | None = Field(default=None, ge=2, le=1000)
+    tree_levels: int | None = Field(default=None, ge=1, le=8)
+    groups: int | None = Field(default=None, ge=2, le=50)
+    # shares of the budget
+    dp_sgd_share: float | None = Field(default=None, gt=0, lt=1)
+    marginals_share: float | None = Field(default=None, gt=0, lt=1, description="of what DP-SGD leaves")
+    # DP-SGD
+    steps: int | None = Field(default=None, ge=1, le=100_000)
+    sample_rate: float | None = Field(default=None, gt=0, le=1)
+    batch_units: int | None = Field(default=None, ge=1)
+    learning_rate: float | None = Field(default=None, gt=0, le=1)
+    max_grad_norm: float | None = Field(default=None, gt=0)
+    # stages that may be left out
+    pairs: bool = True
+    warm_start: bool = True
+    dp_sgd: bool = True
+    tilt: bool = True
+
+
 class ModelConfig(Spec):
     """What ``config()`` in SQL, ``config:`` in metadata and ``+key`` in synth_project.yml may say; the nearest wins."""
 
@@ -318,6 +348,7 @@ class ModelConfig(Spec):
     seed: int | None = Field(default=None, ge=0)
     tags: Annotated[tuple[str, ...], BeforeValidator(lambda tags: (tags,) if isinstance(tags, str) else tags)] = ()
     enabled: bool | None = None
+    generator: GeneratorSpec | None = None
 
 
 class Table(Spec):

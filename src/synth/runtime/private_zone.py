@@ -10,6 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 import duckdb
 import numpy as np
@@ -20,16 +21,17 @@ from synth.errors import RunError
 from synth.quoting import identifier, literal
 from synth.runtime.duckdb_errors import lock_holder, private_errors
 
+CHUNK_VECTORS = 50  # of 2,048 rows: read at a time
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 _FIELD = '(?:"(?:[^"]|"")*"|[^",]*)'
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Prepared rows: ``unit`` int64 [rows], counted from 0, and ``values`` int64 [rows, columns] of codes."""
+    """Prepared rows: ``unit`` [rows], counted from 0, and the codes of each column, [rows] each; mapped from disk."""
 
     unit: NDArray[np.int64]
-    values: NDArray[np.int64]
+    columns: tuple[NDArray[np.integer], ...]
 
 
 def locate(root: Path, source: SourceTable) -> Path:
@@ -130,14 +132,17 @@ class PrivateZone:
         return f'select * from source_{number}."{source.table}"'
 
     def prepare(self) -> Rows:
-        """The model's rows as codes, units contiguous."""
+        """The model's rows as codes, the rows of a unit together and in order."""
+        layout = self.model.plan.layout
+        kinds = {"#unit": np.dtype(np.int64)} | {f"#{i}": _narrowest(c.cells) for i, c in enumerate(layout, 1)}
+        files = {name: tempfile.TemporaryFile(dir=self._temp) for name in kinds}  # has no name that could outlive it
         with private_errors(self.internal, f"preparing {self.model.name}"):
-            columns = self._connection.execute(self.model.prepare_sql).fetchnumpy()
-        unit = np.asarray(columns.pop("#unit"), dtype=np.int64)
-        columns.pop("#position")
-        arrays = [np.asarray(columns[f"#{i}"], dtype=np.int64) for i in range(1, len(columns) + 1)]
-        values = np.stack(arrays, axis=1) if arrays else np.zeros((len(unit), 0), dtype=np.int64)
-        return Rows(unit, values)
+            result = self._connection.execute(self.model.prepare_sql)
+            while len(chunk := result.fetch_df_chunk(CHUNK_VECTORS)):
+                for name, kind in kinds.items():
+                    files[name].write(chunk[name].to_numpy(dtype=kind).tobytes())
+        unit, *columns = (_mapped(files[name], kind) for name, kind in kinds.items())
+        return Rows(unit, tuple(columns))
 
     def oddities(self) -> list[tuple[str, int]]:
         """Exact counts of values outside the declaration: for the private zone only."""
@@ -151,6 +156,18 @@ class PrivateZone:
                 ).fetchone()
                 counts.append(("lines that are not CSV of this shape", int(broken[0]) if broken else 0))
         return counts
+
+
+def _narrowest(cells: int) -> np.dtype[np.integer]:
+    """The smallest type that holds codes 0 to ``cells``."""
+    return next(np.dtype(kind) for kind in (np.int8, np.int16, np.int32, np.int64) if cells <= np.iinfo(kind).max)
+
+
+def _mapped(file: IO[bytes], kind: np.dtype[np.integer]) -> NDArray[np.integer]:
+    file.flush()
+    if not file.tell():
+        return np.zeros(0, dtype=kind)
+    return np.memmap(file, dtype=kind, mode="r")
 
 
 def _clear_spills(internal: Path) -> None:

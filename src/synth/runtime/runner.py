@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -25,9 +24,10 @@ from synth.runtime.target_folder import TargetFolder
 from synth.runtime.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from synth.generator.fit import Generator
+    from synth.generator.fit import Generator, Rows
 
 MAX_ROUNDS = 50  # of drawing rows again that broke a constraint
+UNITS_AT_ONCE = 250_000  # drawn and judged together
 LEAST_CANDIDATES = 20_000  # rows drawn in a round: several for each row that is still wanted
 PRV_TOLERANCE = 0.03  # how far the second accountant may lie above the planned epsilon
 
@@ -124,7 +124,7 @@ class Runner:
         def progress(step: int, steps: int) -> None:
             self.listener.progress(model.name, step, steps, plan.privacy.epsilon)
 
-        generator = fit(Codes(rows.values, rows.unit), plan, Randomness(), progress)
+        generator = fit(Codes(rows.columns, rows.unit), plan, Randomness(), progress)
         folder = self._generator_folder(model)
         store.save(generator, folder)
         self.ledger.spend(receipt.id, source_digest, folder_digest(folder))
@@ -157,53 +157,41 @@ class Runner:
         )
 
     def _land(self, model: SyntheticModel, generator: Generator) -> int:
-        from synth.generator.fit import draw_sizes, sample
+        from synth.generator.fit import Rows, draw_sizes
 
         plan = model.plan
-        sizes = draw_sizes(generator, None if plan.rows else plan.privacy.units, plan.rows, plan.training.seed)
-        rows = _rows(sizes)
-        pending = np.arange(len(rows.unit), dtype=np.int64)
+        sizes = draw_sizes(generator, None if plan.rows else plan.privacy.units, plan.rows, plan.seed)
         self.warehouse.begin_landing(model)
-        for attempt in range(MAX_ROUNDS):
-            if not len(pending):
-                break
-            times = max(1, LEAST_CANDIDATES // len(pending)) if attempt else 1
-            drawn = np.repeat(pending, times)
-            codes = sample(generator, rows.of[drawn], plan.training.seed + attempt)
-            unit, position = self.warehouse.accept(model, rows.named(codes, drawn))
-            pending = np.setdiff1d(pending, rows.first[unit] + position - 1)
-        if len(pending):
-            worst = self.warehouse.worst_constraint(model)
-            raise RunError(
-                f"{model.name}: {len(pending):,} of {len(rows.unit):,} rows broke a constraint in {MAX_ROUNDS} rounds, "
-                f"mostly: {worst}",
-                "Is it rare in the declared bounds? Model a date with offset_from, or loosen the constraint.",
-            )
+        for start in range(0, len(sizes), UNITS_AT_ONCE):
+            block = sizes[start : start + UNITS_AT_ONCE]
+            rows = Rows(generator, block, plan.seed + start)
+            for position in range(int(block.max())):
+                self._land_rows(model, rows, start, np.flatnonzero(block > position), position)
         price = f"epsilon {plan.privacy.epsilon:g}, delta {plan.privacy.delta:g}"
         label = f"SYNTHETIC, differentially private: {price}. {model.description}"
         return self.warehouse.land(model, label)
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """The synthetic rows to be: int64 [rows] each."""
-
-    unit: NDArray[np.int64]
-    position: NDArray[np.int64]  # within the unit, from 1
-    of: NDArray[np.int64]  # how many rows its unit has
-    first: NDArray[np.int64]  # [units]: the unit's first row
-
-    def named(self, codes: NDArray[np.int64], chosen: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-        """Codes of the chosen rows, as the columns that restore SQL reads."""
-        draw = np.arange(len(chosen), dtype=np.int64)
-        named = {"#unit": self.unit[chosen], "#position": self.position[chosen], "#draw": draw}
-        return named | {f"#{i + 1}": np.ascontiguousarray(column) for i, column in enumerate(codes.T)}
-
-
-def _rows(sizes: NDArray[np.int64]) -> _Rows:
-    starts = np.cumsum(sizes) - sizes
-    position = np.arange(int(sizes.sum()), dtype=np.int64) - np.repeat(starts, sizes) + 1
-    return _Rows(np.repeat(np.arange(len(sizes)), sizes), position, np.repeat(sizes, sizes), starts)
+    def _land_rows(self, model: SyntheticModel, rows: Rows, first: int, units: NDArray[np.int64], position: int) -> None:
+        """The next row of each of the ``units`` of a block that begins at unit ``first``: drawn until it breaks no rule."""
+        pending = units
+        for attempt in range(MAX_ROUNDS):
+            times = max(1, LEAST_CANDIDATES // len(pending)) if attempt else 1
+            drawn = np.repeat(pending, times)
+            codes = {f"#{i}": np.ascontiguousarray(column) for i, column in enumerate(rows.draw(drawn), 1)}
+            place = np.arange(len(drawn), dtype=np.int64)
+            named = {"#unit": drawn + first, "#position": np.full(len(drawn), position + 1), "#draw": place}
+            kept = self.warehouse.accept(model, named | codes)
+            rows.keep(kept)
+            pending = np.setdiff1d(pending, drawn[kept], assume_unique=False)
+            if not len(pending):
+                return
+        worst = self.warehouse.worst_constraint(model)
+        raise RunError(
+            f"{model.name}: {len(pending):,} of {len(units):,} rows broke a constraint in {MAX_ROUNDS} rounds, "
+            f"mostly: {worst}",
+            "Is it rare in the declared bounds? Model a date with offset_from, or loosen the constraint.",
+        )
 
 
 def folder_digest(folder: Path) -> str:

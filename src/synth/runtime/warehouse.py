@@ -72,11 +72,8 @@ class Warehouse:
         self._codes(dict.fromkeys(names, _NONE))
         self._connection.execute(f"create or replace temp table accepted as {model.restore_sql}")
 
-    def accept(self, model: SyntheticModel, codes: Codes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Keeps the first draw ("#draw") of each row ("#unit", "#position") that holds every constraint.
-
-        Returns the units and positions of the rows that have one.
-        """
+    def accept(self, model: SyntheticModel, codes: Codes) -> NDArray[np.int64]:
+        """Keeps, and returns, the first draw ("#draw") of each row ("#unit", "#position") that holds every constraint."""
         self._codes(codes)
         self._connection.execute(f"create or replace temp table candidate as {model.restore_sql}")
         held = " and ".join(f"coalesce(({c.sql}\n), true)" for c in model.constraints) or "true"
@@ -87,8 +84,7 @@ class Warehouse:
         self._connection.execute(
             'insert into accepted select * from candidate semi join kept using ("#unit", "#position", "#draw")'
         )
-        kept = self._connection.execute('select "#unit", "#position" from kept').fetchnumpy()
-        return np.asarray(kept["#unit"], dtype=np.int64), np.asarray(kept["#position"], dtype=np.int64)
+        return np.asarray(self._connection.execute('select "#draw" from kept').fetchnumpy()["#draw"], dtype=np.int64)
 
     def worst_constraint(self, model: SyntheticModel) -> str:
         """The constraint that most of the last candidates broke."""

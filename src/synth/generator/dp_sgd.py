@@ -1,0 +1,59 @@
+"""DP-SGD: a fixed number of noisy steps, each on a fresh Poisson sample of units (Abadi et al. 2016)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from synth.artifacts.layout import DP_SGD
+from synth.artifacts.plan import DpSgd
+from synth.generator.learning import Progress
+from synth.generator.network import Columns, Network
+from synth.generator.rows import PrivateRows
+from synth.generator.sequences import Sequences
+from synth.privacy.mechanisms import Factors
+
+SECOND_MOMENT_FLOOR = 1e-6  # Adam's epsilon
+
+
+def train(network: Network, columns: Columns, rows: PrivateRows, dp_sgd: DpSgd, progress: Progress | None = None) -> None:
+    """Trains ``network`` in place on ``rows`` of levels; it ends as the average of the second half of the iterates."""
+    parameters = [network.matrix(name) for name in network.names]
+    masks = [network.mask(name).numpy() for name in network.names]
+    average = torch.zeros(sum(parameter.numel() for parameter in parameters))
+    optimizer = torch.optim.Adam(parameters, lr=dp_sgd.learning_rate, eps=SECOND_MOMENT_FLOOR)
+    falling = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, dp_sgd.steps)
+    # Not from the plan's seed: were the latents' noise known, one unit more would shift that of all units after it.
+    random = torch.Generator()
+    random.seed()
+
+    def factors(units: Sequences) -> Sequence[Factors]:
+        noise = torch.randn((len(units.sizes), network.shape.latent), generator=random)
+        return unit_gradients(network, columns, units, noise)
+
+    for step in range(dp_sgd.steps):
+        totals = rows.gradient(DP_SGD, factors, masks, dp_sgd.max_grad_norm)
+        for parameter, total in zip(parameters, totals, strict=True):
+            parameter.grad = torch.from_numpy(total / dp_sgd.expected_batch_units).float()
+        optimizer.step()
+        falling.step()
+        if (kept := step - dp_sgd.steps // 2) >= 0:
+            average += (nn.utils.parameters_to_vector(parameters).detach() - average) / (kept + 1)
+        if progress:
+            progress(step + 1, dp_sgd.steps)
+    nn.utils.vector_to_parameters(average, parameters)
+
+
+def unit_gradients(network: Network, columns: Columns, units: Sequences, noise: torch.Tensor) -> list[Factors]:
+    """The gradients of each unit's loss in factors, a layer each in the order of ``network.names``."""
+    with torch.enable_grad():
+        loss, taps = network.loss(columns, units, noise)
+        gradients = torch.autograd.grad(loss, [tap.outputs for tap in taps])
+    found = []
+    for tap, gradient in zip(taps, gradients, strict=True):
+        unit = np.arange(len(units.sizes)) if tap.per_unit else units.unit
+        found.append(Factors(tap.inputs.detach().numpy(), gradient.numpy(), unit))
+    return found[-2:] + found[:-2]  # the decoder's layers come last at work, and first among the names

@@ -1,0 +1,45 @@
+"""Units and their rows, in order: what a network learns from and what sampling makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from synth.generator.ranges import Floats, Integers
+
+
+@dataclass(frozen=True, eq=False)
+class Sequences:
+    """``levels`` int64[rows, columns], the rows of a unit together and in order; ``sizes`` int64[units], 1 or more each."""
+
+    levels: Integers
+    sizes: Integers
+
+    @cached_property
+    def first(self) -> Integers:
+        """The first row of each unit, int64[units]."""
+        return np.cumsum(self.sizes) - self.sizes
+
+    @cached_property
+    def unit(self) -> Integers:
+        """The unit of each row, int64[rows]."""
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)
+
+    @cached_property
+    def position(self) -> Integers:
+        """The place of each row in its unit, from 0: int64[rows]."""
+        return np.arange(len(self.levels)) - self.first[self.unit]
+
+    @cached_property
+    def weights(self) -> Floats:
+        """1 / n for each of the n rows of a unit, float64[rows]."""
+        return 1 / self.sizes[self.unit]
+
+    def take(self, units: Integers) -> Sequences:
+        """Some units, in this order and as often as they are named."""
+        sizes = self.sizes[units]
+        starts = np.cumsum(sizes) - sizes
+        rows = np.arange(int(sizes.sum())) - np.repeat(starts - self.first[units], sizes)
+        return Sequences(self.levels[rows], sizes)

@@ -1,0 +1,83 @@
+"""The tilt: weights on synthetic units that bring them to the noisy marginals. Post-processing.
+
+Of all weights, those nearest the uniform ones (relative entropy) that fit the marginals as well as their noise warrants:
+w ~ exp(theta . marginals of the unit), theta by ascent of the penalized dual (a maximum-entropy fit; the penalty of a
+count is the variance of its noise, as for a Gaussian prior).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from synth.artifacts.plan import Tilt
+from synth.generator.marginals import Ways
+from synth.generator.pairs import Pairs
+from synth.generator.ranges import Floats, Integers
+from synth.generator.sequences import Sequences
+
+FIRST_STEP, LAST_STEP = 0.05, 0.001  # of theta, falling evenly
+COUNTING = 0.25  # variance that is added to a level's, in parts of its persons: the rows are a sample themselves
+FIRST_MOMENT, SECOND_MOMENT, FLOOR = 0.9, 0.999, 1e-8  # Adam's
+
+
+@dataclass(frozen=True)
+class _Marginal:
+    """The cell of each row, the persons wanted in each cell, and the variance of that wish."""
+
+    cells: Integers
+    wanted: Floats
+    variance: Floats
+
+
+def tilted(units: Sequences, ways: Ways, pairs: Pairs, tilt: Tilt, random: np.random.Generator) -> Sequences:
+    """As many units, drawn by their weights, evenly spread."""
+    weights = unit_weights(units, _marginals(units, ways, pairs), ways.persons, tilt.steps)
+    order = random.permutation(len(weights))
+    below = np.cumsum(weights[order])
+    target = (np.arange(len(weights)) + random.random()) / max(len(weights), 1) * below[-1:]
+    return units.take(order[np.minimum(np.searchsorted(below, target), len(weights) - 1)])
+
+
+def unit_weights(units: Sequences, marginals: Sequence[_Marginal], persons: float, steps: int) -> Floats:
+    """[units], of sum 1."""
+    ends = np.cumsum([0, *(len(m.wanted) for m in marginals)])
+    wanted = np.concatenate([m.wanted for m in marginals]) / persons
+    penalty = np.concatenate([m.variance for m in marginals]) / persons
+    theta, mean, square = np.zeros(ends[-1]), np.zeros(ends[-1]), np.zeros(ends[-1])
+    for step in range(1, steps + 1):
+        weights = _weights(units, marginals, theta, ends)
+        rows = weights[units.unit] * units.weights
+        found = np.concatenate([np.bincount(m.cells, rows, len(m.wanted)) for m in marginals])
+        slope = wanted - found - penalty * theta
+        mean = FIRST_MOMENT * mean + (1 - FIRST_MOMENT) * slope
+        square = SECOND_MOMENT * square + (1 - SECOND_MOMENT) * slope**2
+        size = FIRST_STEP + (LAST_STEP - FIRST_STEP) * step / steps
+        direction = mean / (1 - FIRST_MOMENT**step) / (np.sqrt(square / (1 - SECOND_MOMENT**step)) + FLOOR)
+        theta += size * direction
+    return _weights(units, marginals, theta, ends)
+
+
+def _weights(units: Sequences, marginals: Sequence[_Marginal], theta: Floats, ends: Integers) -> Floats:
+    energy = np.zeros(len(units.levels), dtype=np.float32)
+    small = theta.astype(np.float32)
+    for marginal, start in zip(marginals, ends, strict=False):
+        energy += small[start + marginal.cells]
+    total = np.bincount(units.unit, energy * units.weights, len(units.sizes))
+    weights = np.exp(total - total.max(initial=-np.inf))
+    return weights / weights.sum()
+
+
+def _marginals(units: Sequences, ways: Ways, pairs: Pairs) -> list[_Marginal]:
+    found = []
+    for j, column in enumerate(ways.columns):
+        wanted = column.shares * ways.persons
+        variance = ways.noise**2 + COUNTING * np.maximum(wanted, 1)
+        found.append(_Marginal(units.levels[:, j].astype(np.int32), wanted, variance))
+    coarse = [groups.encode(units.levels[:, j]) for j, groups in enumerate(pairs.groups)]
+    for (i, j), counts in zip(pairs.pairs, pairs.tables, strict=True):
+        cells = coarse[i] * pairs.groups[j].size + coarse[j]
+        found.append(_Marginal(cells.astype(np.int32), counts.ravel(), np.full(counts.size, pairs.noise**2)))
+    return found

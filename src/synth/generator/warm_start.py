@@ -1,0 +1,48 @@
+"""Rows for the warm start: units made of rows of the marginal fit, each row alike to the one before as was measured."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from synth.generator.levels import Levels
+from synth.generator.marginals import Ways
+from synth.generator.ranges import Floats, Integers
+from synth.generator.sequences import Sequences
+
+
+def as_units(rows: Integers, ways: Ways, generated: int, persistence: Floats | None) -> Sequences:
+    """Units whose first rows are ``rows`` int64[units, columns], the last column the rows per unit where there are several.
+
+    Further rows are other rows of units of the same size. A column then takes over the level of the row before as
+    often as is missing from the measured share of repeats.
+    """
+    if persistence is None:
+        return Sequences(rows, np.ones(len(rows), dtype=np.int64))
+    random = np.random.default_rng(len(rows))
+    sizes = _sizes(rows[:, -1], ways.columns[-1], random)
+    units = Sequences(np.repeat(rows, sizes, axis=0), sizes)
+    copied = _copied(ways.columns[:generated], persistence)
+    for position in range(1, int(sizes.max(initial=1))):
+        longer = np.flatnonzero(sizes > position)
+        fresh = rows[_alike(rows[:, -1], longer, random), :generated]
+        here = units.first[longer] + position
+        same = random.random((len(longer), generated)) < copied
+        units.levels[here, :generated] = np.where(same, units.levels[here - 1, :generated], fresh)
+    return units
+
+
+def _sizes(level: Integers, column: Levels, random: np.random.Generator) -> Integers:
+    return column.decode(level, random) + 1
+
+
+def _copied(columns: tuple[Levels, ...], persistence: Floats) -> Floats:
+    """How often each column is copied, so that with repeats by chance it repeats as often as measured."""
+    chance = np.array([column.shares @ column.shares for column in columns])
+    return np.clip((persistence - chance) / np.maximum(1 - chance, 1e-9), 0, 1)
+
+
+def _alike(group: Integers, chosen: Integers, random: np.random.Generator) -> Integers:
+    """For each chosen row another of its group, or itself where it is alone."""
+    order = np.lexsort((random.random(len(group)), group))
+    start, count = np.searchsorted(group[order], group[chosen]), np.bincount(group)[group[chosen]]
+    return order[start + (random.random(len(chosen)) * count).astype(np.int64)]
