@@ -116,6 +116,7 @@ class MarginalFit(Artifact):
     points: int = Field(ge=2)  # of the mixture
     latent: int = Field(ge=1)
     hidden: int = Field(ge=1)
+    basis: int = Field(ge=1)  # Legendre polynomials for the logits of an ordered column
     steps: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
 

@@ -13,7 +13,7 @@ from synth.project import spec
 from synth.quoting import identifier, literal
 
 OTHER = "__other__"  # the level of categories that are not declared
-DEFAULT_CELLS = 2**16  # cells of a number without rounding
+LEAST_CELLS = 50_000  # of a number without rounding: its step is the power of ten that makes as many, or more
 
 
 @dataclass(frozen=True)
@@ -66,23 +66,21 @@ def _integer(column: spec.IntegerColumn, name: str, code: str, offset: Offset | 
 @_column.register
 def _number(column: spec.NumberColumn, name: str, code: str, offset: Offset | None) -> ColumnSql:
     low, high = column.bounds
-    if column.rounding is not None:
-        step, cells = column.rounding, math.floor((high - low) / column.rounding + 1e-9) + 1
-        places = max(decimals(step), decimals(low))
-    else:
-        step, cells = (high - low) / DEFAULT_CELLS, DEFAULT_CELLS + 1
-        places = max(0, math.ceil(-math.log10(step)))
+    cut = column.rounding is None
+    step = 10.0 ** math.floor(math.log10((high - low) / LEAST_CELLS)) if cut else column.rounding
+    cells = math.floor((high - low) / step + 1e-9) + 1
+    places = max(decimals(step), decimals(low))
     # as a double, since a whole number times a literal such as 0.1 is a decimal to DuckDB, and may overflow
     restore = f"round({literal(low)} + cast({code} as double) * {literal(step)}, {places})"
-    if column.rounding is None:  # rounding to a few places may lead out of bounds of many
-        restore = f"greatest({literal(low)}, least({literal(high)}, {restore}))"
-    return _numeric(column, name, low, step, cells, "double", restore)
+    return _numeric(column, name, low, step, cells, "double", restore, cut)
 
 
 def _numeric(
     column: spec.IntegerColumn | spec.NumberColumn, name: str, low: float, step: float, cells: int, sql_type: str,
-    restore: str,
+    restore: str, cut: bool = False,
 ) -> ColumnSql:  # fmt: skip
+    """``cut``: values between two cells go to the lower one, not to the nearest."""
+    place = f"({name} - {literal(low)}) / {literal(step)}"
     last = low + (cells - 1) * step
     zero = round(-low / step) if low <= 0 <= last else None
     return ColumnSql(
@@ -90,7 +88,7 @@ def _numeric(
         sql_type=sql_type,
         read=f"nullif(try_cast({name} as double), 'nan')",
         declare=clamp(name, literal(low), literal(last)),
-        code=f"cast(round(({name} - {literal(low)}) / {literal(step)}) as bigint)",
+        code=f"cast({f'floor({place} + 1e-6)' if cut else f'round({place})'} as bigint)",
         restore=restore,
         layout=ColumnLayout(name=column.name, cells=cells, missing=column.nullable, ordered=True, zero=zero),
         unreadable="not a number",

@@ -104,7 +104,7 @@ def size(
     learned = kind != "independent"
     return Sized(
         kind=kind, network=network, marginals=marginals, pairs=pairs,
-        marginal_fit=plan.MarginalFit(points=500, latent=32, hidden=256, steps=500, learning_rate=3e-3) if pairs else None,
+        marginal_fit=plan.MarginalFit(points=500, latent=32, hidden=256, basis=4, steps=500, learning_rate=3e-3) if pairs else None,
         warm_start=plan.Learning(units=40_000, epochs=7, batch_units=500, learning_rate=3e-3)
         if pairs and wishes.warm_start else None,
         dp_sgd=plan.DpSgd(

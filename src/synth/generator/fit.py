@@ -85,7 +85,7 @@ def fit(codes: Codes, plan: Plan, randomness: Randomness, progress: Progress | N
 
         train(network, columns, rows, plan.dp_sgd, progress)
     if plan.tilt:
-        _tilt(network, columns, ways, pairs, first, plan)
+        network = _tilt(network, columns, ways, pairs, first, plan)
     weights = {name: network.matrix(name).detach().numpy().copy() for name in network.names}
     return Generator(plan.model, plan.cap, plan.network, ways.columns, columns.order, weights)
 
@@ -117,19 +117,17 @@ def _order(ways: Ways, pairs: Pairs | None, generated: int) -> Integers:
 
 def _tilt(
     network: Network, columns: Columns, ways: Ways, pairs: Pairs | None, first: Integers | None, plan: Plan
-) -> None:
-    """The network learns from its own rows, brought to the noisy marginals."""
-    assert plan.tilt is not None
+) -> Network:
+    """A network that learned from this one's rows, brought to the noisy marginals."""
+    assert plan.tilt is not None and plan.distillation is not None
     random = np.random.default_rng([plan.seed, 1])
     given = _given(ways.columns[columns.generated :], first, columns.generated, plan.tilt.units, random)
     sizes = _sizes(ways.columns, given, plan.cap, random)
-    units = tilted(draw(network, columns, given, sizes, random), ways, pairs or _no_pairs(), plan.tilt, random)
-    if plan.distillation:
-        learn(network, columns, units, plan.distillation, plan.seed + 1)
-
-
-def _no_pairs() -> Pairs:
-    return Pairs((), (), (), 1.0)
+    units = tilted(draw(network, columns, given, sizes, random), ways, pairs, plan.tilt, random)
+    full = Columns(ways.columns, columns.order, columns.several, None)
+    wide = network.unfolded(columns, full, plan.seed)
+    learn(wide, full, units, plan.distillation, plan.seed + 1)
+    return wide
 
 
 def _given(

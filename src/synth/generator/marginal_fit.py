@@ -14,11 +14,10 @@ from torch.nn import functional
 from synth.artifacts.plan import MarginalFit
 from synth.generator.levels import Levels, spread
 from synth.generator.marginals import Ways
-from synth.generator.network import basis
+from synth.generator.network import Logits, basis
 from synth.generator.pairs import Pairs
 from synth.generator.ranges import Floats, Integers
 
-DEGREE = 4  # of the polynomials of ordered columns
 LEVEL_FLOOR, CELL_FLOOR = 2e-3, 5e-4  # parts of all persons below which a share of a level or a cell need not be met
 WARM_UP = 0.1  # of the steps, while the learning rate rises
 
@@ -29,24 +28,18 @@ class Mixture(nn.Module):
     def __init__(self, columns: tuple[Levels, ...], fit: MarginalFit, seed: int) -> None:
         super().__init__()
         random = torch.Generator().manual_seed(seed)
-        bases = [torch.tensor(basis(column, DEGREE), dtype=torch.float32) for column in columns]
-        self.bases, self.widths = bases, [matrix.shape[1] for matrix in bases]
+        self.logits = Logits(columns, [torch.tensor(basis(c, fit.basis), dtype=torch.float32) for c in columns])
         self.points = torch.randn((fit.points, fit.latent), generator=random)
         self.body = nn.Parameter(_uniform((fit.latent + 1, fit.hidden), random))
-        self.head = nn.Parameter(_uniform((fit.hidden + 1, sum(self.widths)), random))
-        self.bias = nn.Parameter(torch.tensor(np.log(np.concatenate([c.shares for c in columns])), dtype=torch.float32))
+        self.head = nn.Parameter(_uniform((fit.hidden + 1, len(self.logits.matrix)), random))
+        self.bias = nn.Parameter(self.logits.bias.clone())
         with torch.no_grad():
             self.head[-1] = 0
 
-    def shares(self) -> list[Tensor]:
-        """[points, levels] of each column."""
+    def shares(self) -> Tensor:
+        """[points, levels of all columns]."""
         hidden = functional.relu(_with_one(self.points) @ self.body)
-        numbers = torch.split(_with_one(hidden) @ self.head, self.widths, dim=1)
-        biases = torch.split(self.bias, [len(matrix) for matrix in self.bases])
-        return [
-            torch.softmax(part @ matrix.T + bias, 1)
-            for part, matrix, bias in zip(numbers, self.bases, biases, strict=True)
-        ]
+        return self.logits.shares(_with_one(hidden) @ self.head, self.bias)
 
 
 def fit_marginals(ways: Ways, pairs: Pairs, fit: MarginalFit, seed: int) -> list[Floats]:
@@ -64,7 +57,8 @@ def fit_marginals(ways: Ways, pairs: Pairs, fit: MarginalFit, seed: int) -> list
         optimizer.step()
         cycle.step()
     with torch.no_grad():
-        return [shares.double().numpy() for shares in mixture.shares()]
+        parts = torch.split(mixture.shares().double(), [column.count for column in ways.columns], dim=1)
+        return [part.numpy() for part in parts]
 
 
 class _Target:
@@ -72,23 +66,23 @@ class _Target:
 
     def __init__(self, ways: Ways, pairs: Pairs) -> None:
         self.persons = ways.persons
-        sizes = [groups.size for groups in pairs.groups]
-        starts = np.cumsum([0, *sizes])
+        starts = np.cumsum([0, *(groups.size for groups in pairs.groups)])
         cells, wanted = np.zeros((starts[-1], starts[-1]), np.float32), np.zeros((starts[-1], starts[-1]), np.float32)
         for (i, j), counts in zip(pairs.pairs, pairs.tables, strict=True):
             block = slice(starts[i], starts[i + 1]), slice(starts[j], starts[j + 1])
             cells[block], wanted[block] = 1, counts
         self.cells, self.wanted, self.measured = torch.from_numpy(cells), torch.from_numpy(wanted), max(cells.sum(), 1)
-        self.groups = [_membership(groups.group, groups.size) for groups in pairs.groups]
+        members = [functional.one_hot(torch.from_numpy(g.group), g.size).float() for g in pairs.groups]
+        self.member = torch.block_diag(*members)  # [levels of all, groups of all]
         self.levels = torch.tensor(np.concatenate([c.shares for c in ways.columns]) * ways.persons, dtype=torch.float32)
         self.level_noise = np.hypot(ways.noise, LEVEL_FLOOR * ways.persons)
         self.cell_noise = np.hypot(pairs.noise, CELL_FLOOR * ways.persons)
 
-    def distance(self, shares: list[Tensor]) -> Tensor:
+    def distance(self, shares: Tensor) -> Tensor:
         """Mean squared distance of cells, and of levels, in standard deviations of their noise."""
-        coarse = torch.cat([part @ member for part, member in zip(shares, self.groups, strict=True)], dim=1)
+        coarse = shares @ self.member
         cells = (coarse.T @ coarse) * (self.persons / len(coarse))
-        levels = torch.cat([part.mean(0) for part in shares]) * self.persons
+        levels = shares.mean(0) * self.persons
         apart = (((cells - self.wanted) / self.cell_noise) ** 2 * self.cells).sum() / self.measured
         return apart + (((levels - self.levels) / self.level_noise) ** 2).mean()
 
@@ -104,10 +98,6 @@ def sample_mixture(shares: list[Floats], rows: int, random: np.random.Generator)
         target = spread(point, points, random) * below[point, -1]
         levels[:, j] = np.minimum((below[point] <= target[:, None]).sum(1), part.shape[1] - 1)
     return levels
-
-
-def _membership(group: Integers, size: int) -> Tensor:
-    return functional.one_hot(torch.from_numpy(group), size).float()
 
 
 def _with_one(inputs: Tensor) -> Tensor:

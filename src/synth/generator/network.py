@@ -24,26 +24,30 @@ from synth.generator.ranges import Integers
 from synth.generator.sequences import Sequences
 
 DIVERGENCE = 0.5  # weight of a latent's divergence from its prior (a beta-VAE, Higgins et al. 2017)
+LEAST_LOGIT = -80.0  # below a row's largest: exp of it is still a normal float32
 MARKS = 3  # features of a row's place: is it the first, is it the last, how far from the first
 
 
 class Columns:
-    """Levels to features and the decoder's numbers to logits, column by column; nothing here is trained.
+    """Levels to features and the decoder's numbers to logits, all columns side by side; nothing here is trained.
 
     The first ``len(order)`` columns are generated, in that order; the others are given.
     """
 
-    def __init__(self, columns: Sequence[Levels], order: Integers, several: bool, degree: int) -> None:
-        """``several``: units have several rows; ``degree``: of the polynomials."""
-        bases = [basis(column, degree) for column in columns]
-        self.order, self.several = order, several
+    def __init__(self, columns: Sequence[Levels], order: Integers, several: bool, degree: int | None) -> None:
+        """``several``: units have several rows; ``degree``: of the polynomials of ordered columns, None for no polynomials."""
+        self.columns, self.order, self.several = tuple(columns), order, several
         self.generated = len(order)
         self.position = np.full(len(columns), -1)  # in the order; -1 for what is given
         self.position[order] = np.arange(self.generated)
+        bases = [basis(column, degree) for column in columns]
         self.levels = [column.count for column in columns]
         self.widths = [matrix.shape[1] for matrix in bases]
         self.bases = [torch.tensor(matrix, dtype=torch.float32) for matrix in bases]
         self.biases = [torch.tensor(np.log(column.shares), dtype=torch.float32) for column in columns]
+        self._features = torch.block_diag(*self.bases)  # [levels of all, features of all]
+        self._logits = Logits(columns[: self.generated], self.bases[: self.generated])
+        self._first = torch.from_numpy(np.cumsum([0, *self.levels])[:-1])
 
     @property
     def features(self) -> int:
@@ -58,12 +62,10 @@ class Columns:
         return MARKS + 2 * self.outputs if self.several else 0
 
     def embed(self, levels: Tensor) -> Tensor:
-        """Levels [rows, columns] to features [rows, features]."""
-        return torch.cat([matrix[levels[:, j]] for j, matrix in enumerate(self.bases)], dim=-1)
-
-    def embed_generated(self, levels: Tensor) -> Tensor:
-        """Levels [rows, generated] to features [rows, outputs]."""
-        return torch.cat([self.bases[j][levels[:, j]] for j in range(self.generated)], dim=-1)
+        """Levels [rows, columns], or of the generated columns alone, to their features [rows, features]."""
+        places = levels + self._first[: levels.shape[1]]
+        size, width = sum(self.levels[: levels.shape[1]]), sum(self.widths[: levels.shape[1]])
+        return torch.zeros((len(levels), size)).scatter_(1, places, 1.0) @ self._features[:size, :width]
 
     def history(self, features: Tensor, units: Sequences) -> Tensor:
         """What each row is told of the rows before it: marks, the row before, the mean of all before, [rows, context]."""
@@ -80,17 +82,35 @@ class Columns:
             mean[here] = sums[longer] / position
         return torch.cat([marks(units.position, units.sizes[units.unit]), before, mean], dim=1)
 
-    def logits(self, numbers: Tensor) -> list[Tensor]:
-        """The decoder's numbers [rows, outputs] to logits [rows, levels] of each generated column."""
-        parts = torch.split(numbers, self.widths[: self.generated], dim=-1)
-        return [part @ matrix.T + bias for part, matrix, bias in zip(parts, self.bases, self.biases, strict=False)]
-
     def negative_log_likelihood(self, numbers: Tensor, levels: Tensor) -> Tensor:
         """Of every row over all generated columns, in nats: [rows]."""
-        total = numbers.new_zeros(len(numbers))
-        for j, logits in enumerate(self.logits(numbers)):
-            total = total + functional.cross_entropy(logits, levels[:, j], reduction="none")
-        return total
+        return self._logits.negative_log_likelihood(numbers, levels[:, : self.generated] + self._first[: self.generated])
+
+
+class Logits:
+    """Numbers of several columns, side by side, to the probabilities of their levels."""
+
+    def __init__(self, columns: Sequence[Levels], bases: Sequence[Tensor]) -> None:
+        self.matrix = torch.block_diag(*bases).T  # [numbers, levels of all]
+        self.bias = torch.tensor(np.log(np.concatenate([c.shares for c in columns])), dtype=torch.float32)
+        counts = [column.count for column in columns]
+        self.member = torch.block_diag(*(torch.ones((count, 1)) for count in counts))  # [levels of all, columns]
+
+    def negative_log_likelihood(self, numbers: Tensor, places: Tensor) -> Tensor:
+        """``places`` [rows, columns]: of each column's level among the levels of all; in nats, [rows]."""
+        logits, weights = self._weights(numbers, self.bias)
+        return (weights @ self.member).log().sum(1) - logits.gather(1, places).sum(1)
+
+    def shares(self, numbers: Tensor, bias: Tensor) -> Tensor:
+        """[rows, levels of all], which sum to 1 over the levels of each column."""
+        _, weights = self._weights(numbers, bias)
+        return weights / ((weights @ self.member) @ self.member.T)
+
+    def _weights(self, numbers: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits, the row's largest taken off and cut where float32 ends, and their exponentials."""
+        logits = torch.addmm(bias, numbers, self.matrix)
+        logits = (logits - logits.detach().amax(1, keepdim=True)).clamp(min=LEAST_LOGIT)
+        return logits, logits.exp()
 
 
 def marks(position: Integers, sizes: Integers) -> Tensor:
@@ -142,6 +162,32 @@ class Network(nn.Module):
     def mask(self, name: str) -> Tensor:
         found: Tensor = getattr(self, f"{name}_mask")
         return found
+
+    def unfolded(self, columns: Columns, full: Columns, seed: int) -> Network:
+        """The same network on features and numbers of ``full``, which has one for each level: it can learn more.
+
+        A polynomial's weights become those of the levels it is taken at.
+        """
+        wide = Network(full, self.shape, seed)
+        with torch.no_grad():
+            inputs = torch.block_diag(*columns.bases)  # [levels of all, features]
+            outputs = torch.block_diag(*columns.bases[: columns.generated])
+            inner = torch.block_diag(*(columns.bases[: columns.generated] * 2)) if columns.several else inputs[:0, :0]
+            start, marks_end = columns.features, columns.features + MARKS * columns.several
+            history_end = columns.features + columns.context
+
+            def seen(weights: Tensor) -> Tensor:
+                parts = [weights[:, :start] @ inputs.T, weights[:, start:marks_end]]
+                parts += [weights[:, marks_end:history_end] @ inner.T, weights[:, history_end:]]
+                return torch.cat(parts, dim=1)
+
+            hidden = self.shape.hidden
+            wide.trunk.copy_(seen(self.trunk))
+            wide.head.copy_(outputs @ torch.cat([self.head[:, :hidden], seen(self.head[:, hidden:])], dim=1))
+            if self.shape.latent:
+                wide.encoder.copy_(torch.cat([self.encoder[:, :start] @ inputs.T, self.encoder[:, start:]], dim=1))
+                wide.posterior.copy_(self.posterior)
+        return wide
 
     def forget(self) -> None:
         """All weights 0: every column by itself, as its noisy shares say."""
@@ -220,10 +266,10 @@ def hidden_degrees(generated: int, hidden: int) -> NDArray[np.int64]:
     return np.sort(np.arange(hidden) % max(generated, 1) - 1)
 
 
-def basis(column: Levels, degree: int) -> NDArray[np.float64]:
+def basis(column: Levels, degree: int | None) -> NDArray[np.float64]:
     """Features of a column's levels, [levels, width]: one each, or Legendre polynomials of the bin's middle quantile."""
     bins = column.count - column.missing
-    if not column.ordered or bins <= degree + 1:
+    if degree is None or not column.ordered or bins <= degree + 1:
         return np.eye(column.count)
     shares = column.shares[:bins] / column.shares[:bins].sum()
     matrix = np.zeros((column.count, degree + column.missing))

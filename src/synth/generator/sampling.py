@@ -43,7 +43,7 @@ class Sampler:
         if self.columns.several:
             for start in range(0, len(units), CHUNK_ROWS):
                 mine = units[start : start + CHUNK_ROWS]
-                own = self.columns.embed_generated(torch.from_numpy(levels[start : start + CHUNK_ROWS]))
+                own = self.columns.embed(torch.from_numpy(levels[start : start + CHUNK_ROWS]))
                 self._before[mine] = own
                 self._sum[mine] += own
         self._position[units] += 1

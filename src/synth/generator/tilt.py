@@ -12,10 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
 from synth.artifacts.plan import Tilt
 from synth.generator.marginals import Ways
 from synth.generator.pairs import Pairs
-from synth.generator.ranges import Floats, Integers
+from synth.generator.ranges import Floats
 from synth.generator.sequences import Sequences
 
 FIRST_STEP, LAST_STEP = 0.05, 0.001  # of theta, falling evenly
@@ -27,12 +30,12 @@ FIRST_MOMENT, SECOND_MOMENT, FLOOR = 0.9, 0.999, 1e-8  # Adam's
 class _Marginal:
     """The cell of each row, the persons wanted in each cell, and the variance of that wish."""
 
-    cells: Integers
+    cells: NDArray[np.int32]
     wanted: Floats
     variance: Floats
 
 
-def tilted(units: Sequences, ways: Ways, pairs: Pairs, tilt: Tilt, random: np.random.Generator) -> Sequences:
+def tilted(units: Sequences, ways: Ways, pairs: Pairs | None, tilt: Tilt, random: np.random.Generator) -> Sequences:
     """As many units, drawn by their weights, evenly spread."""
     weights = unit_weights(units, _marginals(units, ways, pairs), ways.persons, tilt.steps)
     order = random.permutation(len(weights))
@@ -43,41 +46,45 @@ def tilted(units: Sequences, ways: Ways, pairs: Pairs, tilt: Tilt, random: np.ra
 
 def unit_weights(units: Sequences, marginals: Sequence[_Marginal], persons: float, steps: int) -> Floats:
     """[units], of sum 1."""
-    ends = np.cumsum([0, *(len(m.wanted) for m in marginals)])
     wanted = np.concatenate([m.wanted for m in marginals]) / persons
     penalty = np.concatenate([m.variance for m in marginals]) / persons
-    theta, mean, square = np.zeros(ends[-1]), np.zeros(ends[-1]), np.zeros(ends[-1])
+    cells = _cells_of_units(units, marginals)
+    theta, mean, square = np.zeros(len(wanted)), np.zeros(len(wanted)), np.zeros(len(wanted))
     for step in range(1, steps + 1):
-        weights = _weights(units, marginals, theta, ends)
-        rows = weights[units.unit] * units.weights
-        found = np.concatenate([np.bincount(m.cells, rows, len(m.wanted)) for m in marginals])
-        slope = wanted - found - penalty * theta
+        slope = wanted - cells.T @ _weights(cells, theta) - penalty * theta
         mean = FIRST_MOMENT * mean + (1 - FIRST_MOMENT) * slope
         square = SECOND_MOMENT * square + (1 - SECOND_MOMENT) * slope**2
         size = FIRST_STEP + (LAST_STEP - FIRST_STEP) * step / steps
         direction = mean / (1 - FIRST_MOMENT**step) / (np.sqrt(square / (1 - SECOND_MOMENT**step)) + FLOOR)
         theta += size * direction
-    return _weights(units, marginals, theta, ends)
+    return _weights(cells, theta)
 
 
-def _weights(units: Sequences, marginals: Sequence[_Marginal], theta: Floats, ends: Integers) -> Floats:
-    energy = np.zeros(len(units.levels), dtype=np.float32)
-    small = theta.astype(np.float32)
-    for marginal, start in zip(marginals, ends, strict=False):
-        energy += small[start + marginal.cells]
-    total = np.bincount(units.unit, energy * units.weights, len(units.sizes))
-    weights = np.exp(total - total.max(initial=-np.inf))
-    return weights / weights.sum()
+def _weights(cells: csr_array, theta: Floats) -> NDArray[np.float32]:
+    energy = cells @ theta.astype(np.float32)
+    weights = np.exp(energy - energy.max(initial=-np.inf))
+    return np.asarray(weights / weights.sum())
 
 
-def _marginals(units: Sequences, ways: Ways, pairs: Pairs) -> list[_Marginal]:
+def _cells_of_units(units: Sequences, marginals: Sequence[_Marginal]) -> csr_array:
+    """How much of each unit lies in each cell of each marginal, [units, cells of all]."""
+    starts = np.cumsum([0, *(len(m.wanted) for m in marginals)])
+    places = np.stack([m.cells + start for m, start in zip(marginals, starts, strict=False)], axis=1).astype(np.int32)
+    parts = np.repeat(units.weights.astype(np.float32), len(marginals))
+    ends = np.append(units.first, len(units.levels)) * len(marginals)
+    return csr_array((parts, places.ravel(), ends.astype(np.int32)), shape=(len(units.sizes), starts[-1]))
+
+
+def _marginals(units: Sequences, ways: Ways, pairs: Pairs | None) -> list[_Marginal]:
     found = []
     for j, column in enumerate(ways.columns):
         wanted = column.shares * ways.persons
         variance = ways.noise**2 + COUNTING * np.maximum(wanted, 1)
         found.append(_Marginal(units.levels[:, j].astype(np.int32), wanted, variance))
-    coarse = [groups.encode(units.levels[:, j]) for j, groups in enumerate(pairs.groups)]
+    if pairs is None:
+        return found
+    coarse = [groups.encode(units.levels[:, j]).astype(np.int32) for j, groups in enumerate(pairs.groups)]
     for (i, j), counts in zip(pairs.pairs, pairs.tables, strict=True):
         cells = coarse[i] * pairs.groups[j].size + coarse[j]
-        found.append(_Marginal(cells.astype(np.int32), counts.ravel(), np.full(counts.size, pairs.noise**2)))
+        found.append(_Marginal(cells, counts.ravel(), np.full(counts.size, pairs.noise**2)))
     return found
