@@ -11,6 +11,7 @@ from synth.generator.ranges import Floats, Integers
 
 SPIKE = 0.8  # a single cell with this part of a bin's mass is a bin of its own
 FULL = 1.5  # a bin is closed before it would hold this much
+CERTAIN = 4.0  # noise stddevs that a bin must hold, where that is less than its share
 FEW = 12  # categories that keep a level of their own however rare they are
 
 
@@ -78,7 +79,7 @@ def merge(
     ``edges`` int64[leaves + 1], ``persons`` float64[leaves] with the missing value's last.
     """
     known = persons[:-1] if column.missing else persons
-    level = _binned(edges, known, bins) if column.ordered else _common(known, noise_persons, most_levels)
+    level = _binned(edges, known, noise_persons, bins) if column.ordered else _common(known, noise_persons, most_levels)
     if column.missing:
         level = np.append(level, level.max() + 1)
     total = float(persons.sum())
@@ -106,16 +107,19 @@ def _common(persons: Floats, noise: float, most_levels: int) -> Integers:
     return level
 
 
-def _binned(edges: Integers, persons: Floats, bins: int) -> Integers:
-    """The bin of each leaf."""
-    target = max(float(persons.sum()), 1e-9) / bins
+def _binned(edges: Integers, persons: Floats, noise: float, bins: int) -> Integers:
+    """The bin of each leaf. Spikes are bins of their own; the others share what is left, however little it is."""
+    total = max(float(persons.sum()), 1e-9)
+    single = np.diff(edges)[: len(persons)] == 1
+    left = float(persons[~(single & (persons >= SPIKE * total / bins))].sum())
+    target = max(left / bins, min(CERTAIN * noise, total / bins))
+    spikes = single & (persons >= SPIKE * target)
     level, held, current = np.zeros(len(persons), dtype=np.int64), 0.0, 0
-    alone = False  # the open bin is a spike
     for leaf, mass in enumerate(persons):
-        spike = edges[leaf + 1] - edges[leaf] == 1 and mass >= SPIKE * target
-        if leaf and (alone or spike or held >= target or held + mass > FULL * target):
+        after_spike = leaf and spikes[leaf - 1]
+        if leaf and (after_spike or spikes[leaf] or held >= target or held + mass > FULL * target):
             current += 1
             held = 0.0
         level[leaf] = current
-        held, alone = held + mass, bool(spike)
+        held += mass
     return level

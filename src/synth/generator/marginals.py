@@ -15,6 +15,7 @@ from synth.generator.ranges import Floats, Look, first_look, leaves, next_look
 from synth.generator.rows import PrivateRows
 
 CERTAIN = 4.0  # noise stddevs a range must hold before it is split
+FINER = 10  # and this part of a bin
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def measure(rows: PrivateRows, plan: Plan) -> Ways:
     layout = modelled(plan)
     first = [first_look(column, rows, j) for j, column in enumerate(layout)]
     persons, noise = max(population(first), 1.0), noise_persons(plan, MARGINALS)
-    heavy = max(CERTAIN * noise, persons / plan.marginals.bins)
+    heavy = max(CERTAIN * noise, persons / plan.marginals.bins / FINER)
     found = []
     for j, (column, look) in enumerate(zip(layout, first, strict=True)):
         all_looks = [look]

@@ -37,6 +37,7 @@ class Columns:
     def __init__(self, columns: Sequence[Levels], order: Integers, several: bool, degree: int | None) -> None:
         """``several``: units have several rows; ``degree``: of the polynomials of ordered columns, None for no polynomials."""
         self.columns, self.order, self.several = tuple(columns), order, several
+        self.strata = {j: () for j in range(len(columns))}
         self.generated = len(order)
         self.position = np.full(len(columns), -1)  # in the order; -1 for what is given
         self.position[order] = np.arange(self.generated)

@@ -11,6 +11,7 @@ from synth.generator.network import Columns, Network, marks
 from synth.generator.ranges import Floats, Integers
 from synth.generator.sequences import Sequences
 
+GOLDEN = (5**0.5 - 1) / 2
 CHUNK_ROWS = 1 << 13  # drawn at once: what is held for them stays in the cache
 
 
@@ -87,7 +88,8 @@ class _Tables:
             numbers = torch.relu(sums[:, :ready]) @ self.head[start:stop, :ready].T
             numbers += sums[:, self.hidden + start : self.hidden + stop]
             logits = torch.addmm(columns.biases[j], numbers, columns.bases[j].T)
-            found[:, j] = categories(torch.softmax(logits, -1), random)
+            like = _alike(found, given, self.columns.strata[j], random)
+            found[:, j] = categories(torch.softmax(logits, -1), like, random)
             if place + 1 < columns.generated:  # what is behind needs no more sums
                 level = torch.from_numpy(found[:, j])
                 sums[:, ready : self.hidden] += self.added[j][:, ready : self.hidden][level]
@@ -111,14 +113,25 @@ def draw(
     return units
 
 
-def categories(shares: Tensor, random: np.random.Generator) -> Integers:
-    """One category a row from the row's own ``shares`` [rows, categories], with evenly spread uniforms."""
-    rows = len(shares)
-    uniform = (random.permutation(rows) + random.random(rows)) / max(rows, 1)
+def categories(shares: Tensor, order: Integers, random: np.random.Generator) -> Integers:
+    """One category a row from the row's own ``shares`` [rows, categories].
+
+    Rows that are neighbours in ``order`` get evenly spread uniforms (a golden-ratio sequence from a random start), so that a
+    stretch of rows with like shares has as many of each category as it should, give or take one or two.
+    """
+    uniform = np.empty(len(shares), dtype=np.float32)
+    uniform[order] = (random.random() + np.arange(len(shares)) * GOLDEN) % 1.0
     below = shares.cumsum(1)
-    target = torch.from_numpy(uniform.astype(np.float32))[:, None] * below[:, -1:]
+    target = torch.from_numpy(uniform)[:, None] * below[:, -1:]
     chosen: Integers = (below <= target).sum(1).clamp(max=shares.shape[1] - 1).numpy()
     return chosen
+
+
+def _alike(found: Integers, given: Tensor, strata: tuple[int, ...], random: np.random.Generator) -> Integers:
+    """An order of the rows in which those alike in the columns ``strata`` lie together, otherwise at random."""
+    generated = found.shape[1]
+    keys = [found[:, j] if j < generated else given[:, j - generated].numpy() for j in reversed(strata)]
+    return np.lexsort([random.random(len(found)), *keys])
 
 
 def levels_from(shares: Floats, count: int, random: np.random.Generator) -> Integers:
