@@ -86,7 +86,7 @@ class Network(Artifact):
     """A masked autoregressive decoder with one hidden layer, and an encoder where there is a latent."""
 
     hidden: int = Field(ge=1)
-    basis: int = Field(ge=1)  # Legendre polynomials for the features and logits of an ordered column
+    basis: int | None = Field(default=None, ge=1)  # Legendre polynomials of an ordered column; None: a feature a level
     autoregressive: bool = True  # False: columns are independent given the latent
     latent: int = Field(default=0, ge=0)  # dimensions of a unit's latent
     encoder: int = Field(default=64, ge=1)  # its hidden layer
@@ -144,6 +144,7 @@ class Tilt(Artifact):
 
     units: int = Field(ge=1)
     steps: int = Field(ge=1)
+    rounds: int = Field(ge=1)  # of tilting the network's rows and learning from them
 
 
 class Plan(Artifact):

@@ -111,7 +111,7 @@ def size(
             steps=steps, max_grad_norm=wishes.max_grad_norm or MAX_GRAD_NORM,
             learning_rate=wishes.learning_rate or LEARNING_RATE, expected_batch_units=rate * units,
         ) if dp_sgd else None,
-        tilt=plan.Tilt(units=40_000, steps=60) if learned and wishes.tilt else None,
+        tilt=plan.Tilt(units=40_000, steps=60, rounds=2) if learned and wishes.tilt else None,
         distillation=plan.Learning(units=40_000, epochs=4, batch_units=500, learning_rate=1e-3)
         if learned and wishes.tilt else None,
         events=events(noise),

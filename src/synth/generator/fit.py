@@ -22,8 +22,9 @@ from synth.generator.learning import Progress, learn
 from synth.generator.levels import Levels
 from synth.generator.marginal_fit import fit_marginals, sample_mixture
 from synth.generator.marginals import Ways, measure
-from synth.generator.network import Columns, Network
+from synth.generator.network import Columns, Network, Strata
 from synth.generator.pairs import Pairs, dependence, greedy_order, measure_pairs, measure_persistence
+from synth.generator.pairs import strata as strata_of
 from synth.generator.ranges import Integers
 from synth.generator.rows import PrivateRows
 from synth.generator.sampling import Sampler, draw, levels_from
@@ -53,6 +54,7 @@ class Generator:
     network: artifacts.Network
     columns: tuple[Levels, ...]
     order: Integers  # in which the table's columns, which are the first, are generated
+    strata: Strata  # for each place of the order, the columns before it that it depends on most
     weights: Mapping[str, NDArray[np.float32]]
 
     def __post_init__(self) -> None:
@@ -71,7 +73,8 @@ def fit(codes: Codes, plan: Plan, randomness: Randomness, progress: Progress | N
     rows = rows.with_codes(lambda j, column: ways.columns[j].encode(column).astype(np.int16), len(ways.columns))
     pairs = measure_pairs(rows, ways, plan) if plan.pairs else None
     persistence = measure_persistence(rows, ways, plan) if plan.pairs and plan.cap > 1 else None
-    columns = Columns(ways.columns, _order(ways, pairs, len(plan.layout)), plan.cap > 1, plan.network.basis)
+    order, strata = _order(ways, pairs, len(plan.layout))
+    columns = Columns(ways.columns, order, strata, plan.cap > 1, plan.network.basis)
     network = Network(columns, plan.network, plan.seed)
     if plan.kind == "independent":
         network.forget()
@@ -84,10 +87,12 @@ def fit(codes: Codes, plan: Plan, randomness: Randomness, progress: Progress | N
         from synth.generator.dp_sgd import train
 
         train(network, columns, rows, plan.dp_sgd, progress)
+    shape = plan.network
     if plan.tilt:
+        shape = shape.model_copy(update={"basis": None})
         network = _tilt(network, columns, ways, pairs, first, plan)
     weights = {name: network.matrix(name).detach().numpy().copy() for name in network.names}
-    return Generator(plan.model, plan.cap, plan.network, ways.columns, columns.order, weights)
+    return Generator(plan.model, plan.cap, shape, ways.columns, columns.order, columns.strata, weights)
 
 
 def private_rows(codes: Codes, plan: Plan, curator: Curator) -> PrivateRows:
@@ -108,11 +113,13 @@ def private_rows(codes: Codes, plan: Plan, curator: Curator) -> PrivateRows:
     return PrivateRows(columns, first, sizes, curator)
 
 
-def _order(ways: Ways, pairs: Pairs | None, generated: int) -> Integers:
+def _order(ways: Ways, pairs: Pairs | None, generated: int) -> tuple[Integers, Strata]:
+    """The order in which columns are generated, and for each those before it that it depends on most."""
     if pairs is None:
-        return np.arange(generated)
-    strength = dependence(pairs, len(ways.columns), ways.persons)
-    return greedy_order(strength, range(generated, len(ways.columns)), generated)
+        return np.arange(generated), ((),) * generated
+    strength, given = dependence(pairs, len(ways.columns), ways.persons), range(generated, len(ways.columns))
+    order = greedy_order(strength, given, generated)
+    return order, strata_of(strength, order, given)
 
 
 def _tilt(
@@ -121,12 +128,13 @@ def _tilt(
     """A network that learned from this one's rows, brought to the noisy marginals."""
     assert plan.tilt is not None and plan.distillation is not None
     random = np.random.default_rng([plan.seed, 1])
-    given = _given(ways.columns[columns.generated :], first, columns.generated, plan.tilt.units, random)
-    sizes = _sizes(ways.columns, given, plan.cap, random)
-    units = tilted(draw(network, columns, given, sizes, random), ways, pairs, plan.tilt, random)
-    full = Columns(ways.columns, columns.order, columns.several, None)
+    full = Columns(ways.columns, columns.order, columns.strata, columns.several, None)
     wide = network.unfolded(columns, full, plan.seed)
-    learn(wide, full, units, plan.distillation, plan.seed + 1)
+    for turn in range(plan.tilt.rounds):
+        given = _given(ways.columns[columns.generated :], first, columns.generated, plan.tilt.units, random)
+        sizes = _sizes(ways.columns, given, plan.cap, random)
+        units = tilted(draw(wide, full, given, sizes, random), ways, pairs, plan.tilt, random)
+        learn(wide, full, units, plan.distillation, plan.seed + 1 + turn)
     return wide
 
 
@@ -203,7 +211,9 @@ def draw_sizes(generator: Generator, units: int | None, rows: int | None, seed: 
 
 def assemble(generator: Generator) -> tuple[Columns, Network]:
     """The network of a generator and the tables around it."""
-    columns = Columns(generator.columns, generator.order, generator.max_rows_per_unit > 1, generator.network.basis)
+    columns = Columns(
+        generator.columns, generator.order, generator.strata, generator.max_rows_per_unit > 1, generator.network.basis
+    )
     network = Network(columns, generator.network, 0)
     with torch.no_grad():
         for name in network.names:

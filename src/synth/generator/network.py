@@ -25,6 +25,8 @@ from synth.generator.sequences import Sequences
 
 DIVERGENCE = 0.5  # weight of a latent's divergence from its prior (a beta-VAE, Higgins et al. 2017)
 LEAST_LOGIT = -80.0  # below a row's largest: exp of it is still a normal float32
+Strata = tuple[tuple[int, ...], ...]
+
 MARKS = 3  # features of a row's place: is it the first, is it the last, how far from the first
 
 
@@ -34,10 +36,12 @@ class Columns:
     The first ``len(order)`` columns are generated, in that order; the others are given.
     """
 
-    def __init__(self, columns: Sequence[Levels], order: Integers, several: bool, degree: int | None) -> None:
-        """``several``: units have several rows; ``degree``: of the polynomials of ordered columns, None for no polynomials."""
-        self.columns, self.order, self.several = tuple(columns), order, several
-        self.strata = {j: () for j in range(len(columns))}
+    def __init__(
+        self, columns: Sequence[Levels], order: Integers, strata: Strata, several: bool, degree: int | None
+    ) -> None:
+        """``strata``: for each place of the order, the columns before it that it depends on most; ``several``: units have
+        several rows; ``degree``: of the polynomials of ordered columns, None for no polynomials."""
+        self.columns, self.order, self.strata, self.several = tuple(columns), order, strata, several
         self.generated = len(order)
         self.position = np.full(len(columns), -1)  # in the order; -1 for what is given
         self.position[order] = np.arange(self.generated)

@@ -16,6 +16,7 @@ from synth.generator.ranges import Floats, Integers
 from synth.generator.rows import PrivateRows, Table
 
 FULL = 1.35  # a group of bins is closed before it would hold this much
+STRATA = 3  # columns in which rows are alike that sampling spreads evenly
 NOISE_DISTANCE = math.sqrt(2 / math.pi)  # mean of |z| of a standard normal z
 
 
@@ -139,3 +140,12 @@ def greedy_order(strength: Floats, given: Sequence[int], columns: int) -> Intege
         rest = [j for j in range(columns) if j not in order]
         order.append(max(rest, key=lambda j: strength[j, before].max() + 1e-3 * total[j]))
     return np.array(order, dtype=np.int64)
+
+
+def strata(strength: Floats, order: Integers, given: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    """For each place of the order, the ``STRATA`` columns before it that its column depends on most, most first."""
+    found = []
+    for place, column in enumerate(order):
+        before = [*given, *(int(j) for j in order[:place])]
+        found.append(tuple(sorted(before, key=lambda j: -strength[column, j])[:STRATA]))
+    return tuple(found)

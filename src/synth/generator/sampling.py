@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -88,7 +90,7 @@ class _Tables:
             numbers = torch.relu(sums[:, :ready]) @ self.head[start:stop, :ready].T
             numbers += sums[:, self.hidden + start : self.hidden + stop]
             logits = torch.addmm(columns.biases[j], numbers, columns.bases[j].T)
-            like = _alike(found, given, self.columns.strata[j], random)
+            like = _alike(found, given, self.columns.strata[place], random)
             found[:, j] = categories(torch.softmax(logits, -1), like, random)
             if place + 1 < columns.generated:  # what is behind needs no more sums
                 level = torch.from_numpy(found[:, j])
@@ -127,7 +129,7 @@ def categories(shares: Tensor, order: Integers, random: np.random.Generator) -> 
     return chosen
 
 
-def _alike(found: Integers, given: Tensor, strata: tuple[int, ...], random: np.random.Generator) -> Integers:
+def _alike(found: Integers, given: Tensor, strata: Sequence[int], random: np.random.Generator) -> Integers:
     """An order of the rows in which those alike in the columns ``strata`` lie together, otherwise at random."""
     generated = found.shape[1]
     keys = [found[:, j] if j < generated else given[:, j - generated].numpy() for j in reversed(strata)]

@@ -50,6 +50,7 @@ class StoredGenerator(Artifact):
     network: plan.Network
     columns: tuple[StoredLevels, ...]
     order: tuple[int, ...]
+    strata: tuple[tuple[int, ...], ...]
 
 
 def save(generator: Generator, directory: Path) -> None:
@@ -63,6 +64,7 @@ def save(generator: Generator, directory: Path) -> None:
         network=generator.network,
         columns=tuple(_stored(column) for column in generator.columns),
         order=tuple(generator.order.tolist()),
+        strata=generator.strata,
     )
     (part / DESCRIPTION).write_text(stored.model_dump_json(indent=1) + "\n", encoding="utf-8")
     save_file({name: np.ascontiguousarray(array) for name, array in generator.weights.items()}, part / WEIGHTS)
@@ -89,8 +91,17 @@ def load(directory: Path) -> Generator:
     given = len(columns) - len(order)
     if sorted(stored.order) != list(range(len(order))) or given < (stored.max_rows_per_unit > 1):
         raise _refused(directory, "the order does not name its columns once each")
+    if len(stored.strata) != len(order) or not all(_before(stored, place) for place in range(len(order))):
+        raise _refused(directory, "a column is to be spread over columns that do not come before it")
     _check_weights(directory, stored, columns, order, weights)
-    return Generator(stored.model, stored.max_rows_per_unit, stored.network, columns, order, weights)
+    return Generator(
+        stored.model, stored.max_rows_per_unit, stored.network, columns, order, stored.strata, weights
+    )
+
+
+def _before(stored: StoredGenerator, place: int) -> bool:
+    known = {*stored.order[:place], *range(len(stored.order), len(stored.columns))}
+    return set(stored.strata[place]) <= known
 
 
 def _stored(column: Levels) -> StoredLevels:
@@ -121,7 +132,7 @@ def _check_weights(
     weights: dict[str, NDArray[np.float32]],
 ) -> None:  # fmt: skip
     """Names, shapes and type are those of the described network; every number is finite."""
-    network = Network(Columns(columns, order, stored.max_rows_per_unit > 1, stored.network.basis), stored.network, 0)
+    network = Network(Columns(columns, order, stored.strata, stored.max_rows_per_unit > 1, stored.network.basis), stored.network, 0)
     expected = {name: tuple(network.matrix(name).shape) for name in network.names}
     if {name: array.shape for name, array in weights.items()} != expected:
         wrong = sorted(set(expected) ^ set(weights)) or sorted(n for n in expected if weights[n].shape != expected[n])
