@@ -95,7 +95,9 @@ def size(
             found.append(Selection(name=CHOICE, epsilon=each, count=pairs.chosen))
         for name, count in counts.items():
             if free.get(name):
-                found.append(Gaussian(name=name, noise_multiplier=factor * math.sqrt(count / free[name]) / mu, count=count))
+                found.append(
+                    Gaussian(name=name, noise_multiplier=factor * math.sqrt(count / free[name]) / mu, count=count)
+                )
         if dp_sgd:
             found.append(SubsampledGaussian(name=DP_SGD, noise_multiplier=noise, sample_rate=rate, steps=steps))
         return tuple(found)

@@ -19,7 +19,9 @@ from synth.privacy.mechanisms import Factors
 SECOND_MOMENT_FLOOR = 1e-6  # Adam's epsilon
 
 
-def train(network: Network, columns: Columns, rows: PrivateRows, dp_sgd: DpSgd, progress: Progress | None = None) -> None:
+def train(
+    network: Network, columns: Columns, rows: PrivateRows, dp_sgd: DpSgd, progress: Progress | None = None
+) -> None:
     """Trains ``network`` in place on ``rows`` of levels; it ends as the average of the second half of the iterates."""
     parameters = [network.matrix(name) for name in network.names]
     masks = [network.mask(name).numpy() for name in network.names]

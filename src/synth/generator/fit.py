@@ -231,4 +231,3 @@ def nats(generator: Generator, units: int, seed: int) -> float:
     sizes = _sizes(generator.columns, given, generator.max_rows_per_unit, random)
     with torch.no_grad():
         return network.divergence(columns, draw(network, columns, given, sizes, random))
-

@@ -89,7 +89,9 @@ class Columns:
 
     def negative_log_likelihood(self, numbers: Tensor, levels: Tensor) -> Tensor:
         """Of every row over all generated columns, in nats: [rows]."""
-        return self._logits.negative_log_likelihood(numbers, levels[:, : self.generated] + self._first[: self.generated])
+        return self._logits.negative_log_likelihood(
+            numbers, levels[:, : self.generated] + self._first[: self.generated]
+        )
 
 
 class Logits:
@@ -254,7 +256,6 @@ class Network(nn.Module):
         weights = torch.from_numpy(units.weights.astype(np.float32))
         total = total + (weights * columns.negative_log_likelihood(numbers, levels)).sum()
         return total, taps
-
 
     def divergence(self, columns: Columns, units: Sequences) -> float:
         """Mean divergence of the units' latents from their prior, in nats."""

@@ -44,7 +44,9 @@ class Table:
 class PrivateRows:
     """Rows sorted by unit, each column's codes an array of their own, with the ledger's view of what may be asked."""
 
-    def __init__(self, columns: Sequence[NDArray[np.integer]], first: Integers, sizes: Integers, curator: Curator) -> None:
+    def __init__(
+        self, columns: Sequence[NDArray[np.integer]], first: Integers, sizes: Integers, curator: Curator
+    ) -> None:
         """``columns``: [rows] each; ``first`` and ``sizes`` int64[units]: where each unit's rows begin, and how many."""
         self.__columns, self.__first, self.__sizes, self.__curator = tuple(columns), first, sizes, curator
         self.__weights = unit_weights(np.repeat(np.arange(len(sizes)), sizes))
@@ -79,7 +81,11 @@ class PrivateRows:
         return self.__curator.choice(event, candidates, self.__weights)
 
     def gradient(
-        self, event: str, factors: Callable[[Sequences], Sequence[Factors]], masks: Sequence[Singles], max_grad_norm: float
+        self,
+        event: str,
+        factors: Callable[[Sequences], Sequence[Factors]],
+        masks: Sequence[Singles],
+        max_grad_norm: float,
     ) -> list[Floats]:
         """The noisy sum, over a fresh Poisson sample of units, of the clipped gradients that ``factors`` gives: a layer each.
 

@@ -94,9 +94,7 @@ def load(directory: Path) -> Generator:
     if len(stored.strata) != len(order) or not all(_before(stored, place) for place in range(len(order))):
         raise _refused(directory, "a column is to be spread over columns that do not come before it")
     _check_weights(directory, stored, columns, order, weights)
-    return Generator(
-        stored.model, stored.max_rows_per_unit, stored.network, columns, order, stored.strata, weights
-    )
+    return Generator(stored.model, stored.max_rows_per_unit, stored.network, columns, order, stored.strata, weights)
 
 
 def _before(stored: StoredGenerator, place: int) -> bool:
@@ -132,7 +130,9 @@ def _check_weights(
     weights: dict[str, NDArray[np.float32]],
 ) -> None:  # fmt: skip
     """Names, shapes and type are those of the described network; every number is finite."""
-    network = Network(Columns(columns, order, stored.strata, stored.max_rows_per_unit > 1, stored.network.basis), stored.network, 0)
+    network = Network(
+        Columns(columns, order, stored.strata, stored.max_rows_per_unit > 1, stored.network.basis), stored.network, 0
+    )
     expected = {name: tuple(network.matrix(name).shape) for name in network.names}
     if {name: array.shape for name, array in weights.items()} != expected:
         wrong = sorted(set(expected) ^ set(weights)) or sorted(n for n in expected if weights[n].shape != expected[n])

@@ -26,7 +26,10 @@ from synth.errors import RunError
 from synth.privacy.randomness import Randomness
 
 LATTICE = 1 << 20  # lattice units in one person
-INPUT_GRID, GRADIENT_GRID = 1 << 6, 1 << 16  # steps in 1 and in one clipping norm; a gradient's lattice is their product
+INPUT_GRID, GRADIENT_GRID = (
+    1 << 6,
+    1 << 16,
+)  # steps in 1 and in one clipping norm; a gradient's lattice is their product
 MOST_INPUT, MOST_GRADIENT = 1 << 16, 1 << 22  # grid steps: sums over 2^15 rows stay below 2^53, so exact in float64
 LEAST_NOISE, MOST_NOISE = 1e-2, 1e6  # noise multipliers between which noise too stays exact
 SOFTENING = 0.01  # of automatic clipping, in clipping norms
@@ -166,9 +169,7 @@ def _lattice_gradient(
     return totals
 
 
-def _clip(
-    layers: Sequence[Factors], masks: Sequence[Singles], max_grad_norm: float
-) -> Iterable[tuple[Floats, Floats]]:
+def _clip(layers: Sequence[Factors], masks: Sequence[Singles], max_grad_norm: float) -> Iterable[tuple[Floats, Floats]]:
     """Inputs and scaled output gradients of each layer as integers, [rows, in] and [rows, out].
 
     The products of each unit's rows add up to a vector of norm at most 2^22, or to zero.

@@ -171,8 +171,9 @@ class Runner:
         label = f"SYNTHETIC, differentially private: {price}. {model.description}"
         return self.warehouse.land(model, label)
 
-
-    def _land_rows(self, model: SyntheticModel, rows: Rows, first: int, units: NDArray[np.int64], position: int) -> None:
+    def _land_rows(
+        self, model: SyntheticModel, rows: Rows, first: int, units: NDArray[np.int64], position: int
+    ) -> None:
         """The next row of each of the ``units`` of a block that begins at unit ``first``: drawn until it breaks no rule."""
         pending = units
         for attempt in range(MAX_ROUNDS):
