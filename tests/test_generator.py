@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from opacus.grad_sample import GradSampleModule
+from synth.generator.training import Units, group, loss, per_unit_gradients
 
 from synth.artifacts.layout import DP_SGD, MARGINALS, first_edges, looks, marginal_releases
 from synth.artifacts.plan import ColumnLayout, Gaussian, Network, Plan, Privacy, SubsampledGaussian, Training
@@ -23,7 +24,6 @@ from synth.generator import network as networks
 from synth.generator.fit import Codes, Generator, draw_sizes, fit, sample
 from synth.generator.levels import Levels
 from synth.generator.store import load, save
-from synth.generator.training import Units, group, loss, per_unit_gradients
 from synth.privacy.mechanisms import Curator
 from synth.privacy.randomness import Randomness
 

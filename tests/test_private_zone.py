@@ -41,7 +41,7 @@ def prepare(tmp_path_factory: pytest.TempPathFactory) -> Prepare:
         source.write_bytes(b"\n".join([header, *lines]) + b"\n")
         with PrivateZone(project.root, project.folder.internal, model, 1, "1GB") as zone:
             rows, odd = zone.prepare(), dict(zone.oddities())
-        return np.unique(rows.values, axis=0, return_counts=True), odd  # type: ignore[return-value]
+        return np.unique(np.stack(rows.columns, axis=1), axis=0, return_counts=True), odd  # type: ignore[return-value]
 
     return run
 

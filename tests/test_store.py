@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from synth.artifacts.plan import Network as Shape
 from synth.errors import RunError
-from synth.generator.fit import BIASES, Generator, sample
+from synth.generator.fit import Generator, sample
 from synth.generator.levels import Levels
 from synth.generator.network import Columns, Network
 from synth.generator.store import load, save
@@ -21,17 +21,17 @@ from synth.generator.store import load, save
 def levels(name: str, count: int, ordered: bool) -> Levels:
     shares = np.arange(1.0, count + 1) / np.arange(1, count + 1).sum()
     edges = np.arange(count + 1) * (7 if ordered else 1)
-    return Levels(name, ordered, False, edges.astype(np.int64), shares, np.arange(count), shares)
+    return Levels(name, ordered, False, edges.astype(np.int64), shares, np.arange(count), shares, 0.01)
 
 
 @pytest.fixture
 def generator() -> Generator:
     columns = (levels("sex", 2, False), levels("age", 9, True))
     shape = Shape(latent=2, hidden=8, basis=4)
-    tables = Columns(columns, shape.basis)
-    weights = {name: tensor.numpy().copy() for name, tensor in Network(tables.features, shape).state_dict().items()}
-    weights[BIASES] = np.zeros(11, np.float32)
-    return Generator("people", 1, shape, columns, weights)
+    order, strata = np.array([1, 0]), ((), (1,))
+    network = Network(Columns(columns, order, strata, False, shape.basis), shape, 1)
+    weights = {name: matrix.detach().numpy().copy() for name, matrix in network.matrices.items()}
+    return Generator("people", 1, shape, columns, order, strata, weights)
 
 
 def test_it_comes_back_as_it_was(generator: Generator, tmp_path: Path) -> None:
@@ -71,12 +71,16 @@ TAMPERED = {
     "nan share": change_json(lambda body: body["columns"][0].update(shares=[float("nan"), 1.0])),
     "edges that fall": change_json(lambda body: body["columns"][0].update(edges=[0, 2, 1])),
     "too few shares": change_json(lambda body: body["columns"][0].update(shares=[1.0])),
+    "an order that repeats": change_json(lambda body: body.update(order=[0, 0])),
+    "an order that leaves one out": change_json(lambda body: body.update(order=[0])),
+    "spread over what comes later": change_json(lambda body: body.update(strata=[[0], []])),
+    "a level without leaves": change_json(lambda body: body["columns"][0].update(level=[0, 0])),
     "another width": change_json(lambda body: body["network"].update(hidden=9)),
     "unknown weight": change_weights(lambda weights: weights.update(extra=np.zeros(1, np.float32))),
-    "missing weight": change_weights(lambda weights: weights.pop(BIASES)),
-    "another shape": change_weights(lambda weights: weights.update({BIASES: np.zeros(12, np.float32)})),
-    "another type": change_weights(lambda weights: weights.update({BIASES: np.zeros(11, np.float64)})),
-    "not finite": change_weights(lambda weights: weights.update({BIASES: np.full(11, np.inf, np.float32)})),
+    "missing weight": change_weights(lambda weights: weights.pop("head")),
+    "another shape": change_weights(lambda weights: weights.update(head=weights["head"][:, 1:].copy())),
+    "another type": change_weights(lambda weights: weights.update(head=weights["head"].astype(np.float64))),
+    "not finite": change_weights(lambda weights: weights.update(head=weights["head"] + np.float32(np.inf))),
 }
 
 

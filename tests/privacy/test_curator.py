@@ -6,19 +6,22 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from synth.artifacts.plan import Gaussian, SubsampledGaussian
+from synth.artifacts.plan import Gaussian, Selection, SubsampledGaussian
 from synth.errors import RunError
-from synth.privacy.mechanisms import LATTICE, Curator
+from synth.privacy.mechanisms import LATTICE, Candidate, Curator, Factors, noisy_choice
 from synth.privacy.randomness import Randomness
 
 CELLS = np.array([0, 1, 1], dtype=np.int64)
 WEIGHTS = np.full(3, LATTICE, dtype=np.int64)
+ONE, FIVE = np.ones((1, 1), np.float32), np.ones((5, 1), np.float32)  # masks
+TWO = Factors(np.ones((2, 1), np.float32), np.ones((2, 5), np.float32), np.arange(2))  # units
 
 
 def curator(**changes) -> Curator:
     training = {"noise_multiplier": 2.0, "sample_rate": 0.1, "steps": 3} | changes
     events = (
         Gaussian(name="counts", noise_multiplier=1.5, count=2),
+        Selection(name="choice", epsilon=0.5, count=2),
         SubsampledGaussian(name="training", **training),
     )
     return Curator(events, Randomness())
@@ -39,7 +42,7 @@ def test_samples_are_poisson():
     included = np.empty((2000, 3000), dtype=bool)
     for step in range(2000):
         included[step] = held.poisson("training", 3000)
-        held.gradient("training", [], 1, 1.0)
+        held.gradient("training", [], [ONE], 1.0)
     assert min(poisson_p_values(included, 0.1)) > 5e-5
 
 
@@ -69,43 +72,43 @@ def test_noise_comes_from_the_event():
     assert abs(noise.std() / 1.5 - 1) < 6.2 / (2 * 10**5) ** 0.5
     held = curator()
     held.poisson("training", 0)
-    noise = held.gradient("training", [], 10**5, 0.25)
+    noise = held.gradient("training", [], [np.ones((10, 10**4), np.float32)], 0.25)[0].ravel()
     assert abs(noise.std() / 0.5 - 1) < 6.2 / (2 * 10**5) ** 0.5
 
 
 def test_releases_are_counted_and_never_exceed_the_plan():
     held = curator()
-    assert held.spent() == {"counts": 0, "training": 0}
+    assert held.spent() == {"counts": 0, "choice": 0, "training": 0}
     for _ in range(2):
         assert held.histogram("counts", CELLS, WEIGHTS, 2).shape == (2,)
     with pytest.raises(RunError, match="more often than the plan pays for, 2 times"):
         held.histogram("counts", CELLS, WEIGHTS, 2)
     for _ in range(3):
         held.poisson("training", 4)
-        held.gradient("training", [np.ones((2, 5), dtype=np.float32)], 5, 1.0)
+        held.gradient("training", [[TWO]], [FIVE], 1.0)
     with pytest.raises(RunError, match="3 times"):
         held.poisson("training", 4)
-    assert held.spent() == {"counts": 2, "training": 3}
+    assert held.spent() == {"counts": 2, "choice": 0, "training": 3}
 
 
 def test_a_release_that_fails_is_counted():
     def breaks():
-        yield np.ones((2, 5), dtype=np.float32)
+        yield [TWO]
         raise ZeroDivisionError
 
     held = curator()
     held.poisson("training", 4)
     with pytest.raises(ZeroDivisionError):
-        held.gradient("training", breaks(), 5, 1.0)
+        held.gradient("training", breaks(), [FIVE], 1.0)
     with pytest.raises(RunError, match="without a sample"):
-        held.gradient("training", [], 5, 1.0)
+        held.gradient("training", [], [FIVE], 1.0)
     assert held.spent()["training"] == 1
 
 
 def test_a_step_has_one_sample_of_its_own():
     held = curator()
     with pytest.raises(RunError, match="without a sample"):
-        held.gradient("training", [], 5, 1.0)
+        held.gradient("training", [], [FIVE], 1.0)
     held.poisson("training", 4)
     with pytest.raises(RunError, match="sampled twice"):
         held.poisson("training", 4)
@@ -116,8 +119,9 @@ def test_events_that_were_not_planned_or_are_of_another_kind():
     for release in (
         lambda: held.histogram("more counts", CELLS, WEIGHTS, 2),
         lambda: held.histogram("training", CELLS, WEIGHTS, 2),
+        lambda: held.choice("counts", [], WEIGHTS),
         lambda: held.poisson("counts", 3),
-        lambda: held.gradient("counts", [], 3, 1.0),
+        lambda: held.gradient("counts", [], [ONE], 1.0),
     ):
         with pytest.raises(RunError, match="pays for no"):
             release()
@@ -132,4 +136,25 @@ def test_a_batch_of_another_shape_is_refused():
     held = curator()
     held.poisson("training", 4)
     with pytest.raises(RunError, match="shape"):
-        held.gradient("training", [np.ones((2, 4), dtype=np.float32)], 5, 1.0)
+        held.gradient("training", [[TWO]], [ONE], 1.0)
+
+
+def test_a_choice_is_made_once_and_finds_what_stands_out():
+    """False alarm 1e-8: the second table's score stands 40 scales of the Gumbel noise above the others."""
+    cells = np.zeros(160, dtype=np.int64)
+    weights = np.full(160, LATTICE, dtype=np.int64)
+    tables = [Candidate(cells, np.array([160.0 - far, far])) for far in (0.0, 160.0, 0.0, 160.0)]
+    held = curator()
+    assert sorted(held.choice("choice", tables, weights)) == [1, 3]
+    with pytest.raises(RunError, match="1 times"):
+        held.choice("choice", tables, weights)
+
+
+def test_a_choice_follows_the_exponential_mechanism():
+    """False alarm 1e-4 (chi-square): the odds of two candidates are exp(epsilon * (difference of scores) / 2)."""
+    cells, weights = np.zeros(2, dtype=np.int64), np.full(2, LATTICE, dtype=np.int64)
+    tables = [Candidate(cells, np.array([2.0 + far])) for far in (0.0, 1.0, 2.0)]
+    randomness = Randomness()
+    found = np.bincount([noisy_choice(tables, weights, 1, 1.5, randomness)[0] for _ in range(20_000)], minlength=3)
+    odds = np.exp(1.5 * np.array([0.0, 1.0, 2.0]) / 2)
+    assert stats.chisquare(found, 20_000 * odds / odds.sum()).pvalue > 1e-4

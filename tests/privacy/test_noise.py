@@ -13,10 +13,16 @@ from scipy import stats
 
 from synth.errors import RunError
 from synth.privacy import randomness as randomness_module
-from synth.privacy.mechanisms import LATTICE, noisy_gradient, noisy_histogram
+from synth.privacy.mechanisms import GRADIENT_GRID, INPUT_GRID, LATTICE, Factors, noisy_gradient, noisy_histogram
 from synth.privacy.randomness import Randomness
 
 NOBODY = np.array([], dtype=np.int64)
+ONE = np.ones((1, 1), dtype=np.float32)
+
+
+def bare(rows: np.ndarray) -> Factors:
+    """Per-unit gradients [units, parameters] as factors with an input of 1."""
+    return Factors(np.ones((len(rows), 1), np.float32), rows, np.arange(len(rows)))
 
 
 def looks_normal(noise: np.ndarray, stddev: float) -> bool:
@@ -33,9 +39,10 @@ def test_the_noise_of_a_histogram():
 
 
 def test_the_noise_of_a_gradient_without_anybody():
-    noise = noisy_gradient([], 4 * 10**6, 0.5, 4.0, Randomness())
+    mask = np.ones((2, 2 * 10**6), dtype=np.float32)
+    noise = noisy_gradient([], [mask], 0.5, 4.0, Randomness())[0].ravel()
     assert looks_normal(noise, 2.0)
-    spacing = 2.0 / LATTICE
+    spacing = 0.5 / (INPUT_GRID * GRADIENT_GRID)
     assert np.array_equal(noise / spacing, np.rint(noise / spacing))
 
 
@@ -114,13 +121,13 @@ def test_no_noise_is_refused(noise_multiplier):
     with pytest.raises(RunError):
         noisy_histogram(NOBODY, NOBODY, 3, noise_multiplier, Randomness())
     with pytest.raises(RunError):
-        noisy_gradient([], 3, 1.0, noise_multiplier, Randomness())
+        noisy_gradient([], [ONE], 1.0, noise_multiplier, Randomness())
 
 
 @pytest.mark.parametrize("max_grad_norm", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_clipping_norm_that_clips_nothing_is_refused(max_grad_norm):
     with pytest.raises(RunError):
-        noisy_gradient([], 3, max_grad_norm, 1.0, Randomness())
+        noisy_gradient([], [ONE], max_grad_norm, 1.0, Randomness())
 
 
 def test_a_released_sum_is_the_sum_and_its_noise():
@@ -129,5 +136,6 @@ def test_a_released_sum_is_the_sum_and_its_noise():
     counts = noisy_histogram(cells, np.full(1000, LATTICE), 3, 1.5, Randomness())
     assert counts == pytest.approx([500, 300, 200], abs=6.2 * 1.5)
     rows = np.tile(np.array([1e6, 0, -1e6], dtype=np.float32), (400, 1))
-    total = noisy_gradient([rows[:100], rows[100:]], 3, 2.0, 0.5, Randomness())
-    assert total == pytest.approx([400 * 2 / 2**0.5, 0, -400 * 2 / 2**0.5], abs=6.2 * 1.0 + 0.01)
+    batches = [[bare(rows[:100])], [bare(rows[100:])]]
+    total = noisy_gradient(batches, [np.ones((3, 1), np.float32)], 2.0, 0.5, Randomness())[0][:, 0]
+    assert total == pytest.approx([400 * 2 / 2**0.5, 0, -400 * 2 / 2**0.5], abs=6.2 * 1.0 + 1)

@@ -66,13 +66,12 @@ def _integer(column: spec.IntegerColumn, name: str, code: str, offset: Offset | 
 @_column.register
 def _number(column: spec.NumberColumn, name: str, code: str, offset: Offset | None) -> ColumnSql:
     low, high = column.bounds
-    cut = column.rounding is None
-    step = 10.0 ** math.floor(math.log10((high - low) / LEAST_CELLS)) if cut else column.rounding
+    step = column.rounding or 10.0 ** math.floor(math.log10((high - low) / LEAST_CELLS))
     cells = math.floor((high - low) / step + 1e-9) + 1
     places = max(decimals(step), decimals(low))
     # as a double, since a whole number times a literal such as 0.1 is a decimal to DuckDB, and may overflow
     restore = f"round({literal(low)} + cast({code} as double) * {literal(step)}, {places})"
-    return _numeric(column, name, low, step, cells, "double", restore, cut)
+    return _numeric(column, name, low, step, cells, "double", restore, cut=column.rounding is None)
 
 
 def _numeric(

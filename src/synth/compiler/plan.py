@@ -44,7 +44,9 @@ def make_plan(
 
 def smallest_group(events: Sequence[Event]) -> int:
     """People that a single value needs behind it to stand out of one histogram's noise: three standard deviations."""
-    return math.ceil(3 * max(event.noise_multiplier for event in events if event.name == MARGINALS))
+    return math.ceil(
+        3 * max(event.noise_multiplier for event in events if event.kind == "gaussian" and event.name == MARGINALS)
+    )
 
 
 def _surest(epsilon: float) -> float:

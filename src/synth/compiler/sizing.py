@@ -33,6 +33,7 @@ BASIS = 4
 HIDDEN, LEAST_HIDDEN = 128, 32
 STEPS, MAX_GRAD_NORM, LEARNING_RATE = 300, 1.0, 7e-3
 BATCH_UNITS, MOST_RATE = 2_000, 0.1
+MARGINAL_FIT = plan.MarginalFit(points=500, latent=32, hidden=256, basis=4, steps=500, learning_rate=3e-3)
 WORK = 4e10  # steps * rows a step * weights
 
 
@@ -106,7 +107,7 @@ def size(
     learned = kind != "independent"
     return Sized(
         kind=kind, network=network, marginals=marginals, pairs=pairs,
-        marginal_fit=plan.MarginalFit(points=500, latent=32, hidden=256, basis=4, steps=500, learning_rate=3e-3) if pairs else None,
+        marginal_fit=MARGINAL_FIT if pairs else None,
         warm_start=plan.Learning(units=40_000, epochs=7, batch_units=500, learning_rate=3e-3)
         if pairs and wishes.warm_start else None,
         dp_sgd=plan.DpSgd(

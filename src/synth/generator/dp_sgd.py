@@ -23,8 +23,8 @@ def train(
     network: Network, columns: Columns, rows: PrivateRows, dp_sgd: DpSgd, progress: Progress | None = None
 ) -> None:
     """Trains ``network`` in place on ``rows`` of levels; it ends as the average of the second half of the iterates."""
-    parameters = [network.matrix(name) for name in network.names]
-    masks = [network.mask(name).numpy() for name in network.names]
+    parameters = list(network.matrices.values())
+    masks = [mask.numpy() for mask in network.masks.values()]
     average = torch.zeros(sum(parameter.numel() for parameter in parameters))
     optimizer = torch.optim.Adam(parameters, lr=dp_sgd.learning_rate, eps=SECOND_MOMENT_FLOOR)
     falling = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, dp_sgd.steps)
@@ -50,7 +50,7 @@ def train(
 
 
 def unit_gradients(network: Network, columns: Columns, units: Sequences, noise: torch.Tensor) -> list[Factors]:
-    """The gradients of each unit's loss in factors, a layer each in the order of ``network.names``."""
+    """The gradients of each unit's loss in factors, a layer each in the order of ``network.matrices``."""
     with torch.enable_grad():
         loss, taps = network.loss(columns, units, noise)
         gradients = torch.autograd.grad(loss, [tap.outputs for tap in taps])
@@ -58,4 +58,4 @@ def unit_gradients(network: Network, columns: Columns, units: Sequences, noise: 
     for tap, gradient in zip(taps, gradients, strict=True):
         unit = np.arange(len(units.sizes)) if tap.per_unit else units.unit
         found.append(Factors(tap.inputs.detach().numpy(), gradient.numpy(), unit))
-    return found[-2:] + found[:-2]  # the decoder's layers come last at work, and first among the names
+    return found[-2:] + found[:-2]  # the decoder's layers come last at work, and first among the matrices

@@ -42,7 +42,7 @@ class Codes:
     """
 
     columns: Sequence[NDArray[np.integer]]
-    unit: Integers
+    unit: NDArray[np.integer]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,8 @@ class Generator:
     weights: Mapping[str, NDArray[np.float32]]
 
     def __post_init__(self) -> None:
-        for array in (*self.weights.values(), self.order):
+        self.order.setflags(write=False)
+        for array in self.weights.values():
             array.setflags(write=False)
         object.__setattr__(self, "weights", MappingProxyType(dict(self.weights)))
 
@@ -91,7 +92,7 @@ def fit(codes: Codes, plan: Plan, randomness: Randomness, progress: Progress | N
     if plan.tilt:
         shape = shape.model_copy(update={"basis": None})
         network = _tilt(network, columns, ways, pairs, first, plan)
-    weights = {name: network.matrix(name).detach().numpy().copy() for name in network.names}
+    weights = {name: matrix.detach().numpy().copy() for name, matrix in network.matrices.items()}
     return Generator(plan.model, plan.cap, shape, ways.columns, columns.order, columns.strata, weights)
 
 
@@ -216,8 +217,8 @@ def assemble(generator: Generator) -> tuple[Columns, Network]:
     )
     network = Network(columns, generator.network, 0)
     with torch.no_grad():
-        for name in network.names:
-            network.matrix(name).copy_(torch.tensor(generator.weights[name]))
+        for name, matrix in network.matrices.items():
+            matrix.copy_(torch.tensor(generator.weights[name]))
     return columns, network
 
 

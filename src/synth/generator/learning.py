@@ -19,7 +19,7 @@ Progress = Callable[[int, int], None]  # steps done, steps in all
 
 def learn(network: Network, columns: Columns, units: Sequences, learning: Learning, seed: int) -> None:
     """Trains ``network`` in place on synthetic ``units``."""
-    parameters = [network.matrix(name) for name in network.names]
+    parameters = list(network.matrices.values())
     optimizer = torch.optim.AdamW(parameters, lr=learning.learning_rate, weight_decay=WEIGHT_DECAY)
     batches = max(len(units.sizes) // learning.batch_units, 1)
     steps = learning.epochs * batches

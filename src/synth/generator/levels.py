@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from synth.artifacts.plan import ColumnLayout
 from synth.generator.ranges import Floats, Integers
@@ -42,7 +43,7 @@ class Levels:
     def count(self) -> int:
         return len(self.shares)
 
-    def encode(self, codes: Integers) -> Integers:
+    def encode(self, codes: NDArray[np.integer]) -> Integers:
         """Codes int64[rows] to levels int64[rows]."""
         return self.level[np.searchsorted(self.edges, codes, side="right") - 1]
 

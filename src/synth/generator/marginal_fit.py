@@ -14,7 +14,7 @@ from torch.nn import functional
 from synth.artifacts.plan import MarginalFit
 from synth.generator.levels import Levels, spread
 from synth.generator.marginals import Ways
-from synth.generator.network import Logits, basis
+from synth.generator.network import Logits, basis, block_diag
 from synth.generator.pairs import Pairs
 from synth.generator.ranges import Floats, Integers
 
@@ -53,7 +53,7 @@ def fit_marginals(ways: Ways, pairs: Pairs, fit: MarginalFit, seed: int) -> list
     for _ in range(fit.steps):
         loss = target.distance(mixture.shares())
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         cycle.step()
     with torch.no_grad():
@@ -73,7 +73,7 @@ class _Target:
             cells[block], wanted[block] = 1, counts
         self.cells, self.wanted, self.measured = torch.from_numpy(cells), torch.from_numpy(wanted), max(cells.sum(), 1)
         members = [functional.one_hot(torch.from_numpy(g.group), g.size).float() for g in pairs.groups]
-        self.member = torch.block_diag(*members)  # [levels of all, groups of all]
+        self.member = block_diag(members)  # [levels of all, groups of all]
         self.levels = torch.tensor(np.concatenate([c.shares for c in ways.columns]) * ways.persons, dtype=torch.float32)
         self.level_noise = np.hypot(ways.noise, LEVEL_FLOOR * ways.persons)
         self.cell_noise = np.hypot(pairs.noise, CELL_FLOOR * ways.persons)
@@ -84,7 +84,8 @@ class _Target:
         cells = (coarse.T @ coarse) * (self.persons / len(coarse))
         levels = shares.mean(0) * self.persons
         apart = (((cells - self.wanted) / self.cell_noise) ** 2 * self.cells).sum() / self.measured
-        return apart + (((levels - self.levels) / self.level_noise) ** 2).mean()
+        total: Tensor = apart + (((levels - self.levels) / self.level_noise) ** 2).mean()
+        return total
 
 
 def sample_mixture(shares: list[Floats], rows: int, random: np.random.Generator) -> Integers:
@@ -105,4 +106,5 @@ def _with_one(inputs: Tensor) -> Tensor:
 
 
 def _uniform(shape: tuple[int, int], random: torch.Generator) -> Tensor:
-    return (2 * torch.rand(shape, generator=random) - 1) / shape[0] ** 0.5
+    weights: Tensor = (2 * torch.rand(shape, generator=random) - 1) / shape[0] ** 0.5
+    return weights

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from synth.artifacts import plan
@@ -50,7 +50,7 @@ class Columns:
         self.widths = [matrix.shape[1] for matrix in bases]
         self.bases = [torch.tensor(matrix, dtype=torch.float32) for matrix in bases]
         self.biases = [torch.tensor(np.log(column.shares), dtype=torch.float32) for column in columns]
-        self._features = torch.block_diag(*self.bases)  # [levels of all, features of all]
+        self._features = block_diag(self.bases)  # [levels of all, features of all]
         self._logits = Logits(columns[: self.generated], self.bases[: self.generated])
         self._first = torch.from_numpy(np.cumsum([0, *self.levels])[:-1])
 
@@ -70,7 +70,8 @@ class Columns:
         """Levels [rows, columns], or of the generated columns alone, to their features [rows, features]."""
         places = levels + self._first[: levels.shape[1]]
         size, width = sum(self.levels[: levels.shape[1]]), sum(self.widths[: levels.shape[1]])
-        return torch.zeros((len(levels), size)).scatter_(1, places, 1.0) @ self._features[:size, :width]
+        features: Tensor = torch.zeros((len(levels), size)).scatter_(1, places, 1.0) @ self._features[:size, :width]
+        return features
 
     def history(self, features: Tensor, units: Sequences) -> Tensor:
         """What each row is told of the rows before it: marks, the row before, the mean of all before, [rows, context]."""
@@ -98,20 +99,22 @@ class Logits:
     """Numbers of several columns, side by side, to the probabilities of their levels."""
 
     def __init__(self, columns: Sequence[Levels], bases: Sequence[Tensor]) -> None:
-        self.matrix = torch.block_diag(*bases).T  # [numbers, levels of all]
+        self.matrix = block_diag(bases).T  # [numbers, levels of all]
         self.bias = torch.tensor(np.log(np.concatenate([c.shares for c in columns])), dtype=torch.float32)
         counts = [column.count for column in columns]
-        self.member = torch.block_diag(*(torch.ones((count, 1)) for count in counts))  # [levels of all, columns]
+        self.member = block_diag([torch.ones((count, 1)) for count in counts])  # [levels of all, columns]
 
     def negative_log_likelihood(self, numbers: Tensor, places: Tensor) -> Tensor:
         """``places`` [rows, columns]: of each column's level among the levels of all; in nats, [rows]."""
         logits, weights = self._weights(numbers, self.bias)
-        return (weights @ self.member).log().sum(1) - logits.gather(1, places).sum(1)
+        nats: Tensor = (weights @ self.member).log().sum(1) - logits.gather(1, places).sum(1)
+        return nats
 
     def shares(self, numbers: Tensor, bias: Tensor) -> Tensor:
         """[rows, levels of all], which sum to 1 over the levels of each column."""
         _, weights = self._weights(numbers, bias)
-        return weights / ((weights @ self.member) @ self.member.T)
+        found: Tensor = weights / ((weights @ self.member) @ self.member.T)
+        return found
 
     def _weights(self, numbers: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         """Logits, the row's largest taken off and cut where float32 ends, and their exponentials."""
@@ -135,40 +138,26 @@ class Tap:
     per_unit: bool = False
 
 
-class Network(nn.Module):
-    """Matrices [out, in], the last input of each being 1; where its mask is 0 a weight does not exist."""
+class Network:
+    """``matrices`` [out, in] by name, the last input of each being 1; where a matrix's mask is 0 a weight does not exist."""
 
     def __init__(self, columns: Columns, shape: plan.Network, seed: int) -> None:
-        super().__init__()
         self.shape = shape
         random = torch.Generator().manual_seed(seed)
         seen = columns.features + columns.context + shape.latent + 1
-        self.trunk_degree = hidden_degrees(columns.generated, shape.hidden)
+        self.degree = hidden_degrees(columns.generated, shape.hidden)
         sizes = {"trunk": (shape.hidden, seen), "head": (columns.outputs, shape.hidden + seen)}
         if shape.latent:
             sizes["encoder"] = (shape.encoder, columns.features + 1)
             sizes["posterior"] = (2 * shape.latent, shape.encoder + 1)
-        for name, (rows, width) in sizes.items():
-            weights = (2 * torch.rand((rows, width), generator=random) - 1) / width**0.5
-            setattr(self, name, nn.Parameter(weights))
-            self.register_buffer(f"{name}_mask", torch.from_numpy(self._mask(name, columns, rows, width)))
-        with torch.no_grad():
-            self.head *= 0.5
-            self.head[:, shape.hidden :] = 0  # what bypasses the hidden layer starts from nothing
-            for name in sizes:
-                self.matrix(name).mul_(self.mask(name))
-
-    @property
-    def names(self) -> list[str]:
-        return ["trunk", "head"] + ["encoder", "posterior"] * (self.shape.latent > 0)
-
-    def matrix(self, name: str) -> Tensor:
-        found: Tensor = getattr(self, name)
-        return found
-
-    def mask(self, name: str) -> Tensor:
-        found: Tensor = getattr(self, f"{name}_mask")
-        return found
+        self.masks = {name: torch.from_numpy(self._mask(name, columns, *size)) for name, size in sizes.items()}
+        self.matrices = {}
+        for name, size in sizes.items():
+            weights = (2 * torch.rand(size, generator=random) - 1) / size[1] ** 0.5 * self.masks[name]
+            if name == "head":
+                weights *= 0.5
+                weights[:, shape.hidden :] = 0  # what bypasses the hidden layer starts from nothing
+            self.matrices[name] = weights.requires_grad_()
 
     def unfolded(self, columns: Columns, full: Columns, seed: int) -> Network:
         """The same network on features and numbers of ``full``, which has one for each level: it can learn more.
@@ -177,9 +166,9 @@ class Network(nn.Module):
         """
         wide = Network(full, self.shape, seed)
         with torch.no_grad():
-            inputs = torch.block_diag(*columns.bases)  # [levels of all, features]
-            outputs = torch.block_diag(*columns.bases[: columns.generated])
-            inner = torch.block_diag(*(columns.bases[: columns.generated] * 2)) if columns.several else inputs[:0, :0]
+            inputs = block_diag(columns.bases)  # [levels of all, features]
+            outputs = block_diag(columns.bases[: columns.generated])
+            inner = block_diag(columns.bases[: columns.generated] * 2) if columns.several else inputs[:0, :0]
             start, marks_end = columns.features, columns.features + MARKS * columns.several
             history_end = columns.features + columns.context
 
@@ -188,19 +177,20 @@ class Network(nn.Module):
                 parts += [weights[:, marks_end:history_end] @ inner.T, weights[:, history_end:]]
                 return torch.cat(parts, dim=1)
 
-            hidden = self.shape.hidden
-            wide.trunk.copy_(seen(self.trunk))
-            wide.head.copy_(outputs @ torch.cat([self.head[:, :hidden], seen(self.head[:, hidden:])], dim=1))
+            hidden, head = self.shape.hidden, self.matrices["head"]
+            wide.matrices["trunk"].copy_(seen(self.matrices["trunk"]))
+            wide.matrices["head"].copy_(outputs @ torch.cat([head[:, :hidden], seen(head[:, hidden:])], dim=1))
             if self.shape.latent:
-                wide.encoder.copy_(torch.cat([self.encoder[:, :start] @ inputs.T, self.encoder[:, start:]], dim=1))
-                wide.posterior.copy_(self.posterior)
+                encoder = self.matrices["encoder"]
+                wide.matrices["encoder"].copy_(torch.cat([encoder[:, :start] @ inputs.T, encoder[:, start:]], dim=1))
+                wide.matrices["posterior"].copy_(self.matrices["posterior"])
         return wide
 
     def forget(self) -> None:
         """All weights 0: every column by itself, as its noisy shares say."""
         with torch.no_grad():
-            for name in self.names:
-                self.matrix(name).zero_()
+            for matrix in self.matrices.values():
+                matrix.zero_()
 
     def _mask(self, name: str, columns: Columns, rows: int, width: int) -> NDArray[np.float32]:
         """A column sees those before it in the order, and all that is given; so does each hidden unit of its degree."""
@@ -208,9 +198,9 @@ class Network(nn.Module):
         source = np.repeat(columns.position, columns.widths)
         target = source[: columns.outputs]
         if name == "trunk":
-            mask[:, : columns.features] = source[None] <= self.trunk_degree[:, None]
+            mask[:, : columns.features] = source[None] <= self.degree[:, None]
         if name == "head":
-            mask[:, : self.shape.hidden] = self.trunk_degree[None] < target[:, None]
+            mask[:, : self.shape.hidden] = self.degree[None] < target[:, None]
             mask[:, self.shape.hidden : self.shape.hidden + columns.features] = source[None] < target[:, None]
         if name in ("trunk", "head") and not self.shape.autoregressive:
             start = 0 if name == "trunk" else self.shape.hidden
@@ -233,7 +223,7 @@ class Network(nn.Module):
 
     def _layer(self, name: str, inputs: Tensor, taps: list[Tap], per_unit: bool = False) -> Tensor:
         inputs = torch.cat([inputs, inputs.new_ones((len(inputs), 1))], dim=1)
-        outputs = inputs @ (self.matrix(name) * self.mask(name)).T
+        outputs: Tensor = inputs @ (self.matrices[name] * self.masks[name]).T
         taps.append(Tap(inputs, outputs, per_unit))
         return outputs
 
@@ -265,6 +255,12 @@ class Network(nn.Module):
 
 def _divergence(centre: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (centre**2 + log_variance.exp() - 1 - log_variance).sum()
+
+
+def block_diag(parts: Sequence[Tensor]) -> Tensor:
+    """The matrices along the diagonal of one, [sum of rows, sum of columns]."""
+    found: Tensor = torch.block_diag(*parts)  # type: ignore[no-untyped-call]
+    return found
 
 
 def hidden_degrees(generated: int, hidden: int) -> NDArray[np.int64]:

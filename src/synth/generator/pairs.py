@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from synth.artifacts.layout import CHOICE, PAIRS, PERSISTENCE, all_pairs
 from synth.artifacts.plan import Plan
@@ -31,11 +32,11 @@ class Groups:
     def size(self) -> int:
         return int(self.group.max()) + 1
 
-    def encode(self, codes: Integers) -> Integers:
-        return self.group[codes]
+    def encode(self, codes: NDArray[np.integer]) -> Integers:
+        return np.asarray(self.group[codes])
 
     def shares(self, levels: Levels) -> Floats:
-        return np.bincount(self.group, levels.shares)
+        return np.asarray(np.bincount(self.group, levels.shares), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class Whole:
     column: int
     size: int
 
-    def encode(self, codes: Integers) -> Integers:
-        return codes
+    def encode(self, codes: NDArray[np.integer]) -> Integers:
+        return np.asarray(codes, dtype=np.int64)
 
 
 @dataclass(frozen=True)

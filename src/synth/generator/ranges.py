@@ -46,7 +46,7 @@ class Ranges:
     def size(self) -> int:
         return max(len(self.start), 1)
 
-    def encode(self, codes: Integers) -> Integers:
+    def encode(self, codes: NDArray[np.integer]) -> Integers:
         """The range of each code, -1 for none."""
         if not len(self.start):
             return np.full(len(codes), -1, np.int64)

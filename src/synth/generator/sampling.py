@@ -66,8 +66,7 @@ class _Tables:
         self.columns = columns
         hidden, widths = network.shape.hidden, columns.widths
         with torch.no_grad():
-            trunk = (network.trunk * network.mask("trunk")).detach()
-            head = (network.head * network.mask("head")).detach()
+            trunk, head = (network.matrices[name] * network.masks[name] for name in ("trunk", "head"))
         order = np.array(columns.order, dtype=np.int64)
         starts = np.cumsum([0, *widths])
         outputs = [np.arange(starts[j], starts[j + 1]) for j in order]
@@ -75,7 +74,7 @@ class _Tables:
         self.ends = np.cumsum([0, *(widths[j] for j in order)])
         both = torch.cat([trunk, head[rows, hidden:]])  # [hidden + outputs, seen]
         self.hidden, self.head = hidden, head[rows, :hidden]
-        self.ready = np.searchsorted(network.trunk_degree, np.arange(len(order)))  # hidden units of lower degree
+        self.ready = np.searchsorted(network.degree, np.arange(len(order)))  # hidden units of lower degree
         self.added = [columns.bases[j] @ both[:, starts[j] : starts[j + 1]].T for j in range(len(widths))]
         self.context = both[:, columns.features :].T  # history, latent, 1
 
@@ -140,7 +139,8 @@ def levels_from(shares: Floats, count: int, random: np.random.Generator) -> Inte
     """Levels int64[count] of one column from its noisy shares, evenly spread."""
     below = np.cumsum(shares)
     target = spread(np.zeros(count, np.int64), 1, random) * below[-1]
-    return np.minimum(np.searchsorted(below, target, side="right"), len(below) - 1)
+    found: Integers = np.minimum(np.searchsorted(below, target, side="right"), len(below) - 1)
+    return found
 
 
 def _normal(random: np.random.Generator, shape: tuple[int, int]) -> Tensor:

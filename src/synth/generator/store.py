@@ -133,7 +133,7 @@ def _check_weights(
     network = Network(
         Columns(columns, order, stored.strata, stored.max_rows_per_unit > 1, stored.network.basis), stored.network, 0
     )
-    expected = {name: tuple(network.matrix(name).shape) for name in network.names}
+    expected = {name: tuple(matrix.shape) for name, matrix in network.matrices.items()}
     if {name: array.shape for name, array in weights.items()} != expected:
         wrong = sorted(set(expected) ^ set(weights)) or sorted(n for n in expected if weights[n].shape != expected[n])
         raise _refused(directory, f"weights that the network does not have, or of another shape: {', '.join(wrong)}")

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
@@ -44,7 +43,7 @@ def tilted(units: Sequences, ways: Ways, pairs: Pairs | None, tilt: Tilt, random
     return units.take(order[np.minimum(np.searchsorted(below, target), len(weights) - 1)])
 
 
-def unit_weights(units: Sequences, marginals: Sequence[_Marginal], persons: float, steps: int) -> Floats:
+def unit_weights(units: Sequences, marginals: Sequence[_Marginal], persons: float, steps: int) -> NDArray[np.float32]:
     """[units], of sum 1."""
     wanted = np.concatenate([m.wanted for m in marginals]) / persons
     penalty = np.concatenate([m.variance for m in marginals]) / persons
@@ -63,7 +62,8 @@ def unit_weights(units: Sequences, marginals: Sequence[_Marginal], persons: floa
 def _weights(cells: csr_array, theta: Floats) -> NDArray[np.float32]:
     energy = cells @ theta.astype(np.float32)
     weights = np.exp(energy - energy.max(initial=-np.inf))
-    return np.asarray(weights / weights.sum())
+    found: NDArray[np.float32] = weights / weights.sum()
+    return found
 
 
 def _cells_of_units(units: Sequences, marginals: Sequence[_Marginal]) -> csr_array:

@@ -38,7 +38,7 @@ def _sizes(level: Integers, column: Levels, random: np.random.Generator) -> Inte
 def _copied(columns: tuple[Levels, ...], persistence: Floats) -> Floats:
     """How often each column is copied, so that with repeats by chance it repeats as often as measured."""
     chance = np.array([column.shares @ column.shares for column in columns])
-    return np.clip((persistence - chance) / np.maximum(1 - chance, 1e-9), 0, 1)
+    return np.asarray(np.clip((persistence - chance) / np.maximum(1 - chance, 1e-9), 0, 1))
 
 
 def _alike(group: Integers, chosen: Integers, random: np.random.Generator) -> Integers:

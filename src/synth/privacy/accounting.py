@@ -123,7 +123,7 @@ def cross_check(events: Iterable[Event], delta: float) -> float:
 
 
 def _merge(events: Iterable[Event]) -> Counter[_Step]:
-    """Equal steps counted together, and all that touches everybody as the one Gaussian it is worth: 1/sigma^2 = sum 1/sigma_i^2."""
+    """Equal steps counted together, and all that touches everybody as one Gaussian: 1/sigma^2 = sum 1/sigma_i^2."""
     steps = Counter[_Step]()
     precisions = []
     for event in events:

@@ -199,7 +199,7 @@ def _clip(layers: Sequence[Factors], masks: Sequence[Singles], max_grad_norm: fl
 def _squared_norms(inputs: Singles, gradients: Singles, unit: Integers, mask: Singles, units: int) -> Floats:
     """Squared norms of the masked sums of outer products, [units]."""
     if len(unit) == units:
-        return np.einsum("ij,ij->i", (gradients**2) @ mask, inputs**2, dtype=np.float64)
+        return np.asarray(np.einsum("ij,ij->i", (gradients**2) @ mask, inputs**2, dtype=np.float64))
     square = np.zeros(units)
     first = np.flatnonzero(np.diff(unit, prepend=-1))
     sizes = np.diff(np.append(first, len(unit)))

@@ -7,6 +7,7 @@ import gzip
 import os
 import shutil
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -30,7 +31,7 @@ _FIELD = '(?:"(?:[^"]|"")*"|[^",]*)'
 class Rows:
     """Prepared rows: ``unit`` [rows], counted from 0, and the codes of each column, [rows] each; mapped from disk."""
 
-    unit: NDArray[np.int64]
+    unit: NDArray[np.integer]
     columns: tuple[NDArray[np.integer], ...]
 
 
@@ -135,13 +136,14 @@ class PrivateZone:
         """The model's rows as codes, the rows of a unit together and in order."""
         layout = self.model.plan.layout
         kinds = {"#unit": np.dtype(np.int64)} | {f"#{i}": _narrowest(c.cells) for i, c in enumerate(layout, 1)}
-        files = {name: tempfile.TemporaryFile(dir=self._temp) for name in kinds}  # has no name that could outlive it
-        with private_errors(self.internal, f"preparing {self.model.name}"):
+        with ExitStack() as open_files, private_errors(self.internal, f"preparing {self.model.name}"):
+            # such a file has no name that could outlive it; what is mapped of it stays after it is closed
+            files = {name: open_files.enter_context(tempfile.TemporaryFile(dir=self._temp)) for name in kinds}
             result = self._connection.execute(self.model.prepare_sql)
             while len(chunk := result.fetch_df_chunk(CHUNK_VECTORS)):
                 for name, kind in kinds.items():
                     files[name].write(chunk[name].to_numpy(dtype=kind).tobytes())
-        unit, *columns = (_mapped(files[name], kind) for name, kind in kinds.items())
+            unit, *columns = (_mapped(files[name], kind) for name, kind in kinds.items())
         return Rows(unit, tuple(columns))
 
     def oddities(self) -> list[tuple[str, int]]:
