@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,19 +12,48 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from opacus.grad_sample import GradSampleModule
-from synth.generator.training import Units, group, loss, per_unit_gradients
 
-from synth.artifacts.layout import DP_SGD, MARGINALS, first_edges, looks, marginal_releases
-from synth.artifacts.plan import ColumnLayout, Gaussian, Network, Plan, Privacy, SubsampledGaussian, Training
+from synth.artifacts.layout import (
+    CHOICE,
+    DP_SGD,
+    MARGINALS,
+    PAIRS,
+    PERSISTENCE,
+    all_pairs,
+    first_edges,
+    looks,
+    marginal_releases,
+)
+from synth.artifacts.layout import (
+    given as given_columns,
+)
+from synth.artifacts.plan import (
+    ColumnLayout,
+    DpSgd,
+    Event,
+    Gaussian,
+    Learning,
+    MarginalFit,
+    Marginals,
+    Network,
+    Pairs,
+    Plan,
+    Privacy,
+    Selection,
+    SubsampledGaussian,
+    Tilt,
+)
 from synth.compiler.sizing import size
 from synth.errors import RunError
 from synth.generator import network as networks
-from synth.generator.fit import Codes, Generator, draw_sizes, fit, sample
-from synth.generator.levels import Levels
+from synth.generator.dp_sgd import unit_gradients
+from synth.generator.fit import Codes, Generator, draw_sizes, fit, nats, sample
+from synth.generator.levels import merge
+from synth.generator.sequences import Sequences
 from synth.generator.store import load, save
 from synth.privacy.mechanisms import Curator
 from synth.privacy.randomness import Randomness
+from synth.project.spec import GeneratorSpec
 
 Integers = NDArray[np.int64]
 
@@ -35,25 +63,38 @@ def category(name: str, cells: int, missing: bool = False) -> ColumnLayout:
 
 
 def plan_for(
-    layout: tuple[ColumnLayout, ...], units: int, cap: int = 1, steps: int = 3, noise: float = 1.0, rate: float = 0.5
-) -> Plan:
-    levels = 2
-    releases = marginal_releases(layout, levels, cap)
-    events = (
-        Gaussian(name=MARGINALS, noise_multiplier=noise, count=releases),
-        SubsampledGaussian(name=DP_SGD, noise_multiplier=noise, sample_rate=rate, steps=steps),
-    )
-    training = Training(
-        steps=steps, max_grad_norm=1.0, learning_rate=0.012,
-        expected_batch_units=rate * units, seed=1,
-    )  # fmt: skip
+    layout: tuple[ColumnLayout, ...], units: int, cap: int = 1, steps: int = 3, noise: float = 1.0, rate: float = 0.5,
+    kind: str = "dp_vae", latent: int = 0, chosen: int | None = None, parent: tuple[ColumnLayout, ...] = (),
+    lessons: int = 200, autoregressive: bool = True,
+) -> Plan:  # fmt: skip
+    """A small plan in which every mechanism has the same noise; ``lessons``: synthetic units to learn from."""
+    columns = (*layout, *given_columns(parent, cap))
+    learning = Learning(units=lessons, epochs=4, batch_units=50, learning_rate=5e-3)
+    paired = kind != "independent" and len(columns) > 1
+    events: list[Event] = [Gaussian(name=MARGINALS, noise_multiplier=noise, count=marginal_releases(columns, 2))]
+    if paired:
+        count = chosen or len(all_pairs(len(columns)))
+        events += [Selection(name=CHOICE, epsilon=1 / noise, count=chosen)] if chosen else []
+        events += [Gaussian(name=PAIRS, noise_multiplier=noise, count=count)]
+        events += [Gaussian(name=PERSISTENCE, noise_multiplier=noise, count=len(layout))] if cap > 1 else []
+    if kind == "dp_vae":
+        events += [SubsampledGaussian(name=DP_SGD, noise_multiplier=noise, sample_rate=rate, steps=steps)]
     privacy = Privacy(
-        population="people", unit="person", units=units, max_rows_per_unit=cap, epsilon=1, delta=1e-6, events=events
-    )
-    shape = Network(latent=2, hidden=16, basis=3)
+        population="people", unit="person", units=units, max_rows_per_unit=cap, epsilon=1, delta=1e-6,
+        events=tuple(events),
+    )  # fmt: skip
     return Plan(
-        model="table", privacy=privacy, layout=layout, network=shape, training=training, bins=8, tree_levels=levels,
-        rows=None, why=(),
+        model="table", kind=kind, privacy=privacy, layout=layout, parent=parent,
+        network=Network(hidden=16, basis=3, latent=latent, encoder=8, autoregressive=autoregressive),
+        marginals=Marginals(bins=8, levels=20, tree_levels=2),
+        pairs=Pairs(groups=4, chosen=chosen) if paired else None,
+        marginal_fit=MarginalFit(points=20, latent=4, hidden=16, basis=3, steps=60, learning_rate=1e-2) if paired else None,
+        warm_start=learning if paired else None,
+        dp_sgd=DpSgd(steps=steps, clipping_quantile=0.95, learning_rate=0.01, expected_batch_units=rate * units)
+        if kind == "dp_vae" else None,
+        tilt=Tilt(units=lessons, steps=20, rounds=1) if kind != "independent" else None,
+        distillation=learning if kind != "independent" else None,
+        seed=1, rows=None, why=(),
     )  # fmt: skip
 
 
@@ -61,7 +102,7 @@ def assert_sound(generator: Generator, plan: Plan, sizes: Integers) -> None:
     """Right shape, codes of the layout, finite numbers."""
     codes = sample(generator, sizes, 5)
     top = [column.cells - 1 + column.missing for column in plan.layout]
-    assert codes.shape == (len(sizes), len(plan.layout)) and codes.dtype == np.int64
+    assert codes.shape == (sizes.sum(), len(plan.layout)) and codes.dtype == np.int64
     assert (codes >= 0).all() and (codes <= top).all()
     assert all(np.isfinite(array).all() for array in generator.weights.values())
     assert all(np.isfinite(column.mass).all() and (column.shares > 0).all() for column in generator.columns)
@@ -86,7 +127,7 @@ def tables(draw: st.DrawFn) -> tuple[tuple[ColumnLayout, ...], Codes, int]:
     random = np.random.default_rng(draw(st.integers(0, 99)))
     all_null = draw(st.booleans())
     values = np.stack([_any_codes(column, rows, all_null, random) for column in layout], axis=1)
-    return layout, Codes(values, np.arange(rows, dtype=np.int64) // cap * 7 - 11), cap
+    return layout, Codes(tuple(values.T), np.arange(rows, dtype=np.int64) // cap * 7 - 11), cap
 
 
 def _any_codes(column: ColumnLayout, rows: int, all_null: bool, random: np.random.Generator) -> Integers:
@@ -96,12 +137,18 @@ def _any_codes(column: ColumnLayout, rows: int, all_null: bool, random: np.rando
 
 
 @settings(max_examples=25, deadline=None)
-@given(tables(), st.sampled_from([0.05, 1.0, 1000.0]))
-def test_any_table_is_fitted(table: tuple[tuple[ColumnLayout, ...], Codes, int], noise: float) -> None:
+@given(
+    tables(), st.sampled_from([0.05, 1.0, 1000.0]), st.sampled_from(["dp_vae", "marginal", "independent"]),
+    st.sampled_from([0, 2]), st.booleans(),
+)  # fmt: skip
+def test_any_table_is_fitted(
+    table: tuple[tuple[ColumnLayout, ...], Codes, int], noise: float, kind: str, latent: int, chosen: bool
+) -> None:
     layout, codes, cap = table
-    plan = plan_for(layout, units=40, cap=cap, noise=noise)
+    plan = plan_for(layout, units=40, cap=cap, noise=noise, kind=kind, latent=latent, chosen=1 if chosen else None)
     generator = fit(codes, plan, Randomness())
     assert_sound(generator, plan, draw_sizes(generator, 50, None, 1))
+    assert np.isfinite(nats(generator, 50, 1))
 
 
 @given(columns("column"), st.integers(1, 5))
@@ -127,14 +174,14 @@ def mixed(units: int, cap: int, seed: int = 0) -> Codes:
     random = np.random.default_rng(seed)
     unit = np.repeat(np.arange(units), random.integers(1, cap + 1, units))
     values = [random.integers(0, column.cells + column.missing, len(unit)) for column in MIXED]
-    return Codes(np.stack(values, axis=1), unit)
+    return Codes(values, unit)
 
 
 @pytest.mark.parametrize(("extreme", "nearest"), [(-(2**62), 0), (2**62, 999)])
 def test_codes_beyond_the_layout_count_as_the_nearest(extreme: int, nearest: int) -> None:
     layout = (ColumnLayout(name="age", cells=1_000, missing=False, ordered=True),)
     plan = plan_for(layout, units=300, noise=0.05)
-    generator = fit(Codes(np.full((300, 1), extreme), np.arange(300)), plan, Randomness())
+    generator = fit(Codes([np.full(300, extreme)], np.arange(300)), plan, Randomness())
     rows = sample(generator, np.ones(300, np.int64), 1)
     assert (abs(rows - nearest) < 40).mean() > 0.95  # in the outermost range
 
@@ -143,121 +190,136 @@ class Asked:
     """A stand-in for the class Curator that writes down what is asked."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.calls: list[tuple[str, str, int]] = []
+        self.calls: list[tuple[str, str, Any]] = []
         self.units: set[int] = set()
         asked = self
 
         class Recorder(Curator):
             def histogram(self, event_name: str, cells: Any, weights: Any, size: int) -> Any:
-                asked.calls.append(("histogram", event_name, 0))
+                asked.calls.append(("histogram", event_name, None))
                 return super().histogram(event_name, cells, weights, size)
 
+            def choice(self, event_name: str, candidates: Any, weights: Any) -> Any:
+                asked.calls.append(("choice", event_name, None))
+                return super().choice(event_name, candidates, weights)
+
             def poisson(self, event_name: str, units: int) -> Any:
-                asked.calls.append(("poisson", event_name, 0))
+                asked.calls.append(("poisson", event_name, None))
                 asked.units.add(units)
                 return super().poisson(event_name, units)
 
-            def gradient(self, event_name: str, per_unit: Any, parameters: int, max_grad_norm: float) -> Any:
-                asked.calls.append(("gradient", event_name, int(max_grad_norm)))
-                return super().gradient(event_name, per_unit, parameters, max_grad_norm)
+            def gradient(self, event_name: str, batches: Any, masks: Any, max_grad_norm: float) -> Any:
+                asked.calls.append(("gradient", event_name, max_grad_norm))
+                return super().gradient(event_name, batches, masks, max_grad_norm)
 
         monkeypatch.setattr("synth.generator.fit.Curator", Recorder)
 
 
 @pytest.mark.parametrize("cap", [1, 4])
 def test_the_curator_is_asked_the_same_of_no_rows_one_and_many(cap: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = plan_for(MIXED, units=50, cap=cap, steps=4)
+    plan = plan_for(MIXED, units=50, cap=cap, steps=4, chosen=2)
     found = []
     for units in (0, 1, 50, 51):
         asked = Asked(monkeypatch)
         fit(mixed(units, cap), plan, Randomness())
         found.append(asked.calls)
     assert all(calls == found[0] for calls in found)
-    counted = Counter(kind for kind, _, _ in found[0])
-    assert counted["histogram"] == marginal_releases(MIXED, plan.tree_levels, cap)
-    assert counted["poisson"] == counted["gradient"] == plan.training.steps
+    counted = Counter((kind, event) for kind, event, _ in found[0])
+    planned = {event.name: event for event in plan.privacy.events}
+    for name in {MARGINALS, PAIRS, PERSISTENCE} & set(planned):
+        assert counted["histogram", name] == planned[name].count  # type: ignore[union-attr]
+    assert counted["choice", CHOICE] == 1
+    assert counted["poisson", DP_SGD] == counted["gradient", DP_SGD] == 4
 
 
 # Per-unit gradients
 
 
-def small_network(several: int) -> tuple[networks.Network, networks.Columns, Units]:
-    codes = mixed(9, several, seed=3)
-    shares = [np.full(column.cells + column.missing, 1.0) for column in MIXED]
-    tables = networks.Columns(
-        [
-            Levels(c.name, c.ordered, c.missing, np.arange(len(s) + 1), s / len(s), np.arange(len(s)), s / len(s))
-            for c, s in zip(MIXED, shares, strict=True)
-        ],
-        order=3,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(2)
-        network = networks.Network(tables.features, Network(latent=3, hidden=8, basis=3))
-    return network, tables, group(codes.values.astype(np.int32), codes.unit, several)
+def small_network(
+    cap: int, latent: int = 2, autoregressive: bool = True
+) -> tuple[networks.Network, networks.Columns, Sequences]:
+    """A network over MIXED (and the rows per unit, which are given), with weights everywhere, and nine units."""
+    codes = mixed(9, cap, seed=3)
+    layout = (*MIXED, *given_columns((), cap))
+    columns = [merge(c, np.arange(c.cells + c.missing + 1), np.ones(c.cells + c.missing), 0.1, 12, 20) for c in layout]
+    _, sizes = np.unique(codes.unit, return_counts=True)
+    values = [*codes.columns, *([np.repeat(sizes - 1, sizes)] if cap > 1 else [])]
+    levels = np.stack([column.encode(code) for column, code in zip(columns, values, strict=True)], axis=1)
+    tables = networks.Columns(columns, np.array([1, 2, 0]), ((),) * 3, cap > 1, 3)
+    shape = Network(latent=latent, hidden=8, basis=3, encoder=5, autoregressive=autoregressive)
+    network = networks.Network(tables, shape, 2)
+    random = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for name, matrix in network.matrices.items():
+            matrix += 0.3 * torch.randn(matrix.shape, generator=random) * network.masks[name]
+    return network, tables, Sequences(levels, sizes)
 
 
-def looped(
-    network: networks.Network, tables: networks.Columns, units: Units, order: Integers, noise: torch.Tensor
-) -> NDArray[np.float32]:
-    """A unit at a time, its rows without padding, by plain autograd."""
+def looped(network: networks.Network, tables: networks.Columns, units: Sequences, noise: torch.Tensor) -> list[Any]:
+    """The gradient of each unit by itself, by plain autograd: one list a layer."""
     found = []
-    for place, unit in enumerate(order):
-        network.zero_grad()
-        levels, weights = units.take(np.array([unit]))
-        loss(network, tables, levels, weights, noise[place : place + 1, : levels.shape[1]]).backward()
-        found.append(torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None]).numpy().copy())
-    return np.stack(found)
+    for u in range(len(units.sizes)):
+        loss, _ = network.loss(tables, units.take(np.array([u])), noise[u : u + 1])
+        found.append([g.numpy() for g in torch.autograd.grad(loss, list(network.matrices.values()))])
+    return [np.stack(layer) for layer in zip(*found, strict=True)]
 
 
-@pytest.mark.parametrize("several", [1, 4])
-@pytest.mark.parametrize("piece", [2, 512])
-def test_per_unit_gradients_are_the_looped_ones(several: int, piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("synth.generator.training.PIECE_UNITS", piece)
-    network, tables, units = small_network(several)
-    noises: list[torch.Tensor] = []
-    plain = torch.randn
-
-    def remembered(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-        noises.append(plain(shape, generator=generator))
-        return noises[-1]
-
-    hooked = copy.deepcopy(network)
-    GradSampleModule(hooked, loss_reduction="sum", strict=True)
-    monkeypatch.setattr("synth.generator.training.torch.randn", remembered)
-    batches = list(per_unit_gradients(hooked, tables, units, np.arange(9), torch.Generator().manual_seed(1)))
-    order = np.argsort(units.sizes, kind="stable")
-    padded = [torch.nn.functional.pad(noise, (0, 0, 0, several - noise.shape[1])) for noise in noises]
-    expected = looped(network, tables, units, order, torch.cat(padded))
-    assert [len(batch) for batch in batches] == ([2, 2, 2, 2, 1] if piece == 2 else [9])
-    np.testing.assert_allclose(np.concatenate(batches), expected, rtol=1e-5, atol=1e-5)
-    assert np.linalg.norm(expected, axis=1).min() > 0.01
+@pytest.mark.parametrize("cap", [1, 4])
+@pytest.mark.parametrize("latent", [0, 2])
+def test_factors_make_the_gradients_of_single_units(cap: int, latent: int) -> None:
+    network, tables, units = small_network(cap, latent)
+    noise = torch.randn((9, latent), generator=torch.Generator().manual_seed(1))
+    expected = looped(network, tables, units, noise)
+    for factors, gradients, mask in zip(
+        unit_gradients(network, tables, units, noise), expected, network.masks.values(), strict=True
+    ):
+        outer = factors.gradients[:, :, None] * factors.inputs[:, None, :]
+        summed = np.stack([outer[factors.unit == u].sum(0) for u in range(9)]) * mask.numpy()
+        np.testing.assert_allclose(summed, gradients, rtol=1e-4, atol=1e-5)
+        assert np.abs(gradients).max() > 0.01
 
 
-def test_padding_has_no_effect_on_a_gradient() -> None:
-    network, tables, _ = small_network(1)
-    GradSampleModule(network, loss_reduction="sum", strict=True)
-    found = []
-    for padding in ([0, 0, 0], [1, 5, 99]):
-        levels = torch.tensor([[[1, 2, 40], [0, 3, 7], padding]])
-        noise = torch.ones((1, 3, 3)) * torch.tensor([1.0, 1.0, 1.0 + padding[0]])[None, :, None]
-        loss(network, tables, levels, torch.tensor([[0.5, 0.5, 0.0]]), noise).backward()
-        found.append(torch.cat([p.grad_sample.flatten(1) for p in network.parameters()], dim=1))
-        for parameter in network.parameters():
-            parameter.grad_sample = None
-    assert torch.equal(found[0], found[1])
+@pytest.mark.parametrize("cap", [1, 4])
+def test_a_column_sees_neither_itself_nor_what_comes_later(cap: int) -> None:
+    network, tables, units = small_network(cap, latent=0)
+    for autoregressive in (True, False):
+        network, tables, units = small_network(cap, latent=0, autoregressive=autoregressive)
+        before = numbers(network, tables, units)
+        ends = np.cumsum([0, *tables.widths])
+        for changed in range(3):
+            other = units.levels.copy()
+            other[units.position == units.sizes[units.unit] - 1, changed] ^= 1  # of each unit's last row
+            moved = np.abs(numbers(network, tables, Sequences(other, units.sizes)) - before)
+            for column in range(3):
+                later = tables.position[column] > tables.position[changed] and autoregressive
+                assert (moved[:, ends[column] : ends[column + 1]].max() > 1e-6) == later
 
 
-def test_a_unit_weighs_one_however_many_rows_it_has() -> None:
-    _, _, units = small_network(4)
-    assert len(set(units.sizes.tolist())) > 1
-    _, weights = units.take(np.arange(9))
-    np.testing.assert_allclose(weights.sum(1).numpy(), 1, rtol=1e-6)
+def numbers(network: networks.Network, tables: networks.Columns, units: Sequences) -> NDArray[np.float32]:
+    features = tables.embed(torch.from_numpy(units.levels))
+    with torch.no_grad():
+        return network.decode(torch.cat([features, tables.history(features, units)], dim=1), []).numpy()
+
+
+def test_no_unit_moves_the_numbers_of_another() -> None:
+    network, tables, units = small_network(4, latent=0)
+    alone = [numbers(network, tables, units.take(np.array([u]))) for u in range(9)]
+    np.testing.assert_allclose(np.concatenate(alone), numbers(network, tables, units), rtol=1e-4, atol=1e-5)
+
+
+def test_an_unfolded_network_says_the_same() -> None:
+    for cap in (1, 4):
+        network, tables, units = small_network(cap)
+        full = networks.Columns(tables.columns, tables.order, tables.strata, tables.several, None)
+        wide = network.unfolded(tables, full, 0)
+        noise = torch.randn((9, 2), generator=torch.Generator().manual_seed(1))
+        both = [float(n.loss(t, units, noise)[0].detach()) for n, t in ((network, tables), (wide, full))]
+        assert both[0] == pytest.approx(both[1], rel=1e-4)
 
 
 def test_rows_of_a_unit_that_lie_apart_are_one_unit(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Asked(monkeypatch)
-    codes = Codes(np.zeros((6, 1), np.int64), np.array([4, 2, 4, 2, 4, 9]))
+    codes = Codes([np.zeros(6, np.int64)], np.array([4, 2, 4, 2, 4, 9]))
     plan = plan_for((category("only", 1),), units=3, cap=3, noise=0.01)
     generator = fit(codes, plan, Randomness())
     np.testing.assert_allclose(generator.columns[-1].shares, [1 / 3, 1 / 3, 1 / 3], atol=0.05)
@@ -283,8 +345,8 @@ def linked() -> tuple[Generator, Codes]:
         ColumnLayout(name="number", cells=4_000, missing=True, ordered=True, zero=0),
         category("many", 2),
     )
-    codes = Codes(np.stack([kind, likes, number, many], axis=1), unit)
-    plan = plan_for(layout, units=1_500, cap=3, steps=250, noise=0.05, rate=0.1)
+    codes = Codes([kind, likes, number, many], unit)
+    plan = plan_for(layout, units=1_500, cap=3, steps=150, noise=0.05, rate=0.1, lessons=4_000)
     return fit(codes, plan, Randomness()), codes
 
 
@@ -298,10 +360,10 @@ def test_shares_are_kept_and_no_category_collapses(linked: tuple[Generator, Code
     of = np.repeat(sizes, sizes)
     _, place, count = np.unique(codes.unit, return_inverse=True, return_counts=True)
     real_weights = 1 / count[place]
-    rows = sample(generator, of, 2)
+    rows = sample(generator, sizes, 2)
     for column, cells in ((0, 4), (1, 4), (3, 2)):
         real, synthetic = (
-            shares(codes.values[:, column], cells, real_weights),
+            shares(codes.columns[column], cells, real_weights),
             shares(rows[:, column], cells, 1 / of),
         )
         assert 0.5 * np.abs(real - synthetic).sum() < 0.05
@@ -312,7 +374,7 @@ def test_shares_are_kept_and_no_category_collapses(linked: tuple[Generator, Code
 def test_dependence_between_columns_is_learned(linked: tuple[Generator, Codes]) -> None:
     generator, _ = linked
     sizes = draw_sizes(generator, 4_000, None, 1)
-    rows = sample(generator, np.repeat(sizes, sizes), 2)
+    rows = sample(generator, sizes, 2)
     assert (rows[:, 0] == rows[:, 1]).mean() > 0.55  # 0.925 in the data, 0.30 for independent columns
     known = rows[rows[:, 2] < 4_000]
     assert np.corrcoef(known[:, 0], known[:, 2])[0, 1] > 0.5
@@ -320,7 +382,7 @@ def test_dependence_between_columns_is_learned(linked: tuple[Generator, Codes]) 
 
 def test_rows_go_with_the_number_of_rows_of_their_unit(linked: tuple[Generator, Codes]) -> None:
     generator, _ = linked
-    alone, several = (sample(generator, np.full(3_000, n), 3)[:, 3].mean() for n in (1, 2))
+    alone, several = (sample(generator, np.full(2_000, n), 3)[:, 3].mean() for n in (1, 2))
     assert several - alone > 0.4  # 1 in the data, 0 for rows that do not know their n
 
 
@@ -358,9 +420,38 @@ def test_a_fitted_generator_comes_back_from_disk(linked: tuple[Generator, Codes]
 def test_a_generator_cannot_be_changed(linked: tuple[Generator, Codes]) -> None:
     generator, _ = linked
     with pytest.raises(ValueError, match="read-only"):
-        generator.weights["encoder.weight"][0, 0] = 1
+        generator.weights["trunk"][0, 0] = 1
     with pytest.raises(TypeError):
         generator.weights["more"] = np.zeros(1, np.float32)  # type: ignore[index]
+
+
+def test_rows_of_a_person_are_as_alike_as_they_were() -> None:
+    """Of 1,500 units with 3 rows each, a row repeats the one before in 80% plus chance."""
+    random = np.random.default_rng(4)
+    kind = random.integers(0, 4, 4_500)
+    for row in range(4_500):
+        if row % 3 and random.random() < 0.8:
+            kind[row] = kind[row - 1]
+    codes = Codes([kind, random.integers(0, 3, 4_500)], np.arange(4_500) // 3)
+    plan = plan_for(
+        (category("kind", 4), category("other", 3)), 1_500, cap=3, steps=60, noise=0.05, rate=0.1, lessons=3_000
+    )
+    rows = sample(fit(codes, plan, Randomness()), np.full(1_500, 3), 2)[:, 0].reshape(-1, 3)
+    assert (rows[:, 1:] == rows[:, :-1]).mean() == pytest.approx(0.85, abs=0.06)
+
+
+def test_rows_are_generated_given_the_parent() -> None:
+    """A parent's column that its rows repeat: what is generated follows what is given."""
+    random = np.random.default_rng(4)
+    sex = random.integers(0, 2, 2_000)
+    ward = np.where(random.random(2_000) < 0.9, sex, 1 - sex)
+    plan = plan_for(
+        (category("ward", 2),), 2_000, steps=60, noise=0.05, rate=0.1, lessons=2_000, parent=(category("sex", 2),)
+    )
+    generator = fit(Codes([ward, sex], np.arange(2_000)), plan, Randomness())
+    parent = np.repeat([0, 1], 500)[:, None]
+    rows = sample(generator, np.ones(1_000, np.int64), 3, parent)[:, 0]
+    assert (rows == parent[:, 0]).mean() == pytest.approx(0.9, abs=0.05)
 
 
 # The rule that sizes a fit
@@ -374,12 +465,19 @@ def test_a_generator_cannot_be_changed(linked: tuple[Generator, Codes]) -> None:
     st.sampled_from([0.1, 1.0, 3.0, 10.0]),
 )
 def test_any_declaration_gets_a_plan(layout: list[ColumnLayout], cap: int, units: int, epsilon: float) -> None:
-    network, training, bins, tree_levels, events = size(
-        layout, cap, units, epsilon, 1e-6, 1, calibrate=lambda target, delta, events_for: 2.0 + 0 * len(events_for(2.0))
-    )
-    marginals, sgd = events
-    assert isinstance(marginals, Gaussian) and isinstance(sgd, SubsampledGaussian)
-    assert marginals.count == marginal_releases(layout, tree_levels, cap)
-    assert 0 < sgd.sample_rate <= 0.5 and training.expected_batch_units == sgd.sample_rate * units
-    assert (sgd.steps, sgd.noise_multiplier) == (training.steps, 2.0)
-    assert network.latent >= 2 and 32 <= network.hidden <= 128 and bins > 1
+    sized = size(
+        layout, cap, units, epsilon, 1e-6, GeneratorSpec(),
+        calibrate=lambda target, delta, events_for: 2.0 + 0 * len(events_for(2.0)),
+    )  # fmt: skip
+    events = {event.name: event for event in sized.events}
+    columns = (*layout, *given_columns((), cap))
+    assert events[MARGINALS].count == marginal_releases(columns, sized.marginals.tree_levels)  # type: ignore[union-attr]
+    assert (sized.pairs is None) == (len(columns) < 2) and (PERSISTENCE in events) == (cap > 1)
+    if sized.pairs:
+        assert events[PAIRS].count == sized.pairs.chosen or len(all_pairs(len(columns)))  # type: ignore[union-attr]
+    assert (sized.dp_sgd is None) == (sized.kind == "marginal")
+    if sized.dp_sgd:
+        sgd = events[DP_SGD]
+        assert isinstance(sgd, SubsampledGaussian) and 0 < sgd.sample_rate <= 0.5
+        assert sized.dp_sgd.expected_batch_units == sgd.sample_rate * units
+        assert (sgd.steps, sgd.noise_multiplier) == (sized.dp_sgd.steps, 2.0)

@@ -134,7 +134,7 @@ class DpSgd(Artifact):
     """DP-SGD, but for what its event says: the sample rate and the noise multiplier."""
 
     steps: int = Field(ge=1)
-    max_grad_norm: float = Field(gt=0)
+    clipping_quantile: float = Field(gt=0, le=1)  # of gradient norms on synthetic units: the clipping norm
     learning_rate: float = Field(gt=0)
     expected_batch_units: float = Field(gt=0)  # sample_rate * declared units: the gradient's scale
 

@@ -14,6 +14,8 @@ from synth.quoting import identifier, literal
 
 OTHER = "__other__"  # the level of categories that are not declared
 LEAST_CELLS = 50_000  # of a number without rounding: its step is the power of ten that makes as many, or more
+DIGITS = 15  # decimal digits of a double
+CUT = 1e-6  # of a cell: a value so little below a cell was meant to be on it
 
 
 @dataclass(frozen=True)
@@ -66,20 +68,43 @@ def _integer(column: spec.IntegerColumn, name: str, code: str, offset: Offset | 
 @_column.register
 def _number(column: spec.NumberColumn, name: str, code: str, offset: Offset | None) -> ColumnSql:
     low, high = column.bounds
-    step = column.rounding or 10.0 ** math.floor(math.log10((high - low) / LEAST_CELLS))
-    cells = math.floor((high - low) / step + 1e-9) + 1
-    places = max(decimals(step), decimals(low))
+    if column.rounding is None:
+        return _cut_number(column, name, code)
+    cells = math.floor((high - low) / column.rounding + 1e-9) + 1
+    places = max(decimals(column.rounding), decimals(low))
     # as a double, since a whole number times a literal such as 0.1 is a decimal to DuckDB, and may overflow
-    restore = f"round({literal(low)} + cast({code} as double) * {literal(step)}, {places})"
-    return _numeric(column, name, low, step, cells, "double", restore, cut=column.rounding is None)
+    restore = f"round({literal(low)} + cast({code} as double) * {literal(column.rounding)}, {places})"
+    return _numeric(column, name, low, column.rounding, cells, "double", restore)
+
+
+def _cut_number(column: spec.NumberColumn, name: str, code: str) -> ColumnSql:
+    """A number without rounding is cut to the decimal place that makes at least ``LEAST_CELLS`` cells."""
+    low, high = column.bounds
+    places = math.ceil(-math.log10((high - low) / LEAST_CELLS))
+    places = min(places, DIGITS - math.ceil(math.log10(max(abs(low), abs(high)))))  # a double holds no more
+    step = float(f"1e{-places}")
+    first, last = math.floor(low / step + CUT), math.floor(high / step + CUT)
+    value = f"round((cast({code} as double) + {first}) * {literal(step)}, {max(places, 0)})"
+    return ColumnSql(
+        name=column.name,
+        sql_type="double",
+        read=f"nullif(try_cast({name} as double), 'nan')",
+        declare=clamp(name, literal(low), literal(high)),
+        code=f"cast(floor({name} / {literal(step)} + {literal(CUT)}) as bigint) - ({first})",
+        restore=f"greatest({literal(low)}, least({literal(high)}, {value}))",  # a cut may lead out of bounds
+        layout=ColumnLayout(
+            name=column.name, cells=last - first + 1, missing=column.nullable, ordered=True,
+            zero=-first if first <= 0 <= last else None,
+        ),
+        unreadable="not a number",
+        outside=f"{name} < {literal(low)} or {name} > {literal(high)}",
+    )  # fmt: skip
 
 
 def _numeric(
     column: spec.IntegerColumn | spec.NumberColumn, name: str, low: float, step: float, cells: int, sql_type: str,
-    restore: str, cut: bool = False,
+    restore: str,
 ) -> ColumnSql:  # fmt: skip
-    """``cut``: values between two cells go to the lower one, not to the nearest."""
-    place = f"({name} - {literal(low)}) / {literal(step)}"
     last = low + (cells - 1) * step
     zero = round(-low / step) if low <= 0 <= last else None
     return ColumnSql(
@@ -87,7 +112,7 @@ def _numeric(
         sql_type=sql_type,
         read=f"nullif(try_cast({name} as double), 'nan')",
         declare=clamp(name, literal(low), literal(last)),
-        code=f"cast({f'floor({place} + 1e-6)' if cut else f'round({place})'} as bigint)",
+        code=f"cast(round(({name} - {literal(low)}) / {literal(step)}) as bigint)",
         restore=restore,
         layout=ColumnLayout(name=column.name, cells=cells, missing=column.nullable, ordered=True, zero=zero),
         unreadable="not a number",

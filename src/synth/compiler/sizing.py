@@ -31,7 +31,7 @@ MOST_PAIRS = 1_000  # that are all measured
 PAIRS_PER_COLUMN = 2  # that are chosen where there are more
 BASIS = 4
 HIDDEN, LEAST_HIDDEN = 128, 32
-STEPS, MAX_GRAD_NORM, LEARNING_RATE = 300, 1.0, 7e-3
+STEPS, LEARNING_RATE = 300, 7e-3
 BATCH_UNITS, MOST_RATE = 2_000, 0.1
 MARGINAL_FIT = plan.MarginalFit(points=500, latent=32, hidden=256, basis=4, steps=500, learning_rate=3e-3)
 WORK = 4e10  # steps * rows a step * weights
@@ -111,7 +111,7 @@ def size(
         warm_start=plan.Learning(units=40_000, epochs=7, batch_units=500, learning_rate=3e-3)
         if pairs and wishes.warm_start else None,
         dp_sgd=plan.DpSgd(
-            steps=steps, max_grad_norm=wishes.max_grad_norm or MAX_GRAD_NORM,
+            steps=steps, clipping_quantile=wishes.clipping_quantile or clipping_quantile(noise / (rate * units)),
             learning_rate=wishes.learning_rate or LEARNING_RATE, expected_batch_units=rate * units,
         ) if dp_sgd else None,
         tilt=plan.Tilt(units=40_000, steps=60, rounds=2) if learned and wishes.tilt else None,
@@ -119,6 +119,14 @@ def size(
         if learned and wishes.tilt else None,
         events=events(noise),
     )  # fmt: skip
+
+
+def clipping_quantile(noise: float) -> float:
+    """``noise``: of one step, in clipping norms, over the expected units. Clipping bends what is learned; noise blurs it.
+
+    0.9 where noise is small (0.001), 0.1 where it is large (0.012).
+    """
+    return round(min(max(0.9 - 0.74 * math.log10(noise / 1e-3), 0.05), 0.9), 3)
 
 
 def _pairs(columns: int, epsilon: float, units: int, wishes: GeneratorSpec) -> plan.Pairs | None:

@@ -14,15 +14,21 @@ from synth.generator.learning import Progress
 from synth.generator.network import Columns, Network
 from synth.generator.rows import PrivateRows
 from synth.generator.sequences import Sequences
-from synth.privacy.mechanisms import Factors
+from synth.privacy.mechanisms import Factors, squared_norms
 
+NORM_UNITS, LEAST_NORM = 2_000, 1e-3
 SECOND_MOMENT_FLOOR = 1e-6  # Adam's epsilon
 
 
 def train(
-    network: Network, columns: Columns, rows: PrivateRows, dp_sgd: DpSgd, progress: Progress | None = None
-) -> None:
-    """Trains ``network`` in place on ``rows`` of levels; it ends as the average of the second half of the iterates."""
+    network: Network, columns: Columns, rows: PrivateRows, like: Sequences, dp_sgd: DpSgd,
+    progress: Progress | None = None,
+) -> None:  # fmt: skip
+    """Trains ``network`` in place on ``rows`` of levels; it ends as the average of the second half of the iterates.
+
+    The clipping norm is a quantile of the norms of gradients on synthetic units, ``like``: nothing private is asked.
+    """
+    max_grad_norm = clipping_norm(network, columns, like, dp_sgd.clipping_quantile)
     parameters = list(network.matrices.values())
     masks = [mask.numpy() for mask in network.masks.values()]
     average = torch.zeros(sum(parameter.numel() for parameter in parameters))
@@ -37,7 +43,7 @@ def train(
         return unit_gradients(network, columns, units, noise)
 
     for step in range(dp_sgd.steps):
-        totals = rows.gradient(DP_SGD, factors, masks, dp_sgd.max_grad_norm)
+        totals = rows.gradient(DP_SGD, factors, masks, max_grad_norm)
         for parameter, total in zip(parameters, totals, strict=True):
             parameter.grad = torch.from_numpy(total / dp_sgd.expected_batch_units).float()
         optimizer.step()
@@ -47,6 +53,15 @@ def train(
         if progress:
             progress(step + 1, dp_sgd.steps)
     nn.utils.vector_to_parameters(average, parameters)
+
+
+def clipping_norm(network: Network, columns: Columns, like: Sequences, quantile: float) -> float:
+    """The ``quantile`` of the gradient norms of up to 2,000 synthetic units."""
+    units = like.take(np.arange(min(len(like.sizes), NORM_UNITS)))
+    noise = torch.zeros((len(units.sizes), network.shape.latent))
+    layers = zip(unit_gradients(network, columns, units, noise), network.masks.values(), strict=True)
+    square = sum(squared_norms(factors, mask.numpy(), len(units.sizes)) for factors, mask in layers)
+    return max(float(np.quantile(np.sqrt(square), quantile)), LEAST_NORM) if len(units.sizes) else 1.0
 
 
 def unit_gradients(network: Network, columns: Columns, units: Sequences, noise: torch.Tensor) -> list[Factors]:

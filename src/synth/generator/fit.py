@@ -28,6 +28,7 @@ from synth.generator.pairs import strata as strata_of
 from synth.generator.ranges import Integers
 from synth.generator.rows import PrivateRows
 from synth.generator.sampling import Sampler, draw, levels_from
+from synth.generator.sequences import Sequences
 from synth.generator.tilt import tilted
 from synth.generator.warm_start import as_units
 from synth.privacy.mechanisms import Curator
@@ -79,15 +80,16 @@ def fit(codes: Codes, plan: Plan, randomness: Randomness, progress: Progress | N
     network = Network(columns, plan.network, plan.seed)
     if plan.kind == "independent":
         network.forget()
-    first = None
+    first, like = None, Sequences(np.zeros((0, len(ways.columns)), np.int64), np.zeros(0, np.int64))
     if pairs and plan.marginal_fit and plan.warm_start:
         mixture = fit_marginals(ways, pairs, plan.marginal_fit, plan.seed)
         first = sample_mixture(mixture, plan.warm_start.units, np.random.default_rng([plan.seed, 0]))
-        learn(network, columns, as_units(first, ways, len(plan.layout), persistence), plan.warm_start, plan.seed)
+        like = as_units(first, ways, len(plan.layout), persistence)
+        learn(network, columns, like, plan.warm_start, plan.seed)
     if plan.dp_sgd:
         from synth.generator.dp_sgd import train
 
-        train(network, columns, rows, plan.dp_sgd, progress)
+        train(network, columns, rows, like, plan.dp_sgd, progress)
     shape = plan.network
     if plan.tilt:
         shape = shape.model_copy(update={"basis": None})

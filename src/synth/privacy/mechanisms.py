@@ -32,7 +32,6 @@ INPUT_GRID, GRADIENT_GRID = (
 )  # steps in 1 and in one clipping norm; a gradient's lattice is their product
 MOST_INPUT, MOST_GRADIENT = 1 << 16, 1 << 22  # grid steps: sums over 2^15 rows stay below 2^53, so exact in float64
 LEAST_NOISE, MOST_NOISE = 1e-2, 1e6  # noise multipliers between which noise too stays exact
-SOFTENING = 0.01  # of automatic clipping, in clipping norms
 MARGIN = 1e-3  # of the clipping norm, kept free for float rounding, ours and the caller's: see noisy_gradient
 PAIRED_ROWS = 16  # of a unit: up to here its norm is that of row pairs, beyond it that of the summed gradient
 
@@ -118,8 +117,8 @@ def noisy_gradient(
     ``batches`` yields the physical batches of one sample, each with the factors of every layer over the same units; none
     at all still gives noise. ``masks`` are 0 or 1, [out, in] a layer; where a mask is 0, so is the result.
 
-    A unit's gradient g is scaled by C / (|g| + 0.01 C) ("automatic clipping", arXiv 2206.07136), so that its norm is
-    below C = ``max_grad_norm`` whatever g is; a unit whose norm is not finite counts as zero. Norms come from the factors
+    A unit's gradient g is scaled by min(1, C / |g|) (Abadi et al. 2016), so that its norm is at most C =
+    ``max_grad_norm`` whatever g is; a unit whose norm is not finite counts as zero. Norms come from the factors
     ("ghost norms", Goodfellow 2015, arXiv 1510.01799; Li et al. 2021, arXiv 2110.05679). Inputs and scaled output
     gradients are rounded to a grid each, so that what a unit adds is a vector of integers, and their sum, a product of
     matrices of small integers, is exact in float64 in whatever order it is added up. The room that rounding may need
@@ -178,12 +177,12 @@ def _clip(layers: Sequence[Factors], masks: Sequence[Singles], max_grad_norm: fl
     inputs = [np.rint(layer.inputs * np.float32(INPUT_GRID)) for layer in layers]
     square, room = np.zeros(units), np.zeros(units)
     for layer, grid, mask in zip(layers, inputs, masks, strict=True):
-        square += _squared_norms(grid, layer.gradients, layer.unit, mask, units)
+        square += squared_norms(Factors(grid, layer.gradients, layer.unit), mask, units)
         lengths = np.sqrt(np.einsum("ij,ij->i", grid, grid, dtype=np.float64))
         room += np.bincount(layer.unit, lengths, units) ** 2 * mask.shape[0] / 4  # rounding moves an entry by up to 1/2
     norm = np.sqrt(square) / INPUT_GRID
     bound = (1 - MARGIN) * GRADIENT_GRID - np.sqrt(room) / INPUT_GRID
-    scale = np.maximum(bound, 0) / (norm + SOFTENING * max_grad_norm)
+    scale = np.maximum(bound, 0) / np.maximum(norm, max_grad_norm)
     sound = np.isfinite(norm) & np.isfinite(scale)
     gradients = []
     for layer, grid in zip(layers, inputs, strict=True):
@@ -196,8 +195,9 @@ def _clip(layers: Sequence[Factors], masks: Sequence[Singles], max_grad_norm: fl
         yield grid.astype(np.float64), gradient
 
 
-def _squared_norms(inputs: Singles, gradients: Singles, unit: Integers, mask: Singles, units: int) -> Floats:
-    """Squared norms of the masked sums of outer products, [units]."""
+def squared_norms(factors: Factors, mask: Singles, units: int) -> Floats:
+    """Squared norms of one layer's per-unit gradients, [units]."""
+    inputs, gradients, unit = factors.inputs, factors.gradients, factors.unit
     if len(unit) == units:
         return np.asarray(np.einsum("ij,ij->i", (gradients**2) @ mask, inputs**2, dtype=np.float64))
     square = np.zeros(units)

@@ -330,7 +330,7 @@ class GeneratorSpec(Spec):
     sample_rate: float | None = Field(default=None, gt=0, le=1)
     batch_units: int | None = Field(default=None, ge=1)
     learning_rate: float | None = Field(default=None, gt=0, le=1)
-    max_grad_norm: float | None = Field(default=None, gt=0)
+    clipping_quantile: float | None = Field(default=None, gt=0, le=1)
     # stages that may be left out
     pairs: bool = True
     warm_start: bool = True

@@ -81,7 +81,7 @@ select
   coalesce(cast(round(("severity" - -5) / 1) as bigint), 11) as "#2",
   cast(round(("weight" - 0.0) / 0.1) as bigint) as "#3",
   coalesce(cast(round(("pressure" - -1.0) / 0.25) as bigint), 9) as "#4",
-  coalesce(cast(round(("temperature" - 30.123456789) / 0.00024206844378662113) as bigint), 65537) as "#5",
+  coalesce(cast(floor("temperature" / 0.0001 + 1e-06) as bigint) - (301234), 158643) as "#5",
   list_position(['A', 'B''s', 'C "c"', '__other__'], "ward") - 1 as "#6",
   coalesce(list_position(['well', 'ill'], "outcome") - 1, 2) as "#7",
   coalesce(list_position(['foot', 'car'], "route") - 1, 2) as "#8",

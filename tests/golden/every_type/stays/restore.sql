@@ -7,7 +7,7 @@ select
   cast(case when codes."#2" < 11 then -5 + codes."#2" end as bigint) as "severity",
   cast(round(0.0 + cast(codes."#3" as double) * 0.1, 1) as double) as "weight",
   cast(case when codes."#4" < 9 then round(-1.0 + cast(codes."#4" as double) * 0.25, 2) end as double) as "pressure",
-  cast(case when codes."#5" < 65537 then greatest(30.123456789, least(45.987654321, round(30.123456789 + cast(codes."#5" as double) * 0.00024206844378662113, 4))) end as double) as "temperature",
+  cast(case when codes."#5" < 158643 then greatest(30.123456789, least(45.987654321, round((cast(codes."#5" as double) + 301234) * 0.0001, 4))) end as double) as "temperature",
   cast(list_extract(['A', 'B''s', 'C "c"', '__other__'], codes."#6" + 1) as varchar) as "ward",
   cast(case when codes."#7" < 2 then list_extract(['well', 'ill'], codes."#7" + 1) end as varchar) as "outcome",
   cast(case when codes."#8" < 2 then list_extract(['foot', 'car'], codes."#8" + 1) end as varchar) as "route",
