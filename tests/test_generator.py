@@ -209,7 +209,7 @@ class Asked:
                 return super().poisson(event_name, units)
 
             def gradient(self, event_name: str, batches: Any, masks: Any, max_grad_norm: float) -> Any:
-                asked.calls.append(("gradient", event_name, max_grad_norm))
+                asked.calls.append(("gradient", event_name, None))
                 return super().gradient(event_name, batches, masks, max_grad_norm)
 
         monkeypatch.setattr("synth.generator.fit.Curator", Recorder)

@@ -311,7 +311,7 @@ def test_sources_of_every_kind_give_the_same_codes(fresh: Path, kind: str, tmp_p
         model = project.compile().synthetic["members"]
         with PrivateZone(project.root, project.folder.internal, model, 1, "1GB") as zone:
             found = zone.prepare()
-        return np.column_stack([found.unit, found.values])
+        return np.column_stack([found.unit, *found.columns])
 
     expected = prepared()
     folder = fresh / "sources" / "clinic"

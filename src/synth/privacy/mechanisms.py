@@ -197,9 +197,11 @@ def _clip(layers: Sequence[Factors], masks: Sequence[Singles], max_grad_norm: fl
 
 def squared_norms(factors: Factors, mask: Singles, units: int) -> Floats:
     """Squared norms of one layer's per-unit gradients, [units]."""
-    inputs, gradients, unit = factors.inputs, factors.gradients, factors.unit
+    # in float64, so that the size of a batch has no effect: it decides how a matrix product of float32 is rounded
+    inputs, gradients, free = (a.astype(np.float64) for a in (factors.inputs, factors.gradients, mask))
+    unit = factors.unit
     if len(unit) == units:
-        return np.asarray(np.einsum("ij,ij->i", (gradients**2) @ mask, inputs**2, dtype=np.float64))
+        return np.asarray(np.einsum("ij,ij->i", (gradients**2) @ free, inputs**2))
     square = np.zeros(units)
     first = np.flatnonzero(np.diff(unit, prepend=-1))
     sizes = np.diff(np.append(first, len(unit)))
@@ -208,14 +210,12 @@ def squared_norms(factors: Factors, mask: Singles, units: int) -> Floats:
         if size > PAIRED_ROWS:
             for u in mine:
                 rows = slice(first[u], first[u] + size)
-                square[u] = np.sum((gradients[rows].T @ inputs[rows] * mask) ** 2, dtype=np.float64)
+                square[u] = np.sum((gradients[rows].T @ inputs[rows] * free) ** 2)
             continue
         for a in range(size):
             for b in range(a, size):
                 p, q = first[mine] + a, first[mine] + b
-                both = np.einsum(
-                    "ij,ij->i", (gradients[p] * gradients[q]) @ mask, inputs[p] * inputs[q], dtype=np.float64
-                )
+                both = np.einsum("ij,ij->i", (gradients[p] * gradients[q]) @ free, inputs[p] * inputs[q])
                 square[mine] += both if a == b else 2 * both
     return np.maximum(square, 0, out=square, where=~np.isnan(square))
 
