@@ -87,6 +87,7 @@ class Network(Artifact):
 
     hidden: int = Field(ge=1)
     basis: int | None = Field(default=None, ge=1)  # Legendre polynomials of an ordered column; None: a feature a level
+    skip: bool = True  # the inputs reach the logits past the hidden layer too
     autoregressive: bool = True  # False: columns are independent given the latent
     latent: int = Field(default=0, ge=0)  # dimensions of a unit's latent
     encoder: int = Field(default=64, ge=1)  # its hidden layer

@@ -25,16 +25,26 @@ MARGINALS_SHARE = 0.3  # of what DP-SGD leaves
 PERSISTENCE_SHARE = 0.1  # of the same, where units have several rows
 CHOICE_SHARE = 0.1  # of what pairs are left with, where they are chosen
 
-FEW_UNITS = 20.0  # units * mu below which DP-SGD cannot help
-BINS, LEVELS = 20, 64
+FEW_PERSONS = 3.0  # units * mu per column below which DP-SGD cannot help
 MOST_PAIRS = 1_000  # that are all measured
 PAIRS_PER_COLUMN = 2  # that are chosen where there are more
+CELL_NOISE = 3.0  # noise stddevs that a pair's cell should hold, were all alike
+LEAST_GROUPS, MOST_GROUPS = 3, 20
+
+BINS, WIDE_BINS, LEVELS = 20, 10, 64
+WIDE = 60  # columns
 BASIS = 4
-HIDDEN, LEAST_HIDDEN = 128, 32
-STEPS, LEARNING_RATE = 300, 7e-3
-BATCH_UNITS, MOST_RATE = 2_000, 0.1
-MARGINAL_FIT = plan.MarginalFit(points=500, latent=32, hidden=256, basis=4, steps=500, learning_rate=3e-3)
-WORK = 4e10  # steps * rows a step * weights
+HIDDEN, NARROW_HIDDEN = 128, 64
+MOST_SKIPPED = 500  # features that reach the logits past the hidden layer
+
+MOST_RATE, BATCH_UNITS, LEAST_BATCH = 0.2, 2_000, 256
+STEPS, LEAST_STEPS, LEARNING_RATE = 600, 100, 7e-3
+WORK = 3e10  # steps * rows a step * weights: about 10 seconds
+
+LESSONS, LEAST_LESSONS = 40_000, 15_000  # synthetic units to learn from
+LESSON_WORK = 1.2e7  # units * levels of all columns
+POINTS, LEAST_POINTS = 500, 150  # of the mixture
+NARROW = 300  # levels of all columns up to which a second round of tilt and distillation is cheap
 
 
 @dataclass(frozen=True)
@@ -53,69 +63,63 @@ class Sized:
     events: tuple[Event, ...]
 
 
-@dataclass(frozen=True)
-class Budget:
-    epsilon: float
-    delta: float
-    mu: float  # of the Gaussian mechanism that costs as much
-
-
 def size(
     layout: Sequence[ColumnLayout], cap: int, units: int, epsilon: float, delta: float, wishes: GeneratorSpec,
     parent: Sequence[ColumnLayout] = (), calibrate: Calibrate = accounting.calibrate,
 ) -> Sized:  # fmt: skip
     """The stages of a fit of ``units`` units of up to ``cap`` rows, and the events that cost (epsilon, delta)."""
     mu = accounting.gaussian_mu(epsilon, delta)
-    signal = units * mu  # persons over the noise of one count that had the whole budget
     columns = (*layout, *given(parent, cap))
-    kind = wishes.kind or ("marginal" if signal < FEW_UNITS * len(columns) else "dp_vae")
+    kind = wishes.kind or ("marginal" if units * mu < FEW_PERSONS * len(columns) else "dp_vae")
+    dp_sgd = kind == "dp_vae" and wishes.dp_sgd
     marginals = plan.Marginals(
-        bins=wishes.bins or BINS, levels=wishes.levels or LEVELS,
+        bins=wishes.bins or (BINS if len(columns) <= WIDE else WIDE_BINS), levels=wishes.levels or LEVELS,
         tree_levels=wishes.tree_levels or (2 if epsilon < 2 else 3),
     )  # fmt: skip
-    network = plan.Network(
-        hidden=wishes.hidden or HIDDEN, basis=wishes.basis or BASIS, autoregressive=wishes.autoregressive,
-        latent=wishes.latent or 0,
-    )  # fmt: skip
-    pairs = _pairs(len(columns), epsilon, units, wishes) if kind != "independent" and wishes.pairs else None
-    dp_sgd = kind == "dp_vae" and wishes.dp_sgd
-    free = _shares(pairs, cap, dp_sgd, wishes)
-    counts = {MARGINALS: marginal_releases(columns, marginals.tree_levels)}
-    if pairs:
-        counts[PAIRS] = pairs.chosen or len(all_pairs(len(columns)))
-        counts[PERSISTENCE] = len(layout)
-    rate = min((wishes.batch_units or BATCH_UNITS) / units, wishes.sample_rate or MOST_RATE)
-    steps = wishes.steps or STEPS
+    paired = kind != "independent" and wishes.pairs and len(columns) > 1
+    everything = len(all_pairs(len(columns)))
+    chosen = PAIRS_PER_COLUMN * len(columns) if everything > MOST_PAIRS else None
+    shares = _shares(paired, chosen is not None, cap, dp_sgd, wishes)
+    counts = {
+        MARGINALS: marginal_releases(columns, marginals.tree_levels), PAIRS: chosen or everything, PERSISTENCE: len(layout),
+    }  # fmt: skip
+    features = _features(columns, marginals.levels, wishes.basis or BASIS)
+    network = _network(features, wishes)
+    rate, steps = _sample(features, network, units, cap, wishes)
 
     def events(noise: float) -> tuple[Event, ...]:
         """``noise``: the multiplier of DP-SGD, or where there is none a factor on that of all others."""
-        factor = 1.0 if dp_sgd else noise
         found: list[Event] = []
-        if pairs and pairs.chosen:
-            each = accounting.selection_epsilon(mu * math.sqrt(free[CHOICE] / pairs.chosen))
-            found.append(Selection(name=CHOICE, epsilon=each, count=pairs.chosen))
+        if chosen and CHOICE in shares:
+            each = accounting.selection_epsilon(mu * math.sqrt(shares[CHOICE] / chosen) / (1.0 if dp_sgd else noise))
+            found.append(Selection(name=CHOICE, epsilon=each, count=chosen))
         for name, count in counts.items():
-            if free.get(name):
-                found.append(
-                    Gaussian(name=name, noise_multiplier=factor * math.sqrt(count / free[name]) / mu, count=count)
-                )
+            if name in shares:
+                alone = math.sqrt(count / shares[name]) / mu
+                found.append(Gaussian(name=name, noise_multiplier=alone * (1.0 if dp_sgd else noise), count=count))
         if dp_sgd:
             found.append(SubsampledGaussian(name=DP_SGD, noise_multiplier=noise, sample_rate=rate, steps=steps))
         return tuple(found)
 
     noise = calibrate(epsilon, delta, events)
+    pairs = None
+    if paired:
+        groups = _groups(units, math.sqrt(counts[PAIRS] / shares[PAIRS]) / mu)
+        pairs = plan.Pairs(groups=wishes.groups or groups, chosen=chosen)
     learned = kind != "independent"
+    levels = _levels(columns, marginals)
+    lessons = int(min(max(LESSON_WORK / levels, LEAST_LESSONS), LESSONS))
     return Sized(
         kind=kind, network=network, marginals=marginals, pairs=pairs,
-        marginal_fit=MARGINAL_FIT if pairs else None,
-        warm_start=plan.Learning(units=40_000, epochs=7, batch_units=500, learning_rate=3e-3)
+        marginal_fit=_marginal_fit(levels) if pairs else None,
+        warm_start=plan.Learning(units=lessons, epochs=7, batch_units=500, learning_rate=3e-3)
         if pairs and wishes.warm_start else None,
         dp_sgd=plan.DpSgd(
             steps=steps, clipping_quantile=wishes.clipping_quantile or clipping_quantile(noise / (rate * units)),
             learning_rate=wishes.learning_rate or LEARNING_RATE, expected_batch_units=rate * units,
         ) if dp_sgd else None,
-        tilt=plan.Tilt(units=40_000, steps=60, rounds=2) if learned and wishes.tilt else None,
-        distillation=plan.Learning(units=40_000, epochs=4, batch_units=500, learning_rate=1e-3)
+        tilt=plan.Tilt(units=lessons, steps=60, rounds=2 if levels <= NARROW else 1) if learned and wishes.tilt else None,
+        distillation=plan.Learning(units=lessons, epochs=4, batch_units=500, learning_rate=1e-3)
         if learned and wishes.tilt else None,
         events=events(noise),
     )  # fmt: skip
@@ -129,24 +133,57 @@ def clipping_quantile(noise: float) -> float:
     return round(min(max(0.9 - 0.74 * math.log10(noise / 1e-3), 0.05), 0.9), 3)
 
 
-def _pairs(columns: int, epsilon: float, units: int, wishes: GeneratorSpec) -> plan.Pairs | None:
-    if columns < 2:
-        return None
-    groups = wishes.groups or (4 if epsilon < 2 else 5 if epsilon < 5 else 8) + (4 if units > 20_000 else 0)
-    everything = len(all_pairs(columns))
-    return plan.Pairs(groups=groups, chosen=PAIRS_PER_COLUMN * columns if everything > MOST_PAIRS else None)
+def _network(features: int, wishes: GeneratorSpec) -> plan.Network:
+    narrow = features <= MOST_SKIPPED
+    return plan.Network(
+        hidden=wishes.hidden or (HIDDEN if narrow else NARROW_HIDDEN), basis=wishes.basis or BASIS, skip=narrow,
+        autoregressive=wishes.autoregressive, latent=wishes.latent or 0,
+    )  # fmt: skip
 
 
-def _shares(pairs: plan.Pairs | None, cap: int, dp_sgd: bool, wishes: GeneratorSpec) -> dict[str, float]:
+def _sample(
+    features: int, network: plan.Network, units: int, cap: int, wishes: GeneratorSpec
+) -> tuple[float, int]:  # fmt: skip
+    """Sample rate and steps of DP-SGD: as many units a step, and as many steps, as there is time for."""
+    seen = features * (3 if cap > 1 else 1)
+    weights = network.hidden * (seen + features) + (features * seen if network.skip else 0)
+    rate = min((wishes.batch_units or BATCH_UNITS) / units, MOST_RATE)
+    steps = WORK / (rate * units * weights)
+    if steps < LEAST_STEPS:  # rather fewer units a step than fewer steps
+        rate = max(rate * steps / LEAST_STEPS, min(LEAST_BATCH / units, MOST_RATE))
+    return wishes.sample_rate or rate, wishes.steps or int(min(max(steps, LEAST_STEPS), STEPS))
+
+
+def _features(columns: Sequence[ColumnLayout], levels: int, basis: int) -> int:
+    """About as many features as the network sees of a row."""
+    return sum((min(c.cells, basis) if c.ordered else min(c.cells, levels)) + c.missing for c in columns)
+
+
+def _groups(units: int, noise: float) -> int:
+    """So many that a cell of a pair would hold ``CELL_NOISE`` times its noise (in persons), were all cells alike."""
+    return min(max(round(math.sqrt(units / (CELL_NOISE * noise))), LEAST_GROUPS), MOST_GROUPS)
+
+
+def _levels(columns: Sequence[ColumnLayout], marginals: plan.Marginals) -> int:
+    """About as many levels as all columns will have."""
+    return sum(min(c.cells, marginals.bins if c.ordered else marginals.levels) + c.missing for c in columns)
+
+
+def _marginal_fit(levels: int) -> plan.MarginalFit:
+    points = int(min(max(POINTS * NARROW / levels, LEAST_POINTS), POINTS))
+    return plan.MarginalFit(points=points, latent=32, hidden=256, basis=BASIS, steps=500, learning_rate=3e-3)
+
+
+def _shares(paired: bool, chosen: bool, cap: int, dp_sgd: bool, wishes: GeneratorSpec) -> dict[str, float]:
     """Shares of mu^2 by event, without DP-SGD's."""
     share = wishes.dp_sgd_share if wishes.dp_sgd_share is not None else DP_SGD_SHARE
     left = 1 - share * dp_sgd
-    if not pairs:
+    if not paired:
         return {MARGINALS: left}
     found = {MARGINALS: (wishes.marginals_share or MARGINALS_SHARE) * left}
     if cap > 1:
         found[PERSISTENCE] = PERSISTENCE_SHARE * left
     rest = left - sum(found.values())
-    if pairs.chosen:
+    if chosen:
         found[CHOICE] = CHOICE_SHARE * rest
     return {**found, PAIRS: rest - found.get(CHOICE, 0.0)}

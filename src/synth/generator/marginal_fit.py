@@ -31,7 +31,7 @@ class Mixture(nn.Module):
         self.logits = Logits(columns, [torch.tensor(basis(c, fit.basis), dtype=torch.float32) for c in columns])
         self.points = torch.randn((fit.points, fit.latent), generator=random)
         self.body = nn.Parameter(_uniform((fit.latent + 1, fit.hidden), random))
-        self.head = nn.Parameter(_uniform((fit.hidden + 1, len(self.logits.matrix)), random))
+        self.head = nn.Parameter(_uniform((fit.hidden + 1, self.logits.width), random))
         self.bias = nn.Parameter(self.logits.bias.clone())
         with torch.no_grad():
             self.head[-1] = 0

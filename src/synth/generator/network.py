@@ -2,9 +2,9 @@
 
 A variational autoencoder (Kingma and Welling 2014) whose decoder is autoregressive over the columns (MADE, Germain et al.
 2015, arXiv 1502.03509), with a categorical likelihood per column. Two matrices make the decoder: the trunk to one hidden
-layer, and the head, which sees the hidden layer and, past it, the inputs. The logits of an ordered column are a Legendre
-polynomial of the bin's quantile, so that few numbers learn its shape from noisy gradients. The matrices are all that is
-trained; features, bases and biases come from noisy marginals.
+layer, and the head, which sees the hidden layer and, past it (``skip``), the inputs. The logits of an ordered column are a
+Legendre polynomial of the bin's quantile, so that few numbers learn its shape from noisy gradients. The matrices are all
+that is trained; features, bases and biases come from noisy marginals.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ DIVERGENCE = 0.5  # weight of a latent's divergence from its prior (a beta-VAE, 
 LEAST_LOGIT = -80.0  # below a row's largest: exp of it is still a normal float32
 Strata = tuple[tuple[int, ...], ...]
 
+TOGETHER = 12  # columns whose logits are computed in one product
 MARKS = 3  # features of a row's place: is it the first, is it the last, how far from the first
 
 
@@ -50,7 +51,6 @@ class Columns:
         self.widths = [matrix.shape[1] for matrix in bases]
         self.bases = [torch.tensor(matrix, dtype=torch.float32) for matrix in bases]
         self.biases = [torch.tensor(np.log(column.shares), dtype=torch.float32) for column in columns]
-        self._features = block_diag(self.bases)  # [levels of all, features of all]
         self._logits = Logits(columns[: self.generated], self.bases[: self.generated])
         self._first = torch.from_numpy(np.cumsum([0, *self.levels])[:-1])
 
@@ -68,10 +68,7 @@ class Columns:
 
     def embed(self, levels: Tensor) -> Tensor:
         """Levels [rows, columns], or of the generated columns alone, to their features [rows, features]."""
-        places = levels + self._first[: levels.shape[1]]
-        size, width = sum(self.levels[: levels.shape[1]]), sum(self.widths[: levels.shape[1]])
-        features: Tensor = torch.zeros((len(levels), size)).scatter_(1, places, 1.0) @ self._features[:size, :width]
-        return features
+        return torch.cat([self.bases[j][levels[:, j]] for j in range(levels.shape[1])], dim=1)
 
     def history(self, features: Tensor, units: Sequences) -> Tensor:
         """What each row is told of the rows before it: marks, the row before, the mean of all before, [rows, context]."""
@@ -96,31 +93,44 @@ class Columns:
 
 
 class Logits:
-    """Numbers of several columns, side by side, to the probabilities of their levels."""
+    """Numbers of several columns, side by side, to the probabilities of their levels.
+
+    A few columns at a time share a matrix, most of which is zeros: quicker than one column at a time.
+    """
 
     def __init__(self, columns: Sequence[Levels], bases: Sequence[Tensor]) -> None:
-        self.matrix = block_diag(bases).T  # [numbers, levels of all]
         self.bias = torch.tensor(np.log(np.concatenate([c.shares for c in columns])), dtype=torch.float32)
-        counts = [column.count for column in columns]
-        self.member = block_diag([torch.ones((count, 1)) for count in counts])  # [levels of all, columns]
+        self.width = sum(matrix.shape[1] for matrix in bases)
+        self._matrices, self._members = [], []
+        for start in range(0, len(columns), TOGETHER):
+            some = bases[start : start + TOGETHER]
+            self._matrices.append(block_diag(some).T.contiguous())  # [numbers, levels]
+            self._members.append(block_diag([torch.ones((len(matrix), 1)) for matrix in some]))  # [levels, columns]
+        self._widths = [len(matrix) for matrix in self._matrices]
+        self._levels = [len(member) for member in self._members]
 
     def negative_log_likelihood(self, numbers: Tensor, places: Tensor) -> Tensor:
         """``places`` [rows, columns]: of each column's level among the levels of all; in nats, [rows]."""
-        logits, weights = self._weights(numbers, self.bias)
-        nats: Tensor = (weights @ self.member).log().sum(1) - logits.gather(1, places).sum(1)
+        parts = self._weights(numbers, self.bias)
+        nats: Tensor = -torch.cat([logits for logits, _ in parts], dim=1).gather(1, places).sum(1)
+        for (_, weights), member in zip(parts, self._members, strict=True):
+            nats = nats + (weights @ member).log().sum(1)
         return nats
 
     def shares(self, numbers: Tensor, bias: Tensor) -> Tensor:
         """[rows, levels of all], which sum to 1 over the levels of each column."""
-        _, weights = self._weights(numbers, bias)
-        found: Tensor = weights / ((weights @ self.member) @ self.member.T)
-        return found
+        parts = zip(self._weights(numbers, bias), self._members, strict=True)
+        return torch.cat([weights / ((weights @ member) @ member.T) for (_, weights), member in parts], dim=1)
 
-    def _weights(self, numbers: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits, the row's largest taken off and cut where float32 ends, and their exponentials."""
-        logits = torch.addmm(bias, numbers, self.matrix)
-        logits = (logits - logits.detach().amax(1, keepdim=True)).clamp(min=LEAST_LOGIT)
-        return logits, logits.exp()
+    def _weights(self, numbers: Tensor, bias: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Logits, the row's largest taken off and cut where float32 ends, and their exponentials; a few columns each."""
+        found = []
+        parts = zip(torch.split(numbers, self._widths, 1), torch.split(bias, self._levels), self._matrices, strict=True)
+        for part, some_bias, matrix in parts:
+            logits = torch.addmm(some_bias, part, matrix)
+            logits = (logits - logits.detach().amax(1, keepdim=True)).clamp(min=LEAST_LOGIT)
+            found.append((logits, logits.exp()))
+        return found
 
 
 def marks(position: Integers, sizes: Integers) -> Tensor:
@@ -146,7 +156,7 @@ class Network:
         random = torch.Generator().manual_seed(seed)
         seen = columns.features + columns.context + shape.latent + 1
         self.degree = hidden_degrees(columns.generated, shape.hidden)
-        sizes = {"trunk": (shape.hidden, seen), "head": (columns.outputs, shape.hidden + seen)}
+        sizes = {"trunk": (shape.hidden, seen), "head": (columns.outputs, shape.hidden + (seen if shape.skip else 1))}
         if shape.latent:
             sizes["encoder"] = (shape.encoder, columns.features + 1)
             sizes["posterior"] = (2 * shape.latent, shape.encoder + 1)
@@ -156,7 +166,7 @@ class Network:
             weights = (2 * torch.rand(size, generator=random) - 1) / size[1] ** 0.5 * self.masks[name]
             if name == "head":
                 weights *= 0.5
-                weights[:, shape.hidden :] = 0  # what bypasses the hidden layer starts from nothing
+                weights[:, shape.hidden :] = 0  # what bypasses the hidden layer, and the bias, start from nothing
             self.matrices[name] = weights.requires_grad_()
 
     def unfolded(self, columns: Columns, full: Columns, seed: int) -> Network:
@@ -179,7 +189,8 @@ class Network:
 
             hidden, head = self.shape.hidden, self.matrices["head"]
             wide.matrices["trunk"].copy_(seen(self.matrices["trunk"]))
-            wide.matrices["head"].copy_(outputs @ torch.cat([head[:, :hidden], seen(head[:, hidden:])], dim=1))
+            past = seen(head[:, hidden:]) if self.shape.skip else head[:, hidden:]
+            wide.matrices["head"].copy_(outputs @ torch.cat([head[:, :hidden], past], dim=1))
             if self.shape.latent:
                 encoder = self.matrices["encoder"]
                 wide.matrices["encoder"].copy_(torch.cat([encoder[:, :start] @ inputs.T, encoder[:, start:]], dim=1))
@@ -201,8 +212,9 @@ class Network:
             mask[:, : columns.features] = source[None] <= self.degree[:, None]
         if name == "head":
             mask[:, : self.shape.hidden] = self.degree[None] < target[:, None]
+        if name == "head" and self.shape.skip:
             mask[:, self.shape.hidden : self.shape.hidden + columns.features] = source[None] < target[:, None]
-        if name in ("trunk", "head") and not self.shape.autoregressive:
+        if not self.shape.autoregressive and (name == "trunk" or (name == "head" and self.shape.skip)):
             start = 0 if name == "trunk" else self.shape.hidden
             mask[:, start : start + columns.features] *= source[None] < 0
         return mask
@@ -219,7 +231,7 @@ class Network:
     def decode(self, seen: Tensor, taps: list[Tap]) -> Tensor:
         """Features, history and latent [rows, ...] to the numbers of the generated columns, [rows, outputs]."""
         hidden = functional.relu(self._layer("trunk", seen, taps))
-        return self._layer("head", torch.cat([hidden, seen], dim=1), taps)
+        return self._layer("head", torch.cat([hidden, seen], dim=1) if self.shape.skip else hidden, taps)
 
     def _layer(self, name: str, inputs: Tensor, taps: list[Tap], per_unit: bool = False) -> Tensor:
         inputs = torch.cat([inputs, inputs.new_ones((len(inputs), 1))], dim=1)

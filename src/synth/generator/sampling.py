@@ -72,10 +72,15 @@ class _Tables:
         outputs = [np.arange(starts[j], starts[j + 1]) for j in order]
         rows = torch.from_numpy(np.concatenate([*outputs, np.zeros(0, np.int64)]))  # the head's, as the order has them
         self.ends = np.cumsum([0, *(widths[j] for j in order)])
-        both = torch.cat([trunk, head[rows, hidden:]])  # [hidden + outputs, seen]
+        past = head[rows, hidden:]
+        if not network.shape.skip:  # only the biases
+            past = torch.cat([past.new_zeros((len(past), trunk.shape[1] - 1)), past], dim=1)
+        both = torch.cat([trunk, past])  # [hidden + outputs, seen]
         self.hidden, self.head = hidden, head[rows, :hidden]
         self.ready = np.searchsorted(network.degree, np.arange(len(order)))  # hidden units of lower degree
-        self.added = [columns.bases[j] @ both[:, starts[j] : starts[j + 1]].T for j in range(len(widths))]
+        reached = both if network.shape.skip else trunk
+        self.added = [columns.bases[j] @ reached[:, starts[j] : starts[j + 1]].T for j in range(len(widths))]
+        self.skip = network.shape.skip
         self.context = both[:, columns.features :].T  # history, latent, 1
 
     def rows(self, given: Tensor, history: Tensor, latent: Tensor, random: np.random.Generator) -> Integers:
@@ -83,7 +88,7 @@ class _Tables:
         found = np.empty((count, columns.generated), dtype=np.int64)
         sums = torch.cat([history, latent, torch.ones((count, 1))], dim=1) @ self.context
         for j in range(columns.generated, len(columns.levels)):
-            sums += self.added[j][given[:, j - columns.generated]]
+            sums[:, : self.added[j].shape[1]] += self.added[j][given[:, j - columns.generated]]
         for place, j in enumerate(columns.order):
             ready, (start, stop) = int(self.ready[place]), self.ends[place : place + 2]
             numbers = torch.relu(sums[:, :ready]) @ self.head[start:stop, :ready].T
@@ -94,8 +99,9 @@ class _Tables:
             if place + 1 < columns.generated:  # what is behind needs no more sums
                 level = torch.from_numpy(found[:, j])
                 sums[:, ready : self.hidden] += self.added[j][:, ready : self.hidden][level]
-                behind = self.hidden + stop
-                sums[:, behind:] += self.added[j][:, behind:][level]
+                if self.skip:
+                    behind = self.hidden + stop
+                    sums[:, behind:] += self.added[j][:, behind:][level]
         return found
 
 
