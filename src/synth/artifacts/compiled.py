@@ -28,6 +28,7 @@ class PrivateView(Artifact):
 class Constraint(Artifact):
     name: str
     sql: str  # a boolean expression over the table's columns
+    columns: tuple[str, ...]  # all that it takes to tell whether it holds
 
 
 class OutputColumn(Artifact):

@@ -28,6 +28,7 @@ class Parsed:
 def parse(declared: Declared, stubs: Stubs, functions: apart.Functions, problems: list[Problem]) -> list[Parsed]:
     """The constraints that are expressions over one row of modelled columns; problems of the others."""
     made = []
+    names = {c.name.casefold(): c.name for c in declared.table.columns}
     keys = {c.name.casefold() for c in declared.table.columns if isinstance(c, spec.KeyColumn)}
     for i, written in enumerate(declared.table.constraints):
         sql, place = written.expression, declared.place("constraints", i, "expression")
@@ -38,6 +39,7 @@ def parse(declared: Declared, stubs: Stubs, functions: apart.Functions, problems
             fix = 'Write one comparison, say; names that are words of SQL in double quotes: "order".'
             problems.append(Problem(_within(place, sql, problem.offset), what, fix))
             continue
+        named = {name.casefold() for item in tree.walk(parsed) if (name := tree.column(item.node))}
         wrong = [
             (breach.what, "A constraint looks at one row.", breach.offset)
             for breach in apart.expression(parsed, functions)
@@ -49,7 +51,8 @@ def parse(declared: Declared, stubs: Stubs, functions: apart.Functions, problems
                 wrong.append((what, "Leave keys out.", item.offset))
         problems += [Problem(_within(place, sql, offset - tree.BEFORE), what, fix) for what, fix, offset in wrong]
         if not wrong:
-            constraint = Constraint(name=" ".join((written.name or sql).split()), sql=sql.strip())
+            columns = tuple(name for folded, name in names.items() if folded in named)
+            constraint = Constraint(name=" ".join((written.name or sql).split()), sql=sql.strip(), columns=columns)
             made.append(Parsed(constraint, parsed, place))
     return made
 
@@ -77,7 +80,7 @@ def still_bounded(table: spec.Table, found: Mapping[str, Offset]) -> tuple[Const
             kind = "date" if isinstance(column, spec.DateColumn) else "timestamp"
             low, high = (f"{kind} '{b.isoformat()}'" for b in column.bounds)
             sql = f"{identifier(column.name)} between {low} and {high}"
-            made.append(Constraint(name=f"{column.name} within bounds", sql=sql))
+            made.append(Constraint(name=f"{column.name} within bounds", sql=sql, columns=(column.name,)))
     return tuple(made)
 
 

@@ -61,6 +61,7 @@ class SyntheticCompiler:
         table, sql, outputs = node.declared.table, node.statement, self._outputs(node.declared.table, promise)
         modelled = [c for c in table.columns if not isinstance(c, spec.KeyColumn)]
         columns = [column_sql(c, i, found.get(c.name)) for i, c in enumerate(modelled, 1)]
+        anchors = {c.name: c.anchor for c in columns}
         plan = make_plan(node.name, [c.layout for c in columns], promise, node.config, self.calibrate)
         model = SyntheticModel(
             name=node.name, file=node.file, description=table.description,
@@ -68,9 +69,12 @@ class SyntheticCompiler:
             views=tuple(PrivateView(name=v.name, sql=v.statement.strip()) for v in self._private_views(node)),
             prepare_sql=prepare_sql(sql, columns, promise.unit, promise.max_rows_per_unit, node.name),
             oddities_sql=oddities_sql(sql, columns, promise.unit),
-            restore_sql=restore_sql(columns, offsets.order([c.name for c in columns], {c.name: c.anchor for c in columns})),
+            restore_sql=restore_sql(columns, offsets.order([c.name for c in columns], anchors)),
             land_sql=land_sql(node.name, outputs), columns=outputs,
-            constraints=(*held, *constraints.still_bounded(table, found)), plan=plan, budget=self._budget(promise),
+            constraints=tuple(
+                c.model_copy(update={"columns": tuple(offsets.order(c.columns, anchors))})
+                for c in (*held, *constraints.still_bounded(table, found))
+            ), plan=plan, budget=self._budget(promise),
         )  # fmt: skip
         self._bind_own(model, columns)
         self.models[node.name] = model

@@ -27,7 +27,7 @@ from synth.generator.pairs import Pairs, dependence, greedy_order, measure_pairs
 from synth.generator.pairs import strata as strata_of
 from synth.generator.ranges import Integers
 from synth.generator.rows import PrivateRows
-from synth.generator.sampling import Sampler, draw, levels_from
+from synth.generator.sampling import Rule, Sampler, draw, levels_from
 from synth.generator.sequences import Sequences
 from synth.generator.tilt import tilted
 from synth.generator.warm_start import as_units
@@ -65,10 +65,13 @@ class Generator:
         object.__setattr__(self, "weights", MappingProxyType(dict(self.weights)))
 
 
-def fit(codes: Codes, plan: Plan, randomness: Randomness, progress: Progress | None = None) -> Generator:
+def fit(
+    codes: Codes, plan: Plan, randomness: Randomness, progress: Progress | None = None, rules: Sequence[Rule] = ()
+) -> Generator:
     """Fits a generator as ``plan`` says; its events are spent whatever the rows are, and also where there are none.
 
     ``progress`` is called with the steps done and the steps in all. Codes outside the layout count as the nearest.
+    ``rules`` are asked of synthetic rows alone: those that the tilt brings to the noisy marginals hold them.
     """
     rows = private_rows(codes, plan, Curator(plan.privacy.events, randomness))
     ways = measure(rows, plan)
@@ -93,7 +96,7 @@ def fit(codes: Codes, plan: Plan, randomness: Randomness, progress: Progress | N
     shape = plan.network
     if plan.tilt:
         shape = shape.model_copy(update={"basis": None})
-        network = _tilt(network, columns, ways, pairs, first, plan)
+        network = _tilt(network, columns, ways, pairs, first, plan, rules)
     weights = {name: matrix.detach().numpy().copy() for name, matrix in network.matrices.items()}
     return Generator(plan.model, plan.cap, shape, ways.columns, columns.order, columns.strata, weights)
 
@@ -126,8 +129,9 @@ def _order(ways: Ways, pairs: Pairs | None, generated: int) -> tuple[Integers, S
 
 
 def _tilt(
-    network: Network, columns: Columns, ways: Ways, pairs: Pairs | None, first: Integers | None, plan: Plan
-) -> Network:
+    network: Network, columns: Columns, ways: Ways, pairs: Pairs | None, first: Integers | None, plan: Plan,
+    rules: Sequence[Rule],
+) -> Network:  # fmt: skip
     """A network that learned from this one's rows, brought to the noisy marginals."""
     assert plan.tilt is not None and plan.distillation is not None
     random = np.random.default_rng([plan.seed, 1])
@@ -136,7 +140,7 @@ def _tilt(
     for turn in range(plan.tilt.rounds):
         given = _given(ways.columns[columns.generated :], first, columns.generated, plan.tilt.units, random)
         sizes = _sizes(ways.columns, given, plan.cap, random)
-        units = tilted(draw(wide, full, given, sizes, random), ways, pairs, plan.tilt, random)
+        units = tilted(draw(wide, full, given, sizes, random, rules), ways, pairs, plan.tilt, random)
         learn(wide, full, units, plan.distillation, plan.seed + 1 + turn)
     return wide
 
@@ -158,28 +162,29 @@ def _sizes(columns: tuple[Levels, ...], given: Integers, cap: int, random: np.ra
 class Rows:
     """Synthetic rows of a generator, drawn one after the other for each unit. The same seed gives the same rows."""
 
-    def __init__(self, generator: Generator, sizes: Integers, seed: int, parent: Integers | None = None) -> None:
+    def __init__(
+        self, generator: Generator, sizes: Integers, seed: int, parent: Integers | None = None,
+        rules: Sequence[Rule] = (),
+    ) -> None:  # fmt: skip
         """``sizes`` int64[units]: the number of rows of each; ``parent`` int64[units, parent's columns]: codes."""
-        self._columns = generator.columns[: len(generator.order)]
-        self._random = np.random.default_rng([seed, 0])
         given = [] if parent is None else list(parent.T)
         given += [sizes - 1] if generator.max_rows_per_unit > 1 else []
         levels = [c.encode(codes) for c, codes in zip(generator.columns[len(generator.order) :], given, strict=True)]
         tables, network = assemble(generator)
         stacked = np.stack(levels, axis=1) if levels else np.zeros((len(sizes), 0), dtype=np.int64)
-        self._sampler = Sampler(network, tables, stacked, sizes, self._random)
-        self._drawn = np.zeros(0, np.int64), np.zeros((0, len(self._columns)), np.int64)
+        self._sampler = Sampler(network, tables, stacked, sizes, np.random.default_rng([seed, 0]), rules)
+        self._units = np.zeros(0, np.int64)
 
-    def draw(self, units: Integers) -> list[Integers]:
-        """Candidates for the next row of each unit, which may be named several times: codes int64[units] of each column."""
-        levels = self._sampler.draw(units)
-        self._drawn = units, levels
-        return [column.decode(levels[:, j], self._random) for j, column in enumerate(self._columns)]
+    def draw(self, units: Integers) -> Integers:
+        """Candidates for the next row of each unit, which may be named several times: codes int64[units, columns].
+
+        Most hold the rules, but not all."""
+        self._units, self._drawn = units, self._sampler.draw(units)
+        return self._drawn.codes
 
     def keep(self, places: Integers) -> None:
         """The candidates at these places of the last draw become their units' rows; of a unit at most one."""
-        units, levels = self._drawn
-        self._sampler.keep(units[places], levels[places])
+        self._sampler.keep(self._units[places], self._drawn.levels[places])
 
 
 def sample(generator: Generator, sizes: Integers, seed: int, parent: Integers | None = None) -> Integers:
@@ -189,8 +194,7 @@ def sample(generator: Generator, sizes: Integers, seed: int, parent: Integers | 
     found = np.empty((int(sizes.sum()), len(generator.order)), dtype=np.int64)
     for position in range(int(sizes.max(initial=0))):
         longer = np.flatnonzero(sizes > position)
-        for j, codes in enumerate(rows.draw(longer)):
-            found[first[longer] + position, j] = codes
+        found[first[longer] + position] = rows.draw(longer)
         rows.keep(np.arange(len(longer)))
     return found
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from synth.generator.levels import spread
@@ -15,31 +17,53 @@ from synth.generator.sequences import Sequences
 
 GOLDEN = (5**0.5 - 1) / 2
 CHUNK_ROWS = 1 << 13  # drawn at once: what is held for them stays in the cache
+COLUMN_ROUNDS = 20  # of drawing a column again that breaks a rule
+ROW_ROUNDS = 10  # of drawing a row again
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What holds in every row: ``held`` takes codes int64[rows, columns], looks at ``columns``, and says of each row whether."""
+
+    columns: tuple[int, ...]
+    held: Callable[[Integers], NDArray[np.bool_]]
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Rows as ``levels`` and as ``codes``, int64[rows, generated] each, and whether every rule is ``held``, bool[rows]."""
+
+    levels: Integers
+    codes: Integers
+    held: NDArray[np.bool_]
 
 
 class Sampler:
     """Draws the rows of synthetic units one after the other; a row that is kept is what its unit's next rows follow."""
 
     def __init__(
-        self, network: Network, columns: Columns, given: Integers, sizes: Integers, random: np.random.Generator
-    ) -> None:
+        self, network: Network, columns: Columns, given: Integers, sizes: Integers, random: np.random.Generator,
+        rules: Sequence[Rule] = (),
+    ) -> None:  # fmt: skip
         """``given`` int64[units, given columns]: levels; ``sizes`` int64[units]: how many rows each unit will have."""
         self.network, self.columns, self.given, self.sizes, self.random = network, columns, given, sizes, random
-        self._tables = _Tables(network, columns)
+        self._tables = _Tables(network, columns, rules)
         self._latent = _normal(random, (len(sizes), network.shape.latent))
         self._position = np.zeros(len(sizes), dtype=np.int64)
         outputs = columns.outputs if columns.several else 0
         self._before, self._sum = torch.zeros((len(sizes), outputs)), torch.zeros((len(sizes), outputs))
 
-    def draw(self, units: Integers) -> Integers:
-        """A candidate for the next row of each unit, which may be named several times: levels int64[units, generated]."""
-        found = np.empty((len(units), self.columns.generated), dtype=np.int64)
+    def draw(self, units: Integers) -> Drawn:
+        """A candidate for the next row of each unit, which may be named several times."""
+        shape = (len(units), self.columns.generated)
+        drawn = Drawn(np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.ones(len(units), bool))
         for start in range(0, len(units), CHUNK_ROWS):
-            mine = units[start : start + CHUNK_ROWS]
-            found[start : start + CHUNK_ROWS] = self._tables.rows(
-                torch.from_numpy(self.given[mine]), self._history(mine), self._latent[mine], self.random
-            )
-        return found
+            part = slice(start, start + CHUNK_ROWS)
+            mine = units[part]
+            given = torch.from_numpy(self.given[mine])
+            into = Drawn(drawn.levels[part], drawn.codes[part], drawn.held[part])
+            self._tables.fill(into, given, self._history(mine), self._latent[mine], self.random)
+        return drawn
 
     def keep(self, units: Integers, levels: Integers) -> None:
         """These rows [units, generated] are the next ones of their units, each named once."""
@@ -62,8 +86,10 @@ class Sampler:
 class _Tables:
     """The decoder as sums of table rows: what each level of a column adds to the hidden layer and to later columns."""
 
-    def __init__(self, network: Network, columns: Columns) -> None:
+    def __init__(self, network: Network, columns: Columns, rules: Sequence[Rule]) -> None:
         self.columns = columns
+        last = [max(columns.position[j] for j in rule.columns) for rule in rules]
+        self.rules = [[rule for rule, at in zip(rules, last, strict=True) if at == p] for p in range(columns.generated)]
         hidden, widths = network.shape.hidden, columns.widths
         with torch.no_grad():
             trunk, head = (network.matrices[name] * network.masks[name] for name in ("trunk", "head"))
@@ -83,9 +109,8 @@ class _Tables:
         self.skip = network.shape.skip
         self.context = both[:, columns.features :].T  # history, latent, 1
 
-    def rows(self, given: Tensor, history: Tensor, latent: Tensor, random: np.random.Generator) -> Integers:
+    def fill(self, drawn: Drawn, given: Tensor, history: Tensor, latent: Tensor, random: np.random.Generator) -> None:
         columns, count = self.columns, len(given)
-        found = np.empty((count, columns.generated), dtype=np.int64)
         sums = torch.cat([history, latent, torch.ones((count, 1))], dim=1) @ self.context
         for j in range(columns.generated, len(columns.levels)):
             sums[:, : self.added[j].shape[1]] += self.added[j][given[:, j - columns.generated]]
@@ -94,29 +119,51 @@ class _Tables:
             numbers = torch.relu(sums[:, :ready]) @ self.head[start:stop, :ready].T
             numbers += sums[:, self.hidden + start : self.hidden + stop]
             logits = torch.addmm(columns.biases[j], numbers, columns.bases[j].T)
-            like = _alike(found, given, self.columns.strata[place], random)
-            found[:, j] = categories(torch.softmax(logits, -1), like, random)
+            like = _alike(drawn.levels, given, self.columns.strata[place], random)
+            shares = torch.softmax(logits, -1)
+            drawn.levels[:, j] = categories(shares, like, random)
+            drawn.codes[:, j] = columns.columns[j].decode(drawn.levels[:, j], random)
+            if self.rules[place]:
+                self._hold(self.rules[place], j, shares, drawn, random)
             if place + 1 < columns.generated:  # what is behind needs no more sums
-                level = torch.from_numpy(found[:, j])
+                level = torch.from_numpy(drawn.levels[:, j])
                 sums[:, ready : self.hidden] += self.added[j][:, ready : self.hidden][level]
                 if self.skip:
                     behind = self.hidden + stop
                     sums[:, behind:] += self.added[j][:, behind:][level]
-        return found
+
+    def _hold(self, rules: list[Rule], j: int, shares: Tensor, drawn: Drawn, random: np.random.Generator) -> None:
+        """Column j is drawn again where a rule does not hold: what came before it, and its shares, stay as they are."""
+        pending = np.arange(len(shares))
+        for last in reversed(range(COLUMN_ROUNDS)):
+            held = np.logical_and.reduce([rule.held(drawn.codes[pending]) for rule in rules])
+            pending = pending[~held]
+            if last and len(pending):
+                again = categories(shares[torch.from_numpy(pending)], random.permutation(len(pending)), random)
+                drawn.levels[pending, j] = again
+                drawn.codes[pending, j] = self.columns.columns[j].decode(again, random)
+        drawn.held[pending] = False
 
 
 def draw(
-    network: Network, columns: Columns, given: Integers, sizes: Integers, random: np.random.Generator
-) -> Sequences:
-    """Whole units, their levels with those ``given`` [units, given columns] at the end of each row."""
-    sampler = Sampler(network, columns, given, sizes, random)
+    network: Network, columns: Columns, given: Integers, sizes: Integers, random: np.random.Generator,
+    rules: Sequence[Rule] = (),
+) -> Sequences:  # fmt: skip
+    """Whole units, their levels with those ``given`` [units, given columns] at the end of each row.
+
+    A row that breaks a rule is drawn again a few times; the last one stays.
+    """
+    sampler = Sampler(network, columns, given, sizes, random, rules)
     units = Sequences(np.empty((int(sizes.sum()), len(columns.levels)), dtype=np.int64), sizes)
     units.levels[:, columns.generated :] = given[units.unit]
     for position in range(int(sizes.max(initial=0))):
-        longer = np.flatnonzero(sizes > position)
-        levels = sampler.draw(longer)
-        sampler.keep(longer, levels)
-        units.levels[units.first[longer] + position, : columns.generated] = levels
+        pending = np.flatnonzero(sizes > position)
+        for last in reversed(range(ROW_ROUNDS)):
+            drawn = sampler.draw(pending)
+            kept = drawn.held if last else np.ones(len(pending), dtype=bool)
+            units.levels[units.first[pending[kept]] + position, : columns.generated] = drawn.levels[kept]
+            sampler.keep(pending[kept], drawn.levels[kept])
+            pending = pending[~kept]
     return units
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,7 +14,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from synth.artifacts.compiled import Compiled, PublicModel, SyntheticModel
+from synth.artifacts.compiled import Compiled, Constraint, PublicModel, SyntheticModel
 from synth.artifacts.results import RunResult
 from synth.errors import BudgetError, LedgerError, RunError
 from synth.privacy import accounting
@@ -21,10 +22,11 @@ from synth.privacy.ledger import Ledger, PopulationSummary
 from synth.runtime.listener import Listener
 from synth.runtime.private_zone import PrivateZone
 from synth.runtime.target_folder import TargetFolder
-from synth.runtime.warehouse import Warehouse
+from synth.runtime.warehouse import Codes, Warehouse
 
 if TYPE_CHECKING:
     from synth.generator.fit import Generator, Rows
+    from synth.generator.sampling import Rule
 
 MAX_ROUNDS = 50  # of drawing rows again that broke a constraint
 UNITS_AT_ONCE = 250_000  # drawn and judged together
@@ -109,7 +111,8 @@ class Runner:
 
     def _fit(self, model: SyntheticModel, zone: PrivateZone, source_digest: str) -> Generator:
         from synth.generator import store
-        from synth.generator.fit import Codes, fit
+        from synth.generator.fit import Codes as PrivateCodes
+        from synth.generator.fit import fit
         from synth.privacy.randomness import Randomness
 
         plan = model.plan
@@ -124,7 +127,8 @@ class Runner:
         def progress(step: int, steps: int) -> None:
             self.listener.progress(model.name, step, steps, plan.privacy.epsilon)
 
-        generator = fit(Codes(rows.columns, rows.unit), plan, Randomness(), progress)
+        private = PrivateCodes(rows.columns, rows.unit)
+        generator = fit(private, plan, Randomness(), progress, self._rules(model))
         folder = self._generator_folder(model)
         store.save(generator, folder)
         self.ledger.spend(receipt.id, source_digest, folder_digest(folder))
@@ -164,12 +168,26 @@ class Runner:
         self.warehouse.begin_landing(model)
         for start in range(0, len(sizes), UNITS_AT_ONCE):
             block = sizes[start : start + UNITS_AT_ONCE]
-            rows = Rows(generator, block, plan.seed + start)
+            rows = Rows(generator, block, plan.seed + start, rules=self._rules(model))
             for position in range(int(block.max())):
                 self._land_rows(model, rows, start, np.flatnonzero(block > position), position)
         price = f"epsilon {plan.privacy.epsilon:g}, delta {plan.privacy.delta:g}"
         label = f"SYNTHETIC, differentially private: {price}. {model.description}"
         return self.warehouse.land(model, label)
+
+    def _rules(self, model: SyntheticModel) -> list[Rule]:
+        """The model's constraints over codes of synthetic rows."""
+        from synth.generator.sampling import Rule
+
+        def held(constraint: Constraint, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
+            return self.warehouse.held(model, constraint, _named(codes, np.zeros(len(codes), np.int64), 1))
+
+        places = {column.name: i for i, column in enumerate(model.plan.layout)}
+        return [
+            Rule(tuple(places[name] for name in constraint.columns), partial(held, constraint))
+            for constraint in model.constraints
+            if constraint.columns
+        ]
 
     def _land_rows(
         self, model: SyntheticModel, rows: Rows, first: int, units: NDArray[np.int64], position: int
@@ -179,10 +197,7 @@ class Runner:
         for attempt in range(MAX_ROUNDS):
             times = max(1, LEAST_CANDIDATES // len(pending)) if attempt else 1
             drawn = np.repeat(pending, times)
-            codes = {f"#{i}": np.ascontiguousarray(column) for i, column in enumerate(rows.draw(drawn), 1)}
-            place = np.arange(len(drawn), dtype=np.int64)
-            named = {"#unit": drawn + first, "#position": np.full(len(drawn), position + 1), "#draw": place}
-            kept = self.warehouse.accept(model, named | codes)
+            kept = self.warehouse.accept(model, _named(rows.draw(drawn), drawn + first, position + 1))
             rows.keep(kept)
             pending = np.setdiff1d(pending, drawn[kept], assume_unique=False)
             if not len(pending):
@@ -193,6 +208,12 @@ class Runner:
             f"mostly: {worst}",
             "Is it rare in the declared bounds? Model a date with offset_from, or loosen the constraint.",
         )
+
+
+def _named(codes: NDArray[np.int64], units: NDArray[np.int64], position: int) -> Codes:
+    """Codes [rows, columns] as the restoring SQL reads them; "#draw" counts the rows."""
+    places = {"#unit": units, "#position": np.full(len(units), position), "#draw": np.arange(len(units))}
+    return places | {f"#{i}": np.ascontiguousarray(column) for i, column in enumerate(codes.T, 1)}
 
 
 def folder_digest(folder: Path) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from synth.artifacts.compiled import PublicModel, SyntheticModel
+from synth.artifacts.compiled import Constraint, PublicModel, SyntheticModel
 from synth.artifacts.results import Expectation, ExpectationResult, RunResult
 from synth.errors import RunError
 from synth.quoting import identifier, literal
@@ -72,14 +72,21 @@ class Warehouse:
         self._codes(dict.fromkeys(names, _NONE))
         self._connection.execute(f"create or replace temp table accepted as {model.restore_sql}")
 
+    def held(self, model: SyntheticModel, constraint: Constraint, codes: Codes) -> NDArray[np.bool_]:
+        """Whether each row holds the constraint, [rows]."""
+        self._codes(codes)
+        kept = self._connection.execute(f'select "#draw" from ({model.restore_sql}) where {_held([constraint])}')
+        held = np.zeros(len(codes["#draw"]), dtype=bool)
+        held[np.asarray(kept.fetchnumpy()["#draw"], dtype=np.int64)] = True
+        return held
+
     def accept(self, model: SyntheticModel, codes: Codes) -> NDArray[np.int64]:
         """Keeps, and returns, the first draw ("#draw") of each row ("#unit", "#position") that holds every constraint."""
         self._codes(codes)
         self._connection.execute(f"create or replace temp table candidate as {model.restore_sql}")
-        held = " and ".join(f"coalesce(({c.sql}\n), true)" for c in model.constraints) or "true"
         self._connection.execute(
             'create or replace temp table kept as select "#unit", "#position", min("#draw") as "#draw" '
-            f'from candidate where {held} group by "#unit", "#position"'
+            f'from candidate where {_held(model.constraints)} group by "#unit", "#position"'
         )
         self._connection.execute(
             'insert into accepted select * from candidate semi join kept using ("#unit", "#position", "#draw")'
@@ -172,6 +179,10 @@ class Warehouse:
         except BaseException:
             self._connection.execute("rollback")
             raise
+
+
+def _held(constraints: Iterable[Constraint]) -> str:
+    return " and ".join(f"coalesce(({c.sql}\n), true)" for c in constraints) or "true"
 
 
 _NONE = np.zeros(0, dtype=np.int64)
