@@ -27,7 +27,6 @@ class Console(Listener):
         self.quiet, self.out = quiet, out or sys.stdout
         self._live = self.out.isatty() and not quiet
         self._shown = 0.0
-        self._began: dict[str, float] = {}
 
     def line(self, text: str, color: str | None = None) -> None:
         if self.quiet and color == "red":  # what failed is said all the same
@@ -48,14 +47,12 @@ class Console(Listener):
     def started(self, number: int, total: int, relation: str) -> None:
         self.line(f"{number} of {total} START  {relation}")
 
-    def progress(self, model: str, step: int, steps: int, epsilon: float) -> None:
+    def progress(self, model: str, stage: str, step: int, steps: int) -> None:
         now = time.monotonic()
-        began = self._began.setdefault(model, now)
-        if self._live and (now - self._shown > _REFRESH_SECONDS or step == steps):
+        if self._live and (now - self._shown > _REFRESH_SECONDS or not step):
             self._shown = now
-            left = (now - began) / max(step, 1) * (steps - step)
-            text = f"          {model}: step {step} of {steps}, {left:.0f} s left, eps {epsilon:.2f}"
-            click.echo(f"\r\x1b[2K{text}", file=self.out, nl=False)
+            done = f" {step:,} of {steps:,}" if step else ""
+            click.echo(f"\r\x1b[2K          {model}: {stage}{done}", file=self.out, nl=False)
 
     def finished(
         self, number: int, total: int, relation: str, result: RunResult, spent: PopulationSummary | None

@@ -123,7 +123,7 @@ class MarginalFit(Artifact):
 
 
 class Learning(Artifact):
-    """Plain training on synthetic rows: the warm start and the distillation."""
+    """Plain training on synthetic rows: warm start, refinement and distillation."""
 
     units: int = Field(ge=1)  # synthetic units to learn from
     epochs: int = Field(ge=1)
@@ -143,9 +143,9 @@ class DpSgd(Artifact):
 class Tilt(Artifact):
     """Weights on synthetic units that bring them to the noisy marginals."""
 
-    units: int = Field(ge=1)
     steps: int = Field(ge=1)
-    rounds: int = Field(ge=1)  # of tilting the network's rows and learning from them
+    candidates: int = Field(ge=1)  # drawn for each unit of a table
+    most_units: int = Field(ge=0)  # of a table that is weighed; larger ones are drawn from the distilled network
 
 
 class Plan(Artifact):
@@ -160,6 +160,7 @@ class Plan(Artifact):
     pairs: Pairs | None = None
     marginal_fit: MarginalFit | None = None
     warm_start: Learning | None = None
+    refinement: Learning | None = None
     dp_sgd: DpSgd | None = None
     tilt: Tilt | None = None
     distillation: Learning | None = None

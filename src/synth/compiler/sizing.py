@@ -44,7 +44,10 @@ WORK = 3e10  # steps * rows a step * weights: about 10 seconds
 LESSONS, LEAST_LESSONS = 40_000, 15_000  # synthetic units to learn from
 LESSON_WORK = 1.2e7  # units * levels of all columns
 POINTS, LEAST_POINTS = 500, 150  # of the mixture
-NARROW = 300  # levels of all columns up to which a second round of tilt and distillation is cheap
+POINT_WORK = 1.5e5  # points * levels of all columns
+
+CANDIDATES = 3  # of which one becomes a row
+TILT_WORK = 4e7  # candidates' rows * marginals: about 300 MB
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Sized:
     pairs: plan.Pairs | None
     marginal_fit: plan.MarginalFit | None
     warm_start: plan.Learning | None
+    refinement: plan.Learning | None
     dp_sgd: plan.DpSgd | None
     tilt: plan.Tilt | None
     distillation: plan.Learning | None
@@ -108,19 +112,23 @@ def size(
         pairs = plan.Pairs(groups=wishes.groups or groups, chosen=chosen)
     learned = kind != "independent"
     levels = _levels(columns, marginals)
-    lessons = int(min(max(LESSON_WORK / levels, LEAST_LESSONS), LESSONS))
+    lesson = plan.Learning(
+        units=int(min(max(LESSON_WORK / levels, LEAST_LESSONS), LESSONS)), epochs=4, batch_units=500, learning_rate=3e-3
+    )
+    marginal_count = len(columns) + (counts[PAIRS] if pairs else 0)
     return Sized(
         kind=kind, network=network, marginals=marginals, pairs=pairs,
         marginal_fit=_marginal_fit(levels) if pairs else None,
-        warm_start=plan.Learning(units=lessons, epochs=7, batch_units=500, learning_rate=3e-3)
-        if pairs and wishes.warm_start else None,
+        warm_start=lesson if pairs and wishes.warm_start else None,
+        refinement=lesson if pairs and wishes.warm_start and wishes.tilt else None,
         dp_sgd=plan.DpSgd(
             steps=steps, clipping_quantile=wishes.clipping_quantile or clipping_quantile(noise / (rate * units)),
             learning_rate=wishes.learning_rate or LEARNING_RATE, expected_batch_units=rate * units,
         ) if dp_sgd else None,
-        tilt=plan.Tilt(units=lessons, steps=60, rounds=2 if levels <= NARROW else 1) if learned and wishes.tilt else None,
-        distillation=plan.Learning(units=lessons, epochs=4, batch_units=500, learning_rate=1e-3)
-        if learned and wishes.tilt else None,
+        tilt=plan.Tilt(
+            steps=60, candidates=CANDIDATES, most_units=int(TILT_WORK / (CANDIDATES * cap * marginal_count)),
+        ) if learned and wishes.tilt else None,
+        distillation=lesson.model_copy(update={"learning_rate": 1e-3}) if learned and wishes.tilt else None,
         events=events(noise),
     )  # fmt: skip
 
@@ -170,7 +178,7 @@ def _levels(columns: Sequence[ColumnLayout], marginals: plan.Marginals) -> int:
 
 
 def _marginal_fit(levels: int) -> plan.MarginalFit:
-    points = int(min(max(POINTS * NARROW / levels, LEAST_POINTS), POINTS))
+    points = int(min(max(POINT_WORK / levels, LEAST_POINTS), POINTS))
     return plan.MarginalFit(points=points, latent=32, hidden=256, basis=BASIS, steps=500, learning_rate=3e-3)
 
 

@@ -1,4 +1,4 @@
-"""Plain training on synthetic rows, which are nobody's and cost nothing: the warm start and the distillation."""
+"""Plain training on synthetic rows, which are nobody's and cost nothing: warm start, refinement and distillation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ WARM_UP = 0.1  # of the steps, while the learning rate rises; then it falls (one
 Progress = Callable[[int, int], None]  # steps done, steps in all
 
 
-def learn(network: Network, columns: Columns, units: Sequences, learning: Learning, seed: int) -> None:
+def learn(
+    network: Network, columns: Columns, units: Sequences, learning: Learning, seed: int,
+    progress: Progress | None = None,
+) -> None:  # fmt: skip
     """Trains ``network`` in place on synthetic ``units``."""
     parameters = list(network.matrices.values())
     optimizer = torch.optim.AdamW(parameters, lr=learning.learning_rate, weight_decay=WEIGHT_DECAY)
@@ -37,3 +40,5 @@ def learn(network: Network, columns: Columns, units: Sequences, learning: Learni
         (loss / len(batch.sizes)).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         cycle.step()
+        if progress:
+            progress(step + 1, steps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,13 +48,18 @@ class Levels:
         """Codes int64[rows] to levels int64[rows]."""
         return self.level[np.searchsorted(self.edges, codes, side="right") - 1]
 
-    def decode(self, levels: Integers, random: np.random.Generator) -> Integers:
-        """Levels int64[rows] to codes int64[rows]: a leaf by its mass, then any code of that leaf."""
-        order = np.argsort(self.level, kind="stable")  # leaves of one level together
+    @cached_property
+    def _leaves(self) -> tuple[Integers, Integers, Floats, Integers]:
+        """Start and width of the leaves, those of one level together; the mass below each; each level's first."""
+        order = np.argsort(self.level, kind="stable")
         start, width = self.edges[:-1][order], np.diff(self.edges)[order]
         weight = self.mass[order] + 1e-9 * width / width.sum()  # a level without mass still has leaves to draw from
         below = np.append(0.0, np.cumsum(weight))
-        first = np.searchsorted(self.level[order], np.arange(self.count + 1))
+        return start, width, below, np.searchsorted(self.level[order], np.arange(self.count + 1))
+
+    def decode(self, levels: Integers, random: np.random.Generator) -> Integers:
+        """Levels int64[rows] to codes int64[rows]: a leaf by its mass, then any code of that leaf."""
+        start, width, below, first = self._leaves
         low, high = below[first[:-1]], below[first[1:]]
         target = low[levels] + spread(levels, self.count, random) * (high - low)[levels]
         leaf = np.searchsorted(below, target, side="right") - 1
@@ -64,12 +70,18 @@ class Levels:
 
 def spread(groups: Integers, count: int, random: np.random.Generator) -> Floats:
     """Uniforms in [0, 1), evenly spread within each group and in random order: float64[rows] (systematic sampling)."""
-    order = np.lexsort((random.random(len(groups)), groups))
+    order = shuffled_by(groups, random)
     sizes = np.bincount(groups, minlength=count)
     rank = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     uniform = np.empty(len(groups))
     uniform[order] = (rank + random.random(len(groups))) / np.repeat(sizes, sizes)
     return uniform
+
+
+def shuffled_by(groups: Integers, random: np.random.Generator) -> Integers:
+    """An order that sorts by group (0 to 2^40), at random within one."""
+    noise = random.integers(0, 1 << 22, len(groups))
+    return np.argsort((groups << 22) | noise)
 
 
 def merge(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from synth.artifacts.plan import MarginalFit
+from synth.generator.learning import Progress
 from synth.generator.levels import Levels, spread
 from synth.generator.marginals import Ways
 from synth.generator.network import Logits, basis, block_diag
@@ -42,7 +43,9 @@ class Mixture(nn.Module):
         return self.logits.shares(_with_one(hidden) @ self.head, self.bias)
 
 
-def fit_marginals(ways: Ways, pairs: Pairs, fit: MarginalFit, seed: int) -> list[Floats]:
+def fit_marginals(
+    ways: Ways, pairs: Pairs, fit: MarginalFit, seed: int, progress: Progress | None = None
+) -> list[Floats]:
     """Shares of each column's levels at each point of the mixture, [points, levels]."""
     mixture = Mixture(ways.columns, fit, seed)
     optimizer = torch.optim.AdamW(mixture.parameters(), lr=fit.learning_rate, weight_decay=0)
@@ -50,12 +53,14 @@ def fit_marginals(ways: Ways, pairs: Pairs, fit: MarginalFit, seed: int) -> list
         optimizer, fit.learning_rate, total_steps=fit.steps + 1, pct_start=WARM_UP
     )
     target = _Target(ways, pairs)
-    for _ in range(fit.steps):
+    for step in range(fit.steps):
         loss = target.distance(mixture.shares())
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         cycle.step()
+        if progress:
+            progress(step + 1, fit.steps)
     with torch.no_grad():
         parts = torch.split(mixture.shares().double(), [column.count for column in ways.columns], dim=1)
         return [part.numpy() for part in parts]

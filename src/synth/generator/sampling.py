@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from synth.generator.levels import spread
+from synth.generator.levels import Levels, shuffled_by, spread
 from synth.generator.network import Columns, Network, marks
 from synth.generator.ranges import Floats, Integers
 from synth.generator.sequences import Sequences
@@ -18,7 +18,8 @@ from synth.generator.sequences import Sequences
 GOLDEN = (5**0.5 - 1) / 2
 CHUNK_ROWS = 1 << 13  # drawn at once: what is held for them stays in the cache
 COLUMN_ROUNDS = 20  # of drawing a column again that breaks a rule
-ROW_ROUNDS = 10  # of drawing a row again
+ROW_ROUNDS = 50  # of drawing a row again
+LEAST_CANDIDATES = 20_000  # rows drawn in a round: several for each row that is still wanted
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,20 @@ class Drawn:
     levels: Integers
     codes: Integers
     held: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """Whole units: ``rows`` of levels, their ``codes`` int64[rows, generated], and whether each row is ``held``."""
+
+    rows: Sequences
+    codes: Integers
+    held: NDArray[np.bool_]
+
+    @property
+    def held_by_unit(self) -> NDArray[np.bool_]:
+        """Whether every row of the unit holds the rules, bool[units]."""
+        return np.asarray(np.bincount(self.rows.unit[~self.held], minlength=len(self.rows.sizes)) == 0)
 
 
 class Sampler:
@@ -147,24 +162,31 @@ class _Tables:
 
 def draw(
     network: Network, columns: Columns, given: Integers, sizes: Integers, random: np.random.Generator,
-    rules: Sequence[Rule] = (),
-) -> Sequences:  # fmt: skip
+    rules: Sequence[Rule] = (), rounds: int = ROW_ROUNDS,
+) -> Units:  # fmt: skip
     """Whole units, their levels with those ``given`` [units, given columns] at the end of each row.
 
-    A row that breaks a rule is drawn again a few times; the last one stays.
+    A row that breaks a rule is drawn again, in all ``rounds`` times; what still breaks one stays as it was drawn last.
     """
     sampler = Sampler(network, columns, given, sizes, random, rules)
-    units = Sequences(np.empty((int(sizes.sum()), len(columns.levels)), dtype=np.int64), sizes)
-    units.levels[:, columns.generated :] = given[units.unit]
+    rows = Sequences(np.empty((int(sizes.sum()), len(columns.levels)), dtype=np.int64), sizes)
+    rows.levels[:, columns.generated :] = given[rows.unit]
+    codes, held = np.empty((len(rows.levels), columns.generated), dtype=np.int64), np.ones(len(rows.levels), bool)
     for position in range(int(sizes.max(initial=0))):
         pending = np.flatnonzero(sizes > position)
-        for last in reversed(range(ROW_ROUNDS)):
-            drawn = sampler.draw(pending)
-            kept = drawn.held if last else np.ones(len(pending), dtype=bool)
-            units.levels[units.first[pending[kept]] + position, : columns.generated] = drawn.levels[kept]
-            sampler.keep(pending[kept], drawn.levels[kept])
-            pending = pending[~kept]
-    return units
+        for attempt in range(rounds):
+            wanted = np.repeat(pending, max(1, LEAST_CANDIDATES // len(pending)) if attempt else 1)
+            drawn = sampler.draw(wanted)
+            good = drawn.held if attempt + 1 < rounds else np.ones(len(wanted), bool)
+            kept = np.flatnonzero(good)[np.unique(wanted[good], return_index=True)[1]]  # the first of each unit
+            places = rows.first[wanted[kept]] + position
+            rows.levels[places, : columns.generated] = drawn.levels[kept]
+            codes[places], held[places] = drawn.codes[kept], drawn.held[kept]
+            sampler.keep(wanted[kept], drawn.levels[kept])
+            pending = np.setdiff1d(pending, wanted[kept], assume_unique=True)
+            if not len(pending):
+                break
+    return Units(rows, codes, held)
 
 
 def categories(shares: Tensor, order: Integers, random: np.random.Generator) -> Integers:
@@ -184,8 +206,16 @@ def categories(shares: Tensor, order: Integers, random: np.random.Generator) -> 
 def _alike(found: Integers, given: Tensor, strata: Sequence[int], random: np.random.Generator) -> Integers:
     """An order of the rows in which those alike in the columns ``strata`` lie together, otherwise at random."""
     generated = found.shape[1]
-    keys = [found[:, j] if j < generated else given[:, j - generated].numpy() for j in reversed(strata)]
-    return np.lexsort([random.random(len(found)), *keys])
+    group = np.zeros(len(found), dtype=np.int64)
+    for j in strata:
+        level = found[:, j] if j < generated else given[:, j - generated].numpy()
+        group = group * (int(level.max(initial=0)) + 1) + level
+    return shuffled_by(group, random)
+
+
+def sizes_from(columns: Sequence[Levels], given: Integers, cap: int, random: np.random.Generator) -> Integers:
+    """Rows of each unit, int64[units], from the last of the ``given`` levels [units, given columns]."""
+    return columns[-1].decode(given[:, -1], random) + 1 if cap > 1 else np.ones(len(given), dtype=np.int64)
 
 
 def levels_from(shares: Floats, count: int, random: np.random.Generator) -> Integers:

@@ -37,9 +37,12 @@ class Sequences:
         """1 / n for each of the n rows of a unit, float64[rows]."""
         return 1 / self.sizes[self.unit]
 
-    def take(self, units: Integers) -> Sequences:
-        """Some units, in this order and as often as they are named."""
+    def rows_of(self, units: Integers) -> Integers:
+        """The rows of some units, in this order and as often as they are named, int64[rows]."""
         sizes = self.sizes[units]
         starts = np.cumsum(sizes) - sizes
-        rows = np.arange(int(sizes.sum())) - np.repeat(starts - self.first[units], sizes)
-        return Sequences(self.levels[rows], sizes)
+        return np.arange(int(sizes.sum())) - np.repeat(starts - self.first[units], sizes)
+
+    def take(self, units: Integers) -> Sequences:
+        """Some units, in this order and as often as they are named."""
+        return Sequences(self.levels[self.rows_of(units)], self.sizes[units])

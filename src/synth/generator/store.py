@@ -20,12 +20,15 @@ from safetensors.numpy import load_file, save_file
 from synth.artifacts import plan
 from synth.artifacts.plan import Artifact
 from synth.errors import RunError
-from synth.generator.fit import Generator
+from synth.generator.fitted import Generator
 from synth.generator.levels import Levels
+from synth.generator.marginals import Ways
 from synth.generator.network import Columns, Network
-from synth.generator.ranges import Integers
+from synth.generator.pairs import Groups, Pairs
+from synth.generator.ranges import Floats, Integers
 
 DESCRIPTION, WEIGHTS = "generator.json", "weights.safetensors"
+COUNTS = "pairs"  # among the weights: the noisy persons in the cells of all pairs, one after the other
 
 
 class StoredLevels(Artifact):
@@ -41,16 +44,29 @@ class StoredLevels(Artifact):
     noise: float
 
 
+class StoredPairs(Artifact):
+    """``Pairs`` as JSON, without their counts."""
+
+    groups: tuple[tuple[int, ...], ...]  # of each column's levels
+    pairs: tuple[tuple[int, int], ...]
+    noise: float
+
+
 class StoredGenerator(Artifact):
     """``Generator`` as JSON, without its weights."""
 
-    schema_version: Literal["synth/generator/v2"] = "synth/generator/v2"
+    schema_version: Literal["synth/generator/v3"] = "synth/generator/v3"
     model: str
     max_rows_per_unit: int
     network: plan.Network
     columns: tuple[StoredLevels, ...]
+    persons: float
+    noise: float
+    pairs: StoredPairs | None
     order: tuple[int, ...]
     strata: tuple[tuple[int, ...], ...]
+    tilt: plan.Tilt | None
+    distillation: plan.Learning | None
 
 
 def save(generator: Generator, directory: Path) -> None:
@@ -62,12 +78,20 @@ def save(generator: Generator, directory: Path) -> None:
         model=generator.model,
         max_rows_per_unit=generator.max_rows_per_unit,
         network=generator.network,
-        columns=tuple(_stored(column) for column in generator.columns),
+        columns=tuple(_stored(column) for column in generator.ways.columns),
+        persons=generator.ways.persons,
+        noise=generator.ways.noise,
+        pairs=_stored_pairs(generator.pairs),
         order=tuple(generator.order.tolist()),
         strata=generator.strata,
+        tilt=generator.tilt,
+        distillation=generator.distillation,
     )
+    arrays: dict[str, NDArray[np.floating]] = dict(generator.weights)
+    if generator.pairs:
+        arrays[COUNTS] = np.concatenate([np.zeros(0), *(table.ravel() for table in generator.pairs.tables)])
     (part / DESCRIPTION).write_text(stored.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    save_file({name: np.ascontiguousarray(array) for name, array in generator.weights.items()}, part / WEIGHTS)
+    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, part / WEIGHTS)
     old = directory.with_name(f"{directory.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if directory.exists():
@@ -93,8 +117,14 @@ def load(directory: Path) -> Generator:
         raise _refused(directory, "the order does not name its columns once each")
     if len(stored.strata) != len(order) or not all(_before(stored, place) for place in range(len(order))):
         raise _refused(directory, "a column is to be spread over columns that do not come before it")
+    if not (stored.persons > 0 and stored.noise > 0):
+        raise _refused(directory, "its number of persons or its noise is not positive")
+    pairs = _pairs(directory, stored.pairs, columns, weights.pop(COUNTS, np.zeros(0))) if stored.pairs else None
     _check_weights(directory, stored, columns, order, weights)
-    return Generator(stored.model, stored.max_rows_per_unit, stored.network, columns, order, stored.strata, weights)
+    return Generator(
+        stored.model, stored.max_rows_per_unit, stored.network, Ways(columns, stored.persons, stored.noise), pairs, order,
+        stored.strata, stored.tilt, stored.distillation, weights,
+    )  # fmt: skip
 
 
 def _before(stored: StoredGenerator, place: int) -> bool:
@@ -123,6 +153,30 @@ def _levels(directory: Path, stored: StoredLevels) -> Levels:
     if not whole:
         raise _refused(directory, f"the levels of the column '{stored.name}' do not fit together")
     return Levels(stored.name, stored.ordered, stored.missing, edges, mass, level, shares, stored.noise)
+
+
+def _stored_pairs(pairs: Pairs | None) -> StoredPairs | None:
+    if pairs is None:
+        return None
+    return StoredPairs(
+        groups=tuple(tuple(g.group.tolist()) for g in pairs.groups), pairs=pairs.pairs, noise=pairs.noise
+    )
+
+
+def _pairs(directory: Path, stored: StoredPairs, columns: tuple[Levels, ...], counts: Floats) -> Pairs:
+    groups = tuple(Groups(j, np.array(group, dtype=np.int64)) for j, group in enumerate(stored.groups))
+    whole = len(groups) == len(columns) and all(
+        len(g.group) == c.count and set(g.group.tolist()) == set(range(g.size))
+        for g, c in zip(groups, columns, strict=True)
+    )
+    if not whole or not stored.noise > 0 or not all(0 <= i < j < len(columns) for i, j in stored.pairs):
+        raise _refused(directory, "its pairs do not fit its columns")
+    shapes = [(groups[i].size, groups[j].size) for i, j in stored.pairs]
+    ends = np.cumsum([0, *(a * b for a, b in shapes)])
+    if counts.dtype != np.float64 or counts.shape != (ends[-1],) or not np.isfinite(counts).all():
+        raise _refused(directory, "the counts of its pairs are not as many finite numbers as they have cells")
+    tables = (counts[a:b].reshape(s) for a, b, s in zip(ends[:-1], ends[1:], shapes, strict=True))
+    return Pairs(groups, stored.pairs, tuple(tables), stored.noise)
 
 
 def _check_weights(

@@ -14,14 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from synth.artifacts.plan import Tilt
 from synth.generator.marginals import Ways
 from synth.generator.pairs import Pairs
-from synth.generator.ranges import Floats
+from synth.generator.ranges import Floats, Integers
 from synth.generator.sequences import Sequences
 
 FIRST_STEP, LAST_STEP = 0.05, 0.001  # of theta, falling evenly
 COUNTING = 0.25  # variance that is added to a level's, in parts of its persons: the rows are a sample themselves
+SORTED = 10  # columns that units are sorted by
+CAPPING = 50  # rounds of cutting chances to 1
 FIRST_MOMENT, SECOND_MOMENT, FLOOR = 0.9, 0.999, 1e-8  # Adam's
 
 
@@ -34,19 +35,62 @@ class _Marginal:
     variance: Floats
 
 
-def tilted(units: Sequences, ways: Ways, pairs: Pairs | None, tilt: Tilt, random: np.random.Generator) -> Sequences:
+def tilted(
+    units: Sequences, ways: Ways, pairs: Pairs | None, steps: int, random: np.random.Generator
+) -> Sequences:  # fmt: skip
     """As many units, drawn by their weights, evenly spread."""
-    weights = unit_weights(units, _marginals(units, ways, pairs), ways.persons, tilt.steps)
+    weights = unit_weights(units, ways, pairs, steps)
     order = random.permutation(len(weights))
     below = np.cumsum(weights[order])
     target = (np.arange(len(weights)) + random.random()) / max(len(weights), 1) * below[-1:]
     return units.take(order[np.minimum(np.searchsorted(below, target), len(weights) - 1)])
 
 
-def unit_weights(units: Sequences, marginals: Sequence[_Marginal], persons: float, steps: int) -> NDArray[np.float32]:
+def chosen(
+    weights: NDArray[np.float32], units: Sequences, sizes: Integers, order: Integers, random: np.random.Generator
+) -> Integers:
+    """A unit for each of ``sizes`` int64[wanted], with so many rows; none twice where there are enough: int64[wanted].
+
+    Units that are alike in their first row's columns, the first of ``order`` above all, are taken evenly (systematic sampling
+    of a sorted list), each with a chance in proportion to its weight as far as that is at most 1.
+    """
+    found = np.empty(len(sizes), dtype=np.int64)
+    keys = units.levels[units.first][:, order[:SORTED][::-1]].T
+    listed = np.lexsort([random.random(len(weights)), *keys])
+    for size in np.unique(sizes):
+        mine, wanted = listed[units.sizes[listed] == size], np.flatnonzero(sizes == size)
+        below = np.cumsum(_chances(weights[mine].astype(np.float64), len(wanted)))
+        target = (np.arange(len(wanted)) + random.random()) / len(wanted) * below[-1]
+        found[wanted] = random.permutation(mine[np.searchsorted(below, target, side="right").clip(max=len(mine) - 1)])
+    return found
+
+
+def best(weights: NDArray[np.float32], candidates: int, random: np.random.Generator) -> Integers:
+    """Of each ``candidates`` units in a row one, by weight: int64[units / candidates]."""
+    below = np.cumsum(weights.astype(np.float64).reshape(-1, candidates), axis=1)
+    target = random.random((len(below), 1)) * below[:, -1:]
+    taken: Integers = np.arange(len(below)) * candidates + (below <= target).sum(1).clip(max=candidates - 1)
+    return taken
+
+
+def _chances(weights: Floats, wanted: int) -> Floats:
+    """Chances of sum ``wanted`` in proportion to the weights, but no more than 1."""
+    chances = weights / weights.sum() * wanted
+    for _ in range(CAPPING):
+        certain = chances >= 1
+        chances[certain] = 1
+        rest = chances[~certain].sum()
+        if rest <= 0:
+            break
+        chances[~certain] *= (wanted - certain.sum()) / rest
+    return np.asarray(np.minimum(chances, 1))
+
+
+def unit_weights(units: Sequences, ways: Ways, pairs: Pairs | None, steps: int) -> NDArray[np.float32]:
     """[units], of sum 1."""
-    wanted = np.concatenate([m.wanted for m in marginals]) / persons
-    penalty = np.concatenate([m.variance for m in marginals]) / persons
+    marginals = _marginals(units, ways, pairs)
+    wanted = np.concatenate([m.wanted for m in marginals]) / ways.persons
+    penalty = np.concatenate([m.variance for m in marginals]) / ways.persons
     cells = _cells_of_units(units, marginals)
     theta, mean, square = np.zeros(len(wanted)), np.zeros(len(wanted)), np.zeros(len(wanted))
     for step in range(1, steps + 1):

@@ -25,12 +25,9 @@ from synth.runtime.target_folder import TargetFolder
 from synth.runtime.warehouse import Codes, Warehouse
 
 if TYPE_CHECKING:
-    from synth.generator.fit import Generator, Rows
+    from synth.generator.fitted import Generator
     from synth.generator.sampling import Rule
 
-MAX_ROUNDS = 50  # of drawing rows again that broke a constraint
-UNITS_AT_ONCE = 250_000  # drawn and judged together
-LEAST_CANDIDATES = 20_000  # rows drawn in a round: several for each row that is still wanted
 PRV_TOLERANCE = 0.03  # how far the second accountant may lie above the planned epsilon
 
 
@@ -124,8 +121,8 @@ class Runner:
         rows = zone.prepare()
         self._keep_oddities(model, zone)
 
-        def progress(step: int, steps: int) -> None:
-            self.listener.progress(model.name, step, steps, plan.privacy.epsilon)
+        def progress(stage: str, step: int, steps: int) -> None:
+            self.listener.progress(model.name, stage, step, steps)
 
         private = PrivateCodes(rows.columns, rows.unit)
         generator = fit(private, plan, Randomness(), progress, self._rules(model))
@@ -161,16 +158,26 @@ class Runner:
         )
 
     def _land(self, model: SyntheticModel, generator: Generator) -> int:
-        from synth.generator.fit import Rows, draw_sizes
+        from synth.generator.synthesis import draw_sizes, synthesize
 
         plan = model.plan
+        self.listener.progress(model.name, "sampling", 0, 1)
         sizes = draw_sizes(generator, None if plan.rows else plan.privacy.units, plan.rows, plan.seed)
+        unit = np.repeat(np.arange(len(sizes)), sizes)
+        position = np.arange(len(unit)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         self.warehouse.begin_landing(model)
-        for start in range(0, len(sizes), UNITS_AT_ONCE):
-            block = sizes[start : start + UNITS_AT_ONCE]
-            rows = Rows(generator, block, plan.seed + start, rules=self._rules(model))
-            for position in range(int(block.max())):
-                self._land_rows(model, rows, start, np.flatnonzero(block > position), position)
+        done = 0
+        for block in synthesize(generator, sizes, plan.seed, rules=self._rules(model)):
+            part = slice(done, done + len(block.codes))
+            broken = self.warehouse.accept(model, _named(block.codes, unit[part], position[part] + 1))
+            if broken:
+                raise RunError(
+                    f"{model.name}: {sum(broken.values()):,} of {len(block.codes):,} rows broke a constraint however often they "
+                    f"were drawn, mostly: {max(broken, key=lambda name: broken[name])}",
+                    "Is it rare in the declared bounds? Model a date with offset_from, or loosen the constraint.",
+                )
+            done += len(block.codes)
+            self.listener.progress(model.name, "sampling", done, len(unit))
         price = f"epsilon {plan.privacy.epsilon:g}, delta {plan.privacy.delta:g}"
         label = f"SYNTHETIC, differentially private: {price}. {model.description}"
         return self.warehouse.land(model, label)
@@ -180,7 +187,7 @@ class Runner:
         from synth.generator.sampling import Rule
 
         def held(constraint: Constraint, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
-            return self.warehouse.held(model, constraint, _named(codes, np.zeros(len(codes), np.int64), 1))
+            return self.warehouse.held(model, constraint, _named(codes, *np.zeros((2, len(codes)), np.int64)))
 
         places = {column.name: i for i, column in enumerate(model.plan.layout)}
         return [
@@ -189,30 +196,10 @@ class Runner:
             if constraint.columns
         ]
 
-    def _land_rows(
-        self, model: SyntheticModel, rows: Rows, first: int, units: NDArray[np.int64], position: int
-    ) -> None:
-        """The next row of each of the ``units`` of a block that begins at unit ``first``: drawn until it breaks no rule."""
-        pending = units
-        for attempt in range(MAX_ROUNDS):
-            times = max(1, LEAST_CANDIDATES // len(pending)) if attempt else 1
-            drawn = np.repeat(pending, times)
-            kept = self.warehouse.accept(model, _named(rows.draw(drawn), drawn + first, position + 1))
-            rows.keep(kept)
-            pending = np.setdiff1d(pending, drawn[kept], assume_unique=False)
-            if not len(pending):
-                return
-        worst = self.warehouse.worst_constraint(model)
-        raise RunError(
-            f"{model.name}: {len(pending):,} of {len(units):,} rows broke a constraint in {MAX_ROUNDS} rounds, "
-            f"mostly: {worst}",
-            "Is it rare in the declared bounds? Model a date with offset_from, or loosen the constraint.",
-        )
 
-
-def _named(codes: NDArray[np.int64], units: NDArray[np.int64], position: int) -> Codes:
+def _named(codes: NDArray[np.int64], units: NDArray[np.int64], position: NDArray[np.int64]) -> Codes:
     """Codes [rows, columns] as the restoring SQL reads them; "#draw" counts the rows."""
-    places = {"#unit": units, "#position": np.full(len(units), position), "#draw": np.arange(len(units))}
+    places = {"#unit": units, "#position": position, "#draw": np.arange(len(units))}
     return places | {f"#{i}": np.ascontiguousarray(column) for i, column in enumerate(codes.T, 1)}
 
 

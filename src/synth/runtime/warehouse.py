@@ -80,25 +80,16 @@ class Warehouse:
         held[np.asarray(kept.fetchnumpy()["#draw"], dtype=np.int64)] = True
         return held
 
-    def accept(self, model: SyntheticModel, codes: Codes) -> NDArray[np.int64]:
-        """Keeps, and returns, the first draw ("#draw") of each row ("#unit", "#position") that holds every constraint."""
+    def accept(self, model: SyntheticModel, codes: Codes) -> dict[str, int]:
+        """Adds rows to ``accepted``, all of them or none: how many break each constraint that is broken."""
         self._codes(codes)
         self._connection.execute(f"create or replace temp table candidate as {model.restore_sql}")
-        self._connection.execute(
-            'create or replace temp table kept as select "#unit", "#position", min("#draw") as "#draw" '
-            f'from candidate where {_held(model.constraints)} group by "#unit", "#position"'
-        )
-        self._connection.execute(
-            'insert into accepted select * from candidate semi join kept using ("#unit", "#position", "#draw")'
-        )
-        return np.asarray(self._connection.execute('select "#draw" from kept').fetchnumpy()["#draw"], dtype=np.int64)
-
-    def worst_constraint(self, model: SyntheticModel) -> str:
-        """The constraint that most of the last candidates broke."""
-        counts = ", ".join(f"count(*) filter (where not coalesce(({c.sql}\n), true))" for c in model.constraints)
-        found = self._connection.execute(f"select {counts} from candidate").fetchone()
-        broken = list(found or ())
-        return model.constraints[broken.index(max(broken))].name
+        counts = ", ".join(f"count(*) filter (where not {_held([c])})" for c in model.constraints)
+        found = self._connection.execute(f"select {counts or 0} from candidate").fetchone() or ()
+        broken = {c.name: count for c, count in zip(model.constraints, found, strict=False) if count}
+        if not broken:
+            self._connection.execute("insert into accepted select * from candidate")
+        return broken
 
     def land(self, model: SyntheticModel, label: str) -> int:
         """``accepted`` becomes the synthetic table, in one transaction; its number of rows."""
