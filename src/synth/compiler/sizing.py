@@ -47,7 +47,7 @@ POINTS, LEAST_POINTS = 500, 150  # of the mixture
 POINT_WORK = 1.5e5  # points * levels of all columns
 
 CANDIDATES = 3  # of which one becomes a row
-TILT_WORK = 4e7  # candidates' rows * marginals: about 300 MB
+TILT_WORK = 2.5e7  # candidates' rows * marginals: about 200 MB
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def size(
         tilt=plan.Tilt(
             steps=60, candidates=CANDIDATES, most_units=int(TILT_WORK / (CANDIDATES * cap * marginal_count)),
         ) if learned and wishes.tilt else None,
-        distillation=lesson.model_copy(update={"learning_rate": 1e-3}) if learned and wishes.tilt else None,
+        distillation=lesson.model_copy(update={"units": LEAST_LESSONS, "learning_rate": 1e-3}) if learned and wishes.tilt else None,
         events=events(noise),
     )  # fmt: skip
 

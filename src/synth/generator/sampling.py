@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from synth.generator.levels import Levels, shuffled_by, spread
 from synth.generator.network import Columns, Network, marks
@@ -16,7 +17,7 @@ from synth.generator.ranges import Floats, Integers
 from synth.generator.sequences import Sequences
 
 GOLDEN = (5**0.5 - 1) / 2
-CHUNK_ROWS = 1 << 13  # drawn at once: what is held for them stays in the cache
+CHUNK_ROWS = 1 << 12  # drawn at once: what is held for them stays in the cache
 COLUMN_ROUNDS = 20  # of drawing a column again that breaks a rule
 ROW_ROUNDS = 50  # of drawing a row again
 LEAST_CANDIDATES = 20_000  # rows drawn in a round: several for each row that is still wanted
@@ -120,41 +121,45 @@ class _Tables:
         self.hidden, self.head = hidden, head[rows, :hidden]
         self.ready = np.searchsorted(network.degree, np.arange(len(order)))  # hidden units of lower degree
         reached = both if network.shape.skip else trunk
-        self.added = [columns.bases[j] @ reached[:, starts[j] : starts[j + 1]].T for j in range(len(widths))]
-        self.skip = network.shape.skip
+        added = [columns.bases[j] @ reached[:, starts[j] : starts[j + 1]].T for j in range(len(widths))]
+        self.given = added[columns.generated :]
+        self.to_hidden = [added[j][:, self.ready[p] : hidden].contiguous() for p, j in enumerate(order)]
+        self.behind = [added[j][:, hidden + self.ends[p + 1] :].contiguous() for p, j in enumerate(order)]
         self.context = both[:, columns.features :].T  # history, latent, 1
 
     def fill(self, drawn: Drawn, given: Tensor, history: Tensor, latent: Tensor, random: np.random.Generator) -> None:
         columns, count = self.columns, len(given)
         sums = torch.cat([history, latent, torch.ones((count, 1))], dim=1) @ self.context
-        for j in range(columns.generated, len(columns.levels)):
-            sums[:, : self.added[j].shape[1]] += self.added[j][given[:, j - columns.generated]]
+        for j, added in enumerate(self.given):
+            sums[:, : added.shape[1]] += added[given[:, j]]
+        hidden, outputs = sums[:, : self.hidden], sums[:, self.hidden :]
+        done = 0
         for place, j in enumerate(columns.order):
             ready, (start, stop) = int(self.ready[place]), self.ends[place : place + 2]
-            numbers = torch.relu(sums[:, :ready]) @ self.head[start:stop, :ready].T
-            numbers += sums[:, self.hidden + start : self.hidden + stop]
+            hidden[:, done:ready].relu_()  # complete: nothing will be added to them
+            done = ready
+            numbers = torch.addmm(outputs[:, start:stop], hidden[:, :ready], self.head[start:stop, :ready].T)
             logits = torch.addmm(columns.biases[j], numbers, columns.bases[j].T)
             like = _alike(drawn.levels, given, self.columns.strata[place], random)
-            shares = torch.softmax(logits, -1)
-            drawn.levels[:, j] = categories(shares, like, random)
+            weights = (logits - logits.amax(1, keepdim=True)).exp()  # softmax is slow on few levels
+            drawn.levels[:, j] = categories(weights, like, random)
             drawn.codes[:, j] = columns.columns[j].decode(drawn.levels[:, j], random)
             if self.rules[place]:
-                self._hold(self.rules[place], j, shares, drawn, random)
+                self._hold(self.rules[place], j, weights, drawn, random)
             if place + 1 < columns.generated:  # what is behind needs no more sums
                 level = torch.from_numpy(drawn.levels[:, j])
-                sums[:, ready : self.hidden] += self.added[j][:, ready : self.hidden][level]
-                if self.skip:
-                    behind = self.hidden + stop
-                    sums[:, behind:] += self.added[j][:, behind:][level]
+                hidden[:, ready:] += functional.embedding(level, self.to_hidden[place])
+                if self.behind[place].shape[1]:  # where the inputs reach past the hidden layer
+                    outputs[:, stop:] += functional.embedding(level, self.behind[place])
 
-    def _hold(self, rules: list[Rule], j: int, shares: Tensor, drawn: Drawn, random: np.random.Generator) -> None:
-        """Column j is drawn again where a rule does not hold: what came before it, and its shares, stay as they are."""
-        pending = np.arange(len(shares))
+    def _hold(self, rules: list[Rule], j: int, weights: Tensor, drawn: Drawn, random: np.random.Generator) -> None:
+        """Column j is drawn again where a rule does not hold: what came before it, and its weights, stay as they are."""
+        pending = np.arange(len(weights))
         for last in reversed(range(COLUMN_ROUNDS)):
             held = np.logical_and.reduce([rule.held(drawn.codes[pending]) for rule in rules])
             pending = pending[~held]
             if last and len(pending):
-                again = categories(shares[torch.from_numpy(pending)], random.permutation(len(pending)), random)
+                again = categories(weights[torch.from_numpy(pending)], random.permutation(len(pending)), random)
                 drawn.levels[pending, j] = again
                 drawn.codes[pending, j] = self.columns.columns[j].decode(again, random)
         drawn.held[pending] = False
@@ -189,17 +194,17 @@ def draw(
     return Units(rows, codes, held)
 
 
-def categories(shares: Tensor, order: Integers, random: np.random.Generator) -> Integers:
-    """One category a row from the row's own ``shares`` [rows, categories].
+def categories(weights: Tensor, order: Integers, random: np.random.Generator) -> Integers:
+    """One category a row from the row's own ``weights`` [rows, categories].
 
     Rows that are neighbours in ``order`` get evenly spread uniforms (a golden-ratio sequence from a random start), so that a
     stretch of rows with like shares has as many of each category as it should, give or take one or two.
     """
-    uniform = np.empty(len(shares), dtype=np.float32)
-    uniform[order] = (random.random() + np.arange(len(shares)) * GOLDEN) % 1.0
-    below = shares.cumsum(1)
+    uniform = np.empty(len(weights), dtype=np.float32)
+    uniform[order] = (random.random() + np.arange(len(weights)) * GOLDEN) % 1.0
+    below = weights.cumsum(1)
     target = torch.from_numpy(uniform)[:, None] * below[:, -1:]
-    chosen: Integers = (below <= target).sum(1).clamp(max=shares.shape[1] - 1).numpy()
+    chosen: Integers = (below <= target).sum(1).clamp(max=weights.shape[1] - 1).numpy()
     return chosen
 
 
