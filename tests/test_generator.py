@@ -47,10 +47,14 @@ from synth.compiler.sizing import size
 from synth.errors import RunError
 from synth.generator import network as networks
 from synth.generator.dp_sgd import unit_gradients
-from synth.generator.fit import Codes, Generator, draw_sizes, fit, nats, sample
+from synth.generator.fit import Codes, fit
+from synth.generator.fitted import Generator
 from synth.generator.levels import merge
+from synth.generator.sampling import Rule
 from synth.generator.sequences import Sequences
 from synth.generator.store import load, save
+from synth.generator.synthesis import draw_sizes, nats, sample, synthesize
+from synth.generator.tilt import chosen
 from synth.privacy.mechanisms import Curator
 from synth.privacy.randomness import Randomness
 from synth.project.spec import GeneratorSpec
@@ -65,7 +69,7 @@ def category(name: str, cells: int, missing: bool = False) -> ColumnLayout:
 def plan_for(
     layout: tuple[ColumnLayout, ...], units: int, cap: int = 1, steps: int = 3, noise: float = 1.0, rate: float = 0.5,
     kind: str = "dp_vae", latent: int = 0, chosen: int | None = None, parent: tuple[ColumnLayout, ...] = (),
-    lessons: int = 200, autoregressive: bool = True,
+    lessons: int = 200, autoregressive: bool = True, weighed: bool = True,
 ) -> Plan:  # fmt: skip
     """A small plan in which every mechanism has the same noise; ``lessons``: synthetic units to learn from."""
     columns = (*layout, *given_columns(parent, cap))
@@ -90,9 +94,10 @@ def plan_for(
         pairs=Pairs(groups=4, chosen=chosen) if paired else None,
         marginal_fit=MarginalFit(points=20, latent=4, hidden=16, basis=3, steps=60, learning_rate=1e-2) if paired else None,
         warm_start=learning if paired else None,
+        refinement=learning if paired else None,
         dp_sgd=DpSgd(steps=steps, clipping_quantile=0.95, learning_rate=0.01, expected_batch_units=rate * units)
         if kind == "dp_vae" else None,
-        tilt=Tilt(units=lessons, steps=20, rounds=1) if kind != "independent" else None,
+        tilt=Tilt(steps=20, candidates=2, most_units=10_000 if weighed else 0) if kind != "independent" else None,
         distillation=learning if kind != "independent" else None,
         seed=1, rows=None, why=(),
     )  # fmt: skip
@@ -105,7 +110,7 @@ def assert_sound(generator: Generator, plan: Plan, sizes: Integers) -> None:
     assert codes.shape == (sizes.sum(), len(plan.layout)) and codes.dtype == np.int64
     assert (codes >= 0).all() and (codes <= top).all()
     assert all(np.isfinite(array).all() for array in generator.weights.values())
-    assert all(np.isfinite(column.mass).all() and (column.shares > 0).all() for column in generator.columns)
+    assert all(np.isfinite(column.mass).all() and (column.shares > 0).all() for column in generator.ways.columns)
     assert np.array_equal(codes, sample(generator, sizes, 5))
 
 
@@ -139,13 +144,15 @@ def _any_codes(column: ColumnLayout, rows: int, all_null: bool, random: np.rando
 @settings(max_examples=25, deadline=None)
 @given(
     tables(), st.sampled_from([0.05, 1.0, 1000.0]), st.sampled_from(["dp_vae", "marginal", "independent"]),
-    st.sampled_from([0, 2]), st.booleans(),
+    st.sampled_from([0, 2]), st.booleans(), st.booleans(),
 )  # fmt: skip
 def test_any_table_is_fitted(
-    table: tuple[tuple[ColumnLayout, ...], Codes, int], noise: float, kind: str, latent: int, chosen: bool
+    table: tuple[tuple[ColumnLayout, ...], Codes, int], noise: float, kind: str, latent: int, few: bool, weighed: bool
 ) -> None:
     layout, codes, cap = table
-    plan = plan_for(layout, units=40, cap=cap, noise=noise, kind=kind, latent=latent, chosen=1 if chosen else None)
+    plan = plan_for(
+        layout, units=40, cap=cap, noise=noise, kind=kind, latent=latent, chosen=1 if few else None, weighed=weighed
+    )
     generator = fit(codes, plan, Randomness())
     assert_sound(generator, plan, draw_sizes(generator, 50, None, 1))
     assert np.isfinite(nats(generator, 50, 1))
@@ -322,7 +329,7 @@ def test_rows_of_a_unit_that_lie_apart_are_one_unit(monkeypatch: pytest.MonkeyPa
     codes = Codes([np.zeros(6, np.int64)], np.array([4, 2, 4, 2, 4, 9]))
     plan = plan_for((category("only", 1),), units=3, cap=3, noise=0.01)
     generator = fit(codes, plan, Randomness())
-    np.testing.assert_allclose(generator.columns[-1].shares, [1 / 3, 1 / 3, 1 / 3], atol=0.05)
+    np.testing.assert_allclose(generator.ways.columns[-1].shares, [1 / 3, 1 / 3, 1 / 3], atol=0.05)
     assert asked.units == {3}
 
 
@@ -452,6 +459,51 @@ def test_rows_are_generated_given_the_parent() -> None:
     parent = np.repeat([0, 1], 500)[:, None]
     rows = sample(generator, np.ones(1_000, np.int64), 3, parent)[:, 0]
     assert (rows == parent[:, 0]).mean() == pytest.approx(0.9, abs=0.05)
+
+
+@pytest.mark.parametrize("weighed", [True, False])
+def test_rules_hold_and_move_no_other_share(weighed: bool) -> None:
+    """``low`` <= ``high`` in all rows; drawing rows again that break it would favour low values of ``low``."""
+    random = np.random.default_rng(4)
+    low = random.integers(0, 10, 3_000)
+    codes = [low, low + random.integers(0, 10 - low)]
+    layout = tuple(ColumnLayout(name=name, cells=10, missing=False, ordered=True) for name in ("low", "high"))
+    plan = plan_for(layout, 3_000, steps=60, noise=0.05, rate=0.1, lessons=3_000, weighed=weighed)
+    rule = Rule((0, 1), lambda rows: np.asarray(rows[:, 0] <= rows[:, 1]))
+    generator = fit(Codes(codes, np.arange(3_000)), plan, Randomness(), rules=[rule])
+    blocks = list(synthesize(generator, np.ones(3_000, np.int64), 3, rules=[rule]))
+    rows = np.concatenate([block.codes for block in blocks])
+    assert all(block.held.all() for block in blocks) and (rows[:, 0] <= rows[:, 1]).all()
+    for column in range(2):
+        real, synthetic = (np.bincount(values[column], minlength=10) / 3_000 for values in (codes, rows.T))
+        assert 0.5 * np.abs(real - synthetic).sum() < 0.05
+
+
+def test_a_rule_that_cannot_hold_is_told() -> None:
+    generator = fit(mixed(40, 1), plan_for(MIXED, units=40), Randomness())
+    never = Rule((0, 2), lambda rows: np.zeros(len(rows), bool))
+    (block,) = synthesize(generator, np.ones(5, np.int64), 3, rules=[never])
+    assert block.codes.shape == (5, 3) and not block.held.any()
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=30), st.integers(1, 4), st.integers(0, 99))
+def test_candidates_are_chosen_once_and_by_size(sizes: list[int], times: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    wanted = np.array(sizes)
+    offered = np.repeat(wanted, times)
+    units = Sequences(random.integers(0, 3, (int(offered.sum()), 2)), offered)
+    weights = random.random(len(offered)).astype(np.float32) ** 8
+    found = chosen(weights, units, wanted, np.array([1, 0]), random)
+    assert np.array_equal(offered[found], wanted) and len(set(found.tolist())) == len(wanted)
+
+
+def test_candidates_are_chosen_in_proportion_to_their_weights() -> None:
+    random = np.random.default_rng(1)
+    level = np.repeat([0, 1, 2], 2_000)[:, None]
+    weights = np.repeat([1.0, 2.0, 3.0], 2_000).astype(np.float32)
+    found = chosen(weights, Sequences(level, np.ones(6_000, np.int64)), np.ones(1_200, np.int64), np.array([0]), random)
+    np.testing.assert_allclose(np.bincount(level[found, 0]), [200, 400, 600], atol=1)
 
 
 # The rule that sizes a fit

@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from synth.artifacts.plan import Learning, Tilt
 from synth.artifacts.plan import Network as Shape
 from synth.errors import RunError
-from synth.generator.fit import Generator, sample
+from synth.generator.fitted import Generator
 from synth.generator.levels import Levels
+from synth.generator.marginals import Ways
 from synth.generator.network import Columns, Network
+from synth.generator.pairs import Groups, Pairs
 from synth.generator.store import load, save
+from synth.generator.synthesis import sample
 
 
 def levels(name: str, count: int, ordered: bool) -> Levels:
@@ -31,7 +35,11 @@ def generator() -> Generator:
     order, strata = np.array([1, 0]), ((), (1,))
     network = Network(Columns(columns, order, strata, False, shape.basis), shape, 1)
     weights = {name: matrix.detach().numpy().copy() for name, matrix in network.matrices.items()}
-    return Generator("people", 1, shape, columns, order, strata, weights)
+    groups = (Groups(0, np.array([0, 1])), Groups(1, np.repeat([0, 1, 2], 3)))
+    pairs = Pairs(groups, ((0, 1),), (np.arange(6.0).reshape(2, 3),), 0.5)
+    lesson = Learning(units=50, epochs=1, batch_units=10, learning_rate=1e-3)
+    tilt = Tilt(steps=5, candidates=2, most_units=1_000)
+    return Generator("people", 1, shape, Ways(columns, 15.0, 0.5), pairs, order, strata, tilt, lesson, weights)
 
 
 def test_it_comes_back_as_it_was(generator: Generator, tmp_path: Path) -> None:
@@ -75,6 +83,12 @@ TAMPERED = {
     "an order that leaves one out": change_json(lambda body: body.update(order=[0])),
     "spread over what comes later": change_json(lambda body: body.update(strata=[[0], []])),
     "a level without leaves": change_json(lambda body: body["columns"][0].update(level=[0, 0])),
+    "groups that leave a level out": change_json(lambda body: body["pairs"]["groups"].__setitem__(0, [0])),
+    "a pair of a column with itself": change_json(lambda body: body["pairs"].update(pairs=[[1, 1]])),
+    "no noise": change_json(lambda body: body["pairs"].update(noise=0)),
+    "no persons": change_json(lambda body: body.update(persons=-1.0)),
+    "counts of another shape": change_weights(lambda weights: weights.update(pairs=np.zeros(5))),
+    "counts of pairs without pairs": change_json(lambda body: body.update(pairs=None)),
     "another width": change_json(lambda body: body["network"].update(hidden=9)),
     "unknown weight": change_weights(lambda weights: weights.update(extra=np.zeros(1, np.float32))),
     "missing weight": change_weights(lambda weights: weights.pop("head")),

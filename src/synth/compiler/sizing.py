@@ -128,7 +128,8 @@ def size(
         tilt=plan.Tilt(
             steps=60, candidates=CANDIDATES, most_units=int(TILT_WORK / (CANDIDATES * cap * marginal_count)),
         ) if learned and wishes.tilt else None,
-        distillation=lesson.model_copy(update={"units": LEAST_LESSONS, "learning_rate": 1e-3}) if learned and wishes.tilt else None,
+        distillation=lesson.model_copy(update={"units": LEAST_LESSONS, "learning_rate": 1e-3})
+        if learned and wishes.tilt else None,
         events=events(noise),
     )  # fmt: skip
 

@@ -39,6 +39,8 @@ def synthesize(
 
     ``parent`` int64[units, parent's columns]: codes that each unit's rows are generated given.
     """
+    if not len(sizes):
+        return
     random = np.random.default_rng([seed, 0])
     columns, network = assemble(generator)
     given = _given(generator, sizes, parent)
