@@ -20,6 +20,12 @@ def declaration_problems(declared: Declared, tables: Iterable[str], stubs: Stubs
     yield from _formats(declared, stubs)
 
 
+def order_of(table: spec.Table) -> str | None:
+    """The column that a unit's rows go by: as declared, or the first date."""
+    dated = [c.name for c in table.columns if isinstance(c, spec.DateColumn | spec.DatetimeColumn)]
+    return table.order_by or (dated[0] if dated else None)
+
+
 def offset_problems(declared: Declared, found: Mapping[str, Offset]) -> Iterator[Problem]:
     """Offsets from what is not there, or does not fit; ``found``: every offset of the table."""
     columns = {c.name: c for c in declared.table.columns}
@@ -56,6 +62,13 @@ def _names(declared: Declared) -> Iterator[Problem]:
                 place, f"the column '{name}' begins with #", "Such names are kept for codes; rename it in SQL."
             )
         seen[name.casefold()] = name
+    if table_order := declared.table.order_by:
+        named = [c.name for c in declared.table.columns if not isinstance(c, spec.KeyColumn)]
+        if bind.names_match([table_order], named):
+            place = declared.place("order_by")
+            yield Problem(
+                place, f"'{table_order}' is not a column whose values are modelled", nearest(table_order, named)
+            )
     if all(isinstance(column, spec.KeyColumn) for column in declared.table.columns):
         place = declared.place("columns", key=True)
         yield Problem(place, "every column is a key, so there is nothing to model", "Declare another.")

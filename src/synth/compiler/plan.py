@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
-from synth.artifacts.layout import MARGINALS
+from synth.artifacts.layout import MARGINALS, all_pairs
 from synth.artifacts.plan import ColumnLayout, Event, Plan, Privacy
-from synth.compiler.sizing import Calibrate, size
+from synth.compiler.sizing import Calibrate, Sized, size
 from synth.project.spec import GeneratorSpec, ModelConfig
 
 
@@ -38,7 +38,7 @@ def make_plan(
     )  # fmt: skip
     return Plan(
         model=model, privacy=privacy, layout=tuple(layout), **stages, seed=config.seed or 0, rows=config.rows,
-        why=tuple(_why(layout, promise, sized.events)),
+        why=tuple(_why(layout, promise, sized, config.generator or GeneratorSpec())),
     )  # fmt: skip
 
 
@@ -54,8 +54,8 @@ def _surest(epsilon: float) -> float:
     return math.ceil(1000 / (1 + math.exp(-epsilon))) / 10
 
 
-def _why(layout: Sequence[ColumnLayout], promise: Promise, events: Sequence[Event]) -> list[str]:
-    group = smallest_group(events)
+def _why(layout: Sequence[ColumnLayout], promise: Promise, sized: Sized, wishes: GeneratorSpec) -> list[str]:
+    group = smallest_group(sized.events)
     said = [
         f"From this table alone, whoever is 50% sure that a person is in the data can come to at most "
         f"{_surest(promise.epsilon)}% (but for a chance of {promise.delta:g}).",
@@ -68,11 +68,37 @@ def _why(layout: Sequence[ColumnLayout], promise: Promise, events: Sequence[Even
             f"{quality}: {promise.units:,} units at epsilon {promise.epsilon:g} are few; only values shared by more than "
             f"{min(share, 1):.0%} of them survive. More units or a larger epsilon would help; nothing else would."
         )
-    if promise.max_rows_per_unit > 1:
-        said.append(
-            f"At most {promise.max_rows_per_unit} rows per unit are used. How many rows a unit has is kept; "
-            "likeness between the rows of one unit is not."
-        )
-    if any(column.cells > 500 and not column.ordered for column in layout):
-        said.append("Columns of more than 500 categories keep their common values only.")
+    said.append(f"Kept: {'; '.join(_kept(layout, promise, sized))}.")
+    if lost := list(_lost(layout, promise, sized, wishes)):
+        said.append(f"Not kept: {'; '.join(lost)}.")
     return said
+
+
+def _kept(layout: Sequence[ColumnLayout], promise: Promise, sized: Sized) -> Iterator[str]:
+    yield "the shares of each column's values"
+    if sized.pairs:
+        columns = len(layout) + (promise.max_rows_per_unit > 1)
+        every = len(all_pairs(columns))
+        which = f"{sized.pairs.chosen:,} of the {every:,} pairs" if sized.pairs.chosen else f"all {every:,} pairs"
+        yield f"how two columns go together, in up to {sized.pairs.groups} groups each, of {which}"
+    if sized.dp_sgd:
+        yield f"what several columns do together, as far as {sized.dp_sgd.steps:,} noisy steps of learning tell"
+    if promise.max_rows_per_unit > 1:
+        yield "how many rows a unit has" + (", and how a row follows those before it" if sized.pairs else "")
+
+
+def _lost(layout: Sequence[ColumnLayout], promise: Promise, sized: Sized, wishes: GeneratorSpec) -> Iterator[str]:
+    if sized.kind == "independent":
+        yield "any relation between columns, as kind: independent says"
+    elif not sized.dp_sgd:
+        why = (
+            "few units for so many columns: DP-SGD would only add noise"
+            if wishes.kind is None and wishes.dp_sgd
+            else "by declaration"
+        )
+        yield f"what only three or more columns together tell ({why})"
+    if promise.max_rows_per_unit > 1:
+        yield f"a unit's rows beyond {promise.max_rows_per_unit}"
+    many = [column.name for column in layout if column.cells > sized.marginals.levels and not column.ordered]
+    if many:
+        yield f"all but the common values of {', '.join(many)}"

@@ -2,7 +2,7 @@
 
 Each output row is ``"#unit"`` (from 0), ``"#position"`` within the unit (from 1), then one code per modelled column,
 ``"#1"`` and on. Rows without a unit, and rows with a null where the column is not nullable, are left out; a unit keeps at
-most its cap of rows, chosen by a hash of the unit's own rows.
+most its cap of rows, chosen by a hash of the unit's own rows. What it keeps is in the declared order.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ from synth.compiler.sql import comma
 from synth.quoting import identifier, literal
 
 
-def prepare_sql(model_sql: str, columns: Sequence[ColumnSql], unit: str | None, cap: int, salt: str) -> str:
-    """``unit``: the unit's column, None where each row is a unit; ``salt``: keeps the cap's choice apart between models."""
+def prepare_sql(
+    model_sql: str, columns: Sequence[ColumnSql], unit: str | None, cap: int, salt: str, order_by: str | None
+) -> str:
+    """``unit``: the unit's column, None where each row is a unit; ``salt``: keeps the cap's choice apart between models;
+    ``order_by``: the column that a unit's rows go by."""
     unit_sql = _unit(unit) if unit else "cast(row_number() over () as varchar)"
     names = [identifier(c.name) for c in columns]
     read = [f'{unit_sql} as "#unit"', *(f"{c.read} as {name}" for c, name in zip(columns, names, strict=True))]
@@ -30,6 +33,10 @@ def prepare_sql(model_sql: str, columns: Sequence[ColumnSql], unit: str | None, 
     own_order = [f"md5(concat_ws('|', {own_row}))", ", ".join(names)]
     codes = [f"{_code(c)} as {identifier(f'#{i}')}" for i, c in enumerate(columns, 1)]
     unit_code = 'dense_rank() over (order by "#unit") - 1 as "#unit"'
+    position = '"#position"'
+    if order_by:
+        order = f'order by {identifier(order_by)} nulls last, "#position"'
+        position = f'row_number() over (partition by "#unit" {order}) as "#position"'
     return f"""\
 -- Private rows to codes: read by the declared types and formats, kept inside the declaration, at most {cap} rows a unit.
 with input as (
@@ -61,10 +68,10 @@ ranked as (
   from kept
 )
 select
-  {comma([unit_code, '"#position"', *codes])}
+  {comma([unit_code, position, *codes])}
 from ranked
 where "#position" <= {cap}
-order by "#unit", "#position"
+order by 1, 2
 """
 
 

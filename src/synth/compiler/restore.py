@@ -22,23 +22,24 @@ from codes
 """
 
 
-def land_sql(model: str, columns: Sequence[OutputColumn]) -> str:
+def land_sql(model: str, columns: Sequence[OutputColumn], order_by: str | None) -> str:
     """The final table from the rows that hold every constraint, ``accepted``; keys are counted from 1."""
-    lines = [f"cast({_output(column)} as {column.sql_type}) as {identifier(column.name)}" for column in columns]
+    order = f'"#unit", {identifier(order_by)} nulls last, "#position"' if order_by else '"#unit", "#position"'
+    lines = [f"cast({_output(column, order)} as {column.sql_type}) as {identifier(column.name)}" for column in columns]
     return f"""\
 -- The synthetic table, in the declared order, with new keys.
 create or replace table synthetic.{identifier(model)} as
 select
   {comma(lines)}
 from accepted
-order by "#unit", "#position"
+order by {order}
 """
 
 
-def _output(column: OutputColumn) -> str:
+def _output(column: OutputColumn, order: str) -> str:
     keys = {
         "unit": '"#unit" + 1',
-        "row": 'row_number() over (order by "#unit", "#position")',
+        "row": f"row_number() over (order by {order})",
         None: identifier(column.name),
     }
     return keys[column.key]

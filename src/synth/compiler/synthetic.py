@@ -11,7 +11,7 @@ from synth.artifacts.results import Expectation
 from synth.compiler import apart, bind, constraints, offsets
 from synth.compiler.bind import BindProblem, Stubs
 from synth.compiler.columns import ColumnSql, Offset, column_sql
-from synth.compiler.declaration import declaration_problems, offset_problems
+from synth.compiler.declaration import declaration_problems, offset_problems, order_of
 from synth.compiler.expectations import expectations
 from synth.compiler.plan import Promise, make_plan
 from synth.compiler.prepare import oddities_sql, prepare_sql
@@ -61,16 +61,17 @@ class SyntheticCompiler:
         table, sql, outputs = node.declared.table, node.statement, self._outputs(node.declared.table, promise)
         modelled = [c for c in table.columns if not isinstance(c, spec.KeyColumn)]
         columns = [column_sql(c, i, found.get(c.name)) for i, c in enumerate(modelled, 1)]
+        order_by = order_of(table) if promise.max_rows_per_unit > 1 else None
         anchors = {c.name: c.anchor for c in columns}
         plan = make_plan(node.name, [c.layout for c in columns], promise, node.config, self.calibrate)
         model = SyntheticModel(
             name=node.name, file=node.file, description=table.description,
             sources=tuple(self._source_table(s) for s in self.graph.private_sources(node)),
             views=tuple(PrivateView(name=v.name, sql=v.statement.strip()) for v in self._private_views(node)),
-            prepare_sql=prepare_sql(sql, columns, promise.unit, promise.max_rows_per_unit, node.name),
+            prepare_sql=prepare_sql(sql, columns, promise.unit, promise.max_rows_per_unit, node.name, order_by),
             oddities_sql=oddities_sql(sql, columns, promise.unit),
             restore_sql=restore_sql(columns, offsets.order([c.name for c in columns], anchors)),
-            land_sql=land_sql(node.name, outputs), columns=outputs,
+            land_sql=land_sql(node.name, outputs, order_by), columns=outputs,
             constraints=tuple(
                 c.model_copy(update={"columns": tuple(offsets.order(c.columns, anchors))})
                 for c in (*held, *constraints.still_bounded(table, found))

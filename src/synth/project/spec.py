@@ -358,6 +358,7 @@ class Table(Spec):
     primary_key: ColumnName | None = None
     foreign_keys: tuple[ForeignKey, ...] = ()
     max_rows_per_unit: int | None = Field(default=None, ge=1, le=1000)
+    order_by: ColumnName | None = None
     config: ModelConfig = ModelConfig()
     columns: tuple[Column, ...] = Field(min_length=1)
     constraints: tuple[Constraint, ...] = ()

@@ -40,4 +40,4 @@ select
   coalesce(cast(round(("stars" - 1) / 1) as bigint), 5) as "#2"
 from ranked
 where "#position" <= 1
-order by "#unit", "#position"
+order by 1, 2

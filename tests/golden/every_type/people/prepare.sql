@@ -86,4 +86,4 @@ break") - epoch_us("semi; at")) // 3600000000)) end as "#6",
   cast(round(("codes" - 0) / 1) as bigint) as "#13"
 from ranked
 where "#position" <= 1
-order by "#unit", "#position"
+order by 1, 2

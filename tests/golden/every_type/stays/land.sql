@@ -1,7 +1,7 @@
 -- The synthetic table, in the declared order, with new keys.
 create or replace table synthetic."stays" as
 select
-  cast(row_number() over (order by "#unit", "#position") as bigint) as "stay_id",
+  cast(row_number() over (order by "#unit", "born" nulls last, "#position") as bigint) as "stay_id",
   cast("#unit" + 1 as bigint) as "person_id",
   cast("age" as bigint) as "age",
   cast("severity" as bigint) as "severity",
@@ -26,4 +26,4 @@ select
   cast("called" as timestamp) as "called",
   cast("went" as timestamp) as "went"
 from accepted
-order by "#unit", "#position"
+order by "#unit", "born" nulls last, "#position"

@@ -76,7 +76,7 @@ ranked as (
 )
 select
   dense_rank() over (order by "#unit") - 1 as "#unit",
-  "#position",
+  row_number() over (partition by "#unit" order by "born" nulls last, "#position") as "#position",
   cast(round(("age" - 0) / 1) as bigint) as "#1",
   coalesce(cast(round(("severity" - -5) / 1) as bigint), 11) as "#2",
   cast(round(("weight" - 0.0) / 0.1) as bigint) as "#3",
@@ -101,4 +101,4 @@ select
   coalesce(case when "went" is not null and "seen" is not null then greatest(0, least(11570400, (epoch_us("went") - epoch_us("seen")) // 60000000)) end, 11570401) as "#22"
 from ranked
 where "#position" <= 3
-order by "#unit", "#position"
+order by 1, 2
