@@ -20,7 +20,7 @@ from synth.project.spec import GeneratorSpec
 Calibrate = Callable[[float, float, Callable[[float], Sequence[Event]]], float]
 
 # shares of the budget, in mu^2 of Gaussian DP
-DP_SGD_SHARE = 0.6
+DP_SGD_SHARE = 0.5
 MARGINALS_SHARE = 0.3  # of what DP-SGD leaves
 PERSISTENCE_SHARE = 0.1  # of the same, where units have several rows
 CHOICE_SHARE = 0.1  # of what pairs are left with, where they are chosen
@@ -38,10 +38,11 @@ HIDDEN, NARROW_HIDDEN = 128, 64
 MOST_SKIPPED = 500  # features that reach the logits past the hidden layer
 
 MOST_RATE, BATCH_UNITS, LEAST_BATCH = 0.2, 2_000, 256
-STEPS, LEAST_STEPS, LEARNING_RATE = 600, 100, 7e-3
+STEPS, LEAST_STEPS, LEARNING_RATE = 300, 100, 7e-3
+LOW_EPSILON = 2.0  # below it one look less at the ranges
 WORK = 3e10  # steps * rows a step * weights: about 10 seconds
 
-LESSONS, LEAST_LESSONS = 40_000, 15_000  # synthetic units to learn from
+LESSONS, LEAST_LESSONS = 30_000, 15_000  # synthetic units to learn from
 LESSON_WORK = 1.2e7  # units * levels of all columns
 POINTS, LEAST_POINTS = 500, 150  # of the mixture
 POINT_WORK = 1.5e5  # points * levels of all columns
@@ -78,7 +79,7 @@ def size(
     dp_sgd = kind == "dp_vae" and wishes.dp_sgd
     marginals = plan.Marginals(
         bins=wishes.bins or (BINS if len(columns) <= WIDE else WIDE_BINS), levels=wishes.levels or LEVELS,
-        tree_levels=wishes.tree_levels or (2 if epsilon < 2 else 3),
+        tree_levels=wishes.tree_levels or (2 if epsilon < LOW_EPSILON else 3),
     )  # fmt: skip
     paired = kind != "independent" and wishes.pairs and len(columns) > 1
     everything = len(all_pairs(len(columns)))

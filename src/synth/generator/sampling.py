@@ -20,7 +20,7 @@ GOLDEN = (5**0.5 - 1) / 2
 CHUNK_ROWS = 1 << 12  # drawn at once: what is held for them stays in the cache
 COLUMN_ROUNDS = 20  # of drawing a column again that breaks a rule
 ROW_ROUNDS = 50  # of drawing a row again
-LEAST_CANDIDATES = 20_000  # rows drawn in a round: several for each row that is still wanted
+MOST_CANDIDATES = 20_000  # drawn in a round: ever more for each row that is still wanted
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def draw(
     for position in range(int(sizes.max(initial=0))):
         pending = np.flatnonzero(sizes > position)
         for attempt in range(rounds):
-            wanted = np.repeat(pending, max(1, LEAST_CANDIDATES // len(pending)) if attempt else 1)
+            wanted = np.repeat(pending, max(1, min(1 << attempt, MOST_CANDIDATES // len(pending))))
             drawn = sampler.draw(wanted)
             good = drawn.held if attempt + 1 < rounds else np.ones(len(wanted), bool)
             kept = np.flatnonzero(good)[np.unique(wanted[good], return_index=True)[1]]  # the first of each unit
