@@ -18,7 +18,7 @@ from synth.generator.sequences import Sequences
 
 GOLDEN = (5**0.5 - 1) / 2
 CHUNK_ROWS = 1 << 12  # drawn at once: what is held for them stays in the cache
-COLUMN_ROUNDS = 20  # of drawing a column again that breaks a rule
+COLUMN_ROUNDS = 4  # of drawing a column, each with ever more candidates, until every rule holds
 ROW_ROUNDS = 50  # of drawing a row again
 MOST_CANDIDATES = 20_000  # drawn in a round: ever more for each row that is still wanted
 
@@ -154,15 +154,24 @@ class _Tables:
 
     def _hold(self, rules: list[Rule], j: int, weights: Tensor, drawn: Drawn, random: np.random.Generator) -> None:
         """Column j is drawn again where a rule does not hold: what came before it, and its weights, stay as they are."""
-        pending = np.arange(len(weights))
-        for last in reversed(range(COLUMN_ROUNDS)):
-            held = np.logical_and.reduce([rule.held(drawn.codes[pending]) for rule in rules])
-            pending = pending[~held]
-            if last and len(pending):
-                again = categories(weights[torch.from_numpy(pending)], random.permutation(len(pending)), random)
-                drawn.levels[pending, j] = again
-                drawn.codes[pending, j] = self.columns.columns[j].decode(again, random)
+        pending = np.flatnonzero(~_all_held(rules, drawn.codes))
+        for attempt in range(1, COLUMN_ROUNDS):
+            if not len(pending):
+                return
+            rows = np.repeat(pending, max(1, min(4**attempt, MOST_CANDIDATES // len(pending))))
+            levels = categories(weights[torch.from_numpy(rows)], random.permutation(len(rows)), random)
+            codes = drawn.codes[rows]
+            codes[:, j] = self.columns.columns[j].decode(levels, random)
+            good = np.flatnonzero(_all_held(rules, codes))
+            mended, first = np.unique(rows[good], return_index=True)
+            drawn.levels[mended, j] = levels[good[first]]
+            drawn.codes[mended, j] = codes[good[first], j]
+            pending = np.setdiff1d(pending, mended, assume_unique=True)
         drawn.held[pending] = False
+
+
+def _all_held(rules: Sequence[Rule], codes: Integers) -> NDArray[np.bool_]:
+    return np.asarray(np.logical_and.reduce([rule.held(codes) for rule in rules]))
 
 
 def draw(
