@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -112,11 +112,11 @@ def fit(project: Path, variables: dict[str, Any], columns: Sequence[str], synthe
     return {"seconds": round(results.elapsed_time, 1), "peak_mb": round(peak)}
 
 
-def fit_apart(*arguments: Any) -> dict[str, float]:
-    """``fit`` in a fresh process, so that its memory is its own."""
+def fit_apart(how: Callable[..., dict[str, float]], *arguments: Any) -> dict[str, float]:
+    """A fit in a fresh process, so that its memory is its own."""
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
         try:
-            return pool.submit(fit, *arguments).result()
+            return pool.submit(how, *arguments).result()
         except BrokenProcessPool:
             raise BenchError("the fit's process died, perhaps for want of memory") from None
         except Exception as error:
@@ -134,14 +134,26 @@ def judged(judge: Path, data: Data, synthetic: Path) -> dict[str, Any]:
     return found
 
 
-def once(table: str, data: Data, epsilon: float, delta: float, seed: int, judge: Path) -> dict[str, Any]:
+def configure(project: Path, table: str, generator: dict[str, Any]) -> None:
+    """Writes ``generator`` into a copied project, as a user would."""
+    file = project / "synth_project.yml"
+    declared = yaml.safe_load(file.read_text(encoding="utf-8"))
+    declared["models"][table]["+generator"] = generator
+    file.write_text(yaml.safe_dump(declared, allow_unicode=True, sort_keys=False), encoding="utf-8")
+
+
+def once(
+    table: str, data: Data, epsilon: float, delta: float, seed: int, judge: Path, generator: dict[str, Any] | None = None
+) -> dict[str, Any]:  # fmt: skip
     """One fit in a copy of the project with a ledger of its own, and its figures."""
     with tempfile.TemporaryDirectory(prefix="synth-bench-") as temporary:
         work = Path(temporary)
         shutil.copytree(BENCH / "projects" / table, work / table, ignore=shutil.ignore_patterns("target", "*.db*"))
+        if generator:
+            configure(work / table, table, generator)
         stage(data, work / "source")
         variables = {"location": str(work / "source"), "epsilon": epsilon, "delta": delta, "seed": seed}
-        measured = fit_apart(work / table, variables, data.columns(), work / "synthetic.csv")
+        measured = fit_apart(fit, work / table, variables, data.columns(), work / "synthetic.csv")
         scores = judged(judge, data, work / "synthetic.csv")
     return {"table": table, "epsilon": epsilon, "delta": delta, "seed": seed, **scores, **measured}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,8 @@ from synth.generator.sampling import Rule
 from synth.generator.sequences import Sequences
 from synth.generator.store import load, save
 from synth.generator.synthesis import draw_sizes, nats, sample, synthesize
-from synth.generator.tilt import chosen
-from synth.privacy.mechanisms import Curator
+from synth.generator.tilt import best, chosen
+from synth.privacy.mechanisms import GRADIENT_GRID, INPUT_GRID, MARGIN, Curator, _lattice_gradient
 from synth.privacy.randomness import Randomness
 from synth.project.spec import GeneratorSpec
 
@@ -278,7 +279,7 @@ def test_factors_make_the_gradients_of_single_units(cap: int, latent: int) -> No
     noise = torch.randn((9, latent), generator=torch.Generator().manual_seed(1))
     expected = looped(network, tables, units, noise)
     for factors, gradients, mask in zip(
-        unit_gradients(network, tables, units, noise), expected, network.masks.values(), strict=True
+        unit_gradients(network, tables, units, noise.numpy()), expected, network.masks.values(), strict=True
     ):
         outer = factors.gradients[:, :, None] * factors.inputs[:, None, :]
         summed = np.stack([outer[factors.unit == u].sum(0) for u in range(9)]) * mask.numpy()
@@ -287,8 +288,25 @@ def test_factors_make_the_gradients_of_single_units(cap: int, latent: int) -> No
 
 
 @pytest.mark.parametrize("cap", [1, 4])
+@pytest.mark.parametrize("count", [1, 2, 3, 64, 200, 699])
+def test_the_company_of_a_unit_moves_its_gradient_by_a_tenth_of_the_room_at_most(cap: int, count: int) -> None:
+    """All units cut anew into batches of ``count``: what rounding moves of the sum, in clipping norms."""
+    network, tables, few = small_network(cap)
+    units = few.take(np.random.default_rng(1).integers(0, 9, 700))
+    noise = np.random.default_rng(2).standard_normal((700, 2)).astype(np.float32)
+    masks = [mask.numpy() for mask in network.masks.values()]
+
+    def total(size: int) -> list[NDArray[np.float64]]:
+        parts = (np.arange(start, min(start + size, 700)) for start in range(0, 700, size))
+        batches = (unit_gradients(network, tables, units.take(part), noise[part]) for part in parts)
+        return _lattice_gradient(batches, masks, 0.5)
+
+    moved = [(one - other) * mask for one, other, mask in zip(total(700), total(count), masks, strict=True)]
+    assert math.sqrt(sum((part**2).sum() for part in moved)) / (INPUT_GRID * GRADIENT_GRID) < MARGIN / 10
+
+
+@pytest.mark.parametrize("cap", [1, 4])
 def test_a_column_sees_neither_itself_nor_what_comes_later(cap: int) -> None:
-    network, tables, units = small_network(cap, latent=0)
     for autoregressive in (True, False):
         network, tables, units = small_network(cap, latent=0, autoregressive=autoregressive)
         before = numbers(network, tables, units)
@@ -470,7 +488,7 @@ def test_rules_hold_and_move_no_other_share(weighed: bool) -> None:
     layout = tuple(ColumnLayout(name=name, cells=10, missing=False, ordered=True) for name in ("low", "high"))
     plan = plan_for(layout, 3_000, steps=60, noise=0.05, rate=0.1, lessons=3_000, weighed=weighed)
     rule = Rule((0, 1), lambda rows: np.asarray(rows[:, 0] <= rows[:, 1]))
-    generator = fit(Codes(codes, np.arange(3_000)), plan, Randomness(), rules=[rule])
+    generator = fit(Codes(codes, np.arange(3_000)), plan, Randomness())
     blocks = list(synthesize(generator, np.ones(3_000, np.int64), 3, rules=[rule]))
     rows = np.concatenate([block.codes for block in blocks])
     assert all(block.held.all() for block in blocks) and (rows[:, 0] <= rows[:, 1]).all()
@@ -496,6 +514,17 @@ def test_candidates_are_chosen_once_and_by_size(sizes: list[int], times: int, se
     weights = random.random(len(offered)).astype(np.float32) ** 8
     found = chosen(weights, units, wanted, np.array([1, 0]), random)
     assert np.array_equal(offered[found], wanted) and len(set(found.tolist())) == len(wanted)
+
+
+def test_candidates_without_weight_are_taken_only_where_there_are_no_others() -> None:
+    random = np.random.default_rng(1)
+    ones = np.ones(4, np.int64)
+    units = Sequences(np.zeros((4, 1), np.int64), ones)
+    few = np.array([0, 1e-30, 0, 1], np.float32)
+    assert set(chosen(few, units, ones[:2], np.array([0]), random).tolist()) == {1, 3}
+    assert len(set(chosen(few, units, ones[:3], np.array([0]), random).tolist())) == 3
+    assert len(set(chosen(0 * few, units, ones[:2], np.array([0]), random).tolist())) == 2
+    assert best(few, 2, random).tolist() == [1, 3]
 
 
 def test_candidates_are_chosen_in_proportion_to_their_weights() -> None:
@@ -526,10 +555,11 @@ def test_any_declaration_gets_a_plan(layout: list[ColumnLayout], cap: int, units
     assert events[MARGINALS].count == marginal_releases(columns, sized.marginals.tree_levels)  # type: ignore[union-attr]
     assert (sized.pairs is None) == (len(columns) < 2) and (PERSISTENCE in events) == (cap > 1)
     if sized.pairs:
-        assert events[PAIRS].count == sized.pairs.chosen or len(all_pairs(len(columns)))  # type: ignore[union-attr]
+        every = len(all_pairs(len(columns)))
+        assert events[PAIRS].count == (sized.pairs.chosen or every)  # type: ignore[union-attr]
     assert (sized.dp_sgd is None) == (sized.kind == "marginal")
     if sized.dp_sgd:
         sgd = events[DP_SGD]
-        assert isinstance(sgd, SubsampledGaussian) and 0 < sgd.sample_rate <= 0.5
+        assert isinstance(sgd, SubsampledGaussian) and 0 < sgd.sample_rate <= 0.2
         assert sized.dp_sgd.expected_batch_units == sgd.sample_rate * units
         assert (sgd.steps, sgd.noise_multiplier) == (sized.dp_sgd.steps, 2.0)

@@ -25,7 +25,7 @@ from synth.generator.synthesis import sample
 def levels(name: str, count: int, ordered: bool) -> Levels:
     shares = np.arange(1.0, count + 1) / np.arange(1, count + 1).sum()
     edges = np.arange(count + 1) * (7 if ordered else 1)
-    return Levels(name, ordered, False, edges.astype(np.int64), shares, np.arange(count), shares, 0.01)
+    return Levels(name, ordered, False, edges.astype(np.int64), shares, np.arange(count), shares)
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from synth.artifacts.plan import Gaussian, SubsampledGaussian
+from synth.artifacts.plan import Gaussian, Selection, SubsampledGaussian
 from synth.errors import BudgetError
-from synth.privacy.accounting import calibrate, cross_check, epsilon, gaussian_mu
+from synth.privacy.accounting import calibrate, cross_check, epsilon, gaussian_mu, selection_epsilon, selection_mu
 
 
 def gaussian(noise: float, count: int = 1) -> Gaussian:
@@ -27,6 +27,25 @@ def analytic_delta(mu: float, target: float) -> float:
     from scipy.stats import norm
 
     return float(norm.cdf(mu / 2 - target / mu) - math.exp(target) * norm.cdf(-mu / 2 - target / mu))
+
+
+@pytest.mark.parametrize("cost", [0.01, 0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 12.0])
+def test_a_selection_costs_what_the_worst_of_its_kind_needs(cost):
+    """Of mechanisms with two outcomes whose losses are t and t - epsilon: the mu of the Gaussian curve through their bend."""
+    import numpy as np
+    from scipy.stats import norm
+
+    t = np.linspace(1e-6, 1 - 1e-6, 20_001) * cost
+    type_1, type_2 = np.expm1(t) / np.expm1(cost), np.expm1(cost - t) / np.expm1(cost)
+    assert selection_mu(cost) == pytest.approx(float((-norm.ppf(type_1) - norm.ppf(type_2)).max()), rel=1e-6)
+    assert selection_epsilon(selection_mu(cost)) == pytest.approx(cost, rel=1e-9)
+
+
+def test_selections_add_up():
+    """Never more than pure composition, and as a Gaussian of sqrt(count) times the mu."""
+    found = epsilon([Selection(name="choice", epsilon=0.1, count=20)], 1e-6)
+    assert found < 20 * 0.1
+    assert found == pytest.approx(epsilon([gaussian(1 / (selection_mu(0.1) * math.sqrt(20)))], 1e-6), rel=1e-3)
 
 
 def test_the_textbook_figure():

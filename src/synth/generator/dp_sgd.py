@@ -14,14 +14,16 @@ from synth.generator.learning import Progress
 from synth.generator.network import Columns, Network
 from synth.generator.rows import PrivateRows
 from synth.generator.sequences import Sequences
-from synth.privacy.mechanisms import Factors, squared_norms
+from synth.privacy.mechanisms import Factors, Singles, squared_norms
+from synth.privacy.randomness import Randomness
 
 NORM_UNITS, LEAST_NORM = 2_000, 1e-3
+ROW_BLOCK = 64
 SECOND_MOMENT_FLOOR = 1e-6  # Adam's epsilon
 
 
 def train(
-    network: Network, columns: Columns, rows: PrivateRows, like: Sequences, dp_sgd: DpSgd,
+    network: Network, columns: Columns, rows: PrivateRows, like: Sequences, dp_sgd: DpSgd, randomness: Randomness,
     progress: Progress | None = None,
 ) -> None:  # fmt: skip
     """Trains ``network`` in place on ``rows`` of levels; it ends as the average of the second half of the iterates.
@@ -34,13 +36,11 @@ def train(
     average = torch.zeros(sum(parameter.numel() for parameter in parameters))
     optimizer = torch.optim.Adam(parameters, lr=dp_sgd.learning_rate, eps=SECOND_MOMENT_FLOOR)
     falling = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, dp_sgd.steps)
-    # Not from the plan's seed: were the latents' noise known, one unit more would shift that of all units after it.
-    random = torch.Generator()
-    random.seed()
 
     def factors(units: Sequences) -> Sequence[Factors]:
-        noise = torch.randn((len(units.sizes), network.shape.latent), generator=random)
-        return unit_gradients(network, columns, units, noise)
+        # not from the plan's seed: were the latents' noise known, one unit more would shift that of all units after it
+        noise = randomness.normal(len(units.sizes) * network.shape.latent)
+        return unit_gradients(network, columns, units, noise.reshape(len(units.sizes), -1).astype(np.float32))
 
     for step in range(dp_sgd.steps):
         totals = rows.gradient(DP_SGD, factors, masks, max_grad_norm)
@@ -58,19 +58,27 @@ def train(
 def clipping_norm(network: Network, columns: Columns, like: Sequences, quantile: float) -> float:
     """The ``quantile`` of the gradient norms of up to 2,000 synthetic units."""
     units = like.take(np.arange(min(len(like.sizes), NORM_UNITS)))
-    noise = torch.zeros((len(units.sizes), network.shape.latent))
+    noise = np.zeros((len(units.sizes), network.shape.latent), np.float32)
     layers = zip(unit_gradients(network, columns, units, noise), network.masks.values(), strict=True)
     square = sum(squared_norms(factors, mask.numpy(), len(units.sizes)) for factors, mask in layers)
     return max(float(np.quantile(np.sqrt(square), quantile)), LEAST_NORM) if len(units.sizes) else 1.0
 
 
-def unit_gradients(network: Network, columns: Columns, units: Sequences, noise: torch.Tensor) -> list[Factors]:
-    """The gradients of each unit's loss in factors, a layer each in the order of ``network.matrices``."""
+def unit_gradients(network: Network, columns: Columns, units: Sequences, noise: Singles) -> list[Factors]:
+    """The gradients of each unit's loss in factors, a layer each in the order of ``network.matrices``.
+
+    ``noise`` float32[units, latent]. Matrix products round a few rows otherwise than many, so there are always whole
+    blocks of rows, filled up with rows of zeros: a row's factors hardly depend on how many stand beside it.
+    """
+    filling = -len(units.levels) % ROW_BLOCK
+    filled = Sequences(
+        np.pad(units.levels, ((0, filling), (0, 0))), np.concatenate([units.sizes, np.ones(filling, np.int64)])
+    )
     with torch.enable_grad():
-        loss, taps = network.loss(columns, units, noise)
+        loss, taps = network.loss(columns, filled, torch.from_numpy(np.pad(noise, ((0, filling), (0, 0)))))
         gradients = torch.autograd.grad(loss, [tap.outputs for tap in taps])
     found = []
     for tap, gradient in zip(taps, gradients, strict=True):
         unit = np.arange(len(units.sizes)) if tap.per_unit else units.unit
-        found.append(Factors(tap.inputs.detach().numpy(), gradient.numpy(), unit))
+        found.append(Factors(tap.inputs.detach().numpy()[: len(unit)], gradient.numpy()[: len(unit)], unit))
     return found[-2:] + found[:-2]  # the decoder's layers come last at work, and first among the matrices

@@ -23,9 +23,9 @@ from synth.generator.marginals import Ways, measure
 from synth.generator.network import Columns, Network, Strata
 from synth.generator.pairs import Pairs, dependence, greedy_order, measure_pairs, measure_persistence
 from synth.generator.pairs import strata as strata_of
-from synth.generator.ranges import Integers
+from synth.generator.ranges import Integers, narrowest
 from synth.generator.rows import PrivateRows
-from synth.generator.sampling import Rule, draw, sizes_from
+from synth.generator.sampling import draw, sizes_from
 from synth.generator.sequences import Sequences
 from synth.generator.tilt import tilted
 from synth.generator.warm_start import as_units
@@ -46,12 +46,10 @@ class Codes:
     unit: NDArray[np.integer]
 
 
-def fit(
-    codes: Codes, plan: Plan, randomness: Randomness, progress: Progress | None = None, rules: Sequence[Rule] = ()
-) -> Generator:
+def fit(codes: Codes, plan: Plan, randomness: Randomness, progress: Progress | None = None) -> Generator:
     """Fits a generator as ``plan`` says; its events are spent whatever the rows are, and also where there are none.
 
-    Codes outside the layout count as the nearest. ``rules`` are asked of synthetic rows alone.
+    Codes outside the layout count as the nearest.
     """
 
     def during(stage: str) -> Callable[[int, int], None]:
@@ -60,7 +58,9 @@ def fit(
     during("marginals")(0, 1)
     rows = private_rows(codes, plan, Curator(plan.privacy.events, randomness))
     ways = measure(rows, plan)
-    rows = rows.with_codes(lambda j, column: ways.columns[j].encode(column).astype(np.int16), len(ways.columns))
+    rows = rows.with_codes(
+        lambda j, column: ways.columns[j].encode(column).astype(narrowest(ways.columns[j].count - 1)), len(ways.columns)
+    )
     pairs = measure_pairs(rows, ways, plan) if plan.pairs else None
     persistence = measure_persistence(rows, ways, plan) if plan.pairs and plan.cap > 1 else None
     order, strata = _order(ways, pairs, len(plan.layout))
@@ -71,17 +71,18 @@ def fit(
     like = Sequences(np.zeros((0, len(ways.columns)), np.int64), np.zeros(0, np.int64))
     if pairs and plan.marginal_fit and plan.warm_start:
         mixture = fit_marginals(ways, pairs, plan.marginal_fit, plan.seed, during("marginal fit"))
-        first = sample_mixture(mixture, plan.warm_start.units, np.random.default_rng([plan.seed, 0]))
-        like = as_units(first, ways, len(plan.layout), persistence)
+        random = np.random.default_rng([plan.seed, 0])
+        first = sample_mixture(mixture, plan.warm_start.units, random)
+        like = as_units(first, ways, len(plan.layout), persistence, random)
         learn(network, columns, like, plan.warm_start, plan.seed, during("warm start"))
         if plan.refinement and plan.tilt:
             given = first[: plan.refinement.units, columns.generated :]
-            like = _refined(network, columns, ways, pairs, given, plan, rules)
+            like = _refined(network, columns, ways, pairs, given, plan)
             learn(network, columns, like, plan.refinement, plan.seed + 1, during("refinement"))
     if plan.dp_sgd:
         from synth.generator.dp_sgd import train
 
-        train(network, columns, rows, like, plan.dp_sgd, during("DP-SGD"))
+        train(network, columns, rows, like, plan.dp_sgd, randomness, during("DP-SGD"))
     weights = {name: matrix.detach().numpy().copy() for name, matrix in network.matrices.items()}
     return Generator(
         plan.model, plan.cap, plan.network, ways, pairs, order, strata, plan.tilt, plan.distillation, weights
@@ -102,8 +103,14 @@ def private_rows(codes: Codes, plan: Plan, curator: Curator) -> PrivateRows:
     if plan.cap > 1:
         columns.append(np.repeat(sizes - 1, sizes))
     tops = [layout.cells - 1 + layout.missing for layout in modelled(plan)]
-    columns = [np.clip(column, 0, top) for column, top in zip(columns, tops, strict=True)]
+    columns = [_inside(column, top) for column, top in zip(columns, tops, strict=True)]
     return PrivateRows(columns, first, sizes, curator)
+
+
+def _inside(codes: NDArray[np.integer], top: int) -> NDArray[np.integer]:
+    """Codes outside 0 to ``top`` become the nearest; where none is, nothing is copied: they may be mapped from disk."""
+    outside = codes.min(initial=0) < 0 or codes.max(initial=0) > top
+    return np.clip(codes, 0, top) if outside else codes
 
 
 def _order(ways: Ways, pairs: Pairs | None, generated: int) -> tuple[Integers, Strata]:
@@ -115,15 +122,10 @@ def _order(ways: Ways, pairs: Pairs | None, generated: int) -> tuple[Integers, S
     return order, strata_of(strength, order, given)
 
 
-def _refined(
-    network: Network, columns: Columns, ways: Ways, pairs: Pairs, given: Integers, plan: Plan, rules: Sequence[Rule]
-) -> Sequences:
+def _refined(network: Network, columns: Columns, ways: Ways, pairs: Pairs, given: Integers, plan: Plan) -> Sequences:
     """Rows of the network, with the noisy marginals."""
     assert plan.tilt is not None
     random = np.random.default_rng([plan.seed, 1])
     sizes = sizes_from(ways.columns, given, plan.cap, random)
-    units = draw(network, columns, given, sizes, random, rules, rounds=FEW_ROUNDS)
+    units = draw(network, columns, given, sizes, random)
     return tilted(units.rows, ways, pairs, plan.tilt.steps, random)
-
-
-FEW_ROUNDS = 5  # of drawing a row again that breaks a rule: a few that do are no harm to a lesson

@@ -23,8 +23,7 @@ class Levels:
 
     ``edges`` int64[leaves + 1] bound the leaves, ``mass`` float64[leaves] are their noisy shares, ``level``
     int64[leaves] says to which level each leaf belongs, ``shares`` float64[levels] are positive and sum to 1. Levels of
-    an ordered column rise with its codes. A missing value is the last level. ``noise`` is the standard deviation of a
-    leaf's share.
+    an ordered column rise with its codes. A missing value is the last level.
     """
 
     name: str
@@ -34,7 +33,6 @@ class Levels:
     mass: Floats
     level: Integers
     shares: Floats
-    noise: float
 
     def __post_init__(self) -> None:
         for array in (self.edges, self.mass, self.level, self.shares):
@@ -99,10 +97,7 @@ def merge(
     shares = np.bincount(level, persons) / total
     floor = min(0.3 / total, 0.1 / len(shares))  # under a person; its logarithm is finite
     shares = np.maximum(shares, floor)
-    return Levels(
-        column.name, column.ordered, column.missing, edges, persons / total, level, shares / shares.sum(),
-        noise_persons / total,
-    )  # fmt: skip
+    return Levels(column.name, column.ordered, column.missing, edges, persons / total, level, shares / shares.sum())
 
 
 def _common(persons: Floats, noise: float, most_levels: int) -> Integers:

@@ -6,6 +6,10 @@ measurements, and no row.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -15,7 +19,7 @@ from synth.artifacts.plan import MarginalFit
 from synth.generator.learning import Progress
 from synth.generator.levels import Levels, spread
 from synth.generator.marginals import Ways
-from synth.generator.network import Logits, basis, block_diag
+from synth.generator.network import TOGETHER, Logits, basis, block_diag
 from synth.generator.pairs import Pairs
 from synth.generator.ranges import Floats, Integers
 
@@ -66,29 +70,57 @@ def fit_marginals(
         return [part.numpy() for part in parts]
 
 
+@dataclass(frozen=True)
+class _Block:
+    """Pairs of the columns of some groups with those of others: persons ``wanted`` in the cells, where ``measured``."""
+
+    left: Tensor
+    right: Tensor
+    wanted: Tensor
+    measured: Tensor
+
+    @staticmethod
+    def of(
+        pairs: Sequence[tuple[int, int]], own: Sequence[Integers], tables: Mapping[tuple[int, int], Floats]
+    ) -> _Block:
+        """``own``: the groups of each column, counted over all columns."""
+        left, right = (np.concatenate([own[j] for j in sorted(set(side))]) for side in zip(*pairs, strict=True))
+        wanted, measured = np.zeros((2, len(left), len(right)), np.float32)
+        for i, j in pairs:
+            place = np.ix_(np.isin(left, own[i]), np.isin(right, own[j]))
+            wanted[place], measured[place] = tables[i, j], 1
+        return _Block(*(torch.from_numpy(array) for array in (left, right, wanted, measured)))
+
+
 class _Target:
     """The noisy marginals, each weighed by its noise."""
 
     def __init__(self, ways: Ways, pairs: Pairs) -> None:
         self.persons = ways.persons
-        starts = np.cumsum([0, *(groups.size for groups in pairs.groups)])
-        cells, wanted = np.zeros((starts[-1], starts[-1]), np.float32), np.zeros((starts[-1], starts[-1]), np.float32)
-        for (i, j), counts in zip(pairs.pairs, pairs.tables, strict=True):
-            block = slice(starts[i], starts[i + 1]), slice(starts[j], starts[j + 1])
-            cells[block], wanted[block] = 1, counts
-        self.cells, self.wanted, self.measured = torch.from_numpy(cells), torch.from_numpy(wanted), max(cells.sum(), 1)
         members = [functional.one_hot(torch.from_numpy(g.group), g.size).float() for g in pairs.groups]
-        self.member = block_diag(members)  # [levels of all, groups of all]
+        self.members = [block_diag(members[i : i + TOGETHER]) for i in range(0, len(members), TOGETHER)]
+        starts = np.cumsum([0, *(groups.size for groups in pairs.groups)])
+        own = [np.arange(a, b) for a, b in pairwise(starts)]
+        apart = [[pair for pair in pairs.pairs if pair[0] == i] for i in range(len(own))]
+        # all pairs in one product, most of which is wanted, or a column's pairs at a time, where few of all are
+        parts = [pairs.pairs] if len(pairs.pairs) == len(own) * (len(own) - 1) // 2 else filter(None, apart)
+        tables = dict(zip(pairs.pairs, pairs.tables, strict=True))
+        self.blocks = [_Block.of(part, own, tables) for part in parts]
+        self.measured = sum(counts.size for counts in pairs.tables)
         self.levels = torch.tensor(np.concatenate([c.shares for c in ways.columns]) * ways.persons, dtype=torch.float32)
         self.level_noise = np.hypot(ways.noise, LEVEL_FLOOR * ways.persons)
         self.cell_noise = np.hypot(pairs.noise, CELL_FLOOR * ways.persons)
 
     def distance(self, shares: Tensor) -> Tensor:
         """Mean squared distance of cells, and of levels, in standard deviations of their noise."""
-        coarse = shares @ self.member
-        cells = (coarse.T @ coarse) * (self.persons / len(coarse))
+        parts = torch.split(shares, [len(member) for member in self.members], 1)
+        coarse = torch.cat([part @ member for part, member in zip(parts, self.members, strict=True)], dim=1)
+        scale = self.persons / len(shares)
+        apart = shares.new_zeros(())
+        for block in self.blocks:
+            cells = coarse.index_select(1, block.left).T @ coarse.index_select(1, block.right) * scale
+            apart = apart + (((cells - block.wanted) / self.cell_noise) ** 2 * block.measured).sum() / self.measured
         levels = shares.mean(0) * self.persons
-        apart = (((cells - self.wanted) / self.cell_noise) ** 2 * self.cells).sum() / self.measured
         total: Tensor = apart + (((levels - self.levels) / self.level_noise) ** 2).mean()
         return total
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ import numpy as np
 from synth.artifacts.layout import MARGINALS, looks, modelled
 from synth.artifacts.plan import ColumnLayout, Plan
 from synth.generator.levels import Levels, merge
-from synth.generator.ranges import Floats, Look, first_look, leaves, next_look
+from synth.generator.ranges import Look, first_look, leaves, next_look
 from synth.generator.rows import PrivateRows
 
 CERTAIN = 4.0  # noise stddevs a range must hold before it is split
@@ -54,7 +53,8 @@ def population(first: Sequence[Look]) -> float:
 
 def noise_persons(plan: Plan, name: str) -> float:
     """Standard deviation of one noisy count, in persons (the L2 sensitivity of a histogram is 1)."""
-    return math.fsum(e.noise_multiplier for e in plan.privacy.events if e.kind == "gaussian" and e.name == name)
+    (multiplier,) = (e.noise_multiplier for e in plan.privacy.events if e.kind == "gaussian" and e.name == name)
+    return multiplier
 
 
 def _levels(column: ColumnLayout, found: Sequence[Look], persons: float, noise: float, plan: Plan) -> Levels:
@@ -62,8 +62,3 @@ def _levels(column: ColumnLayout, found: Sequence[Look], persons: float, noise: 
     if persons <= 1:  # nothing but noise: every leaf alike
         mass = np.full(len(mass), persons / len(mass))
     return merge(column, edges, mass, noise, plan.marginals.bins, plan.marginals.levels)
-
-
-def shares_of(columns: Sequence[Levels]) -> Floats:
-    """The noisy shares of all levels of all columns, one after the other."""
-    return np.concatenate([column.shares for column in columns])

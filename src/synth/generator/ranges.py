@@ -24,6 +24,11 @@ Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
+def narrowest(largest: int) -> np.dtype[np.integer]:
+    """The smallest type that holds codes 0 to ``largest``."""
+    return next(np.dtype(kind) for kind in (np.int8, np.int16, np.int32, np.int64) if largest <= np.iinfo(kind).max)
+
+
 @dataclass(frozen=True)
 class Look:
     """Disjoint ranges start <= code < stop in rising order, each inside a range of the look before."""

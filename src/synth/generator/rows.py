@@ -1,4 +1,4 @@
-"""Rows of real people behind three doors. Whatever leaves a ``PrivateRows`` has passed a paid mechanism.
+"""Rows of real people, and the paid mechanisms that may be asked of them.
 
 The stages before the line of noise take a ``PrivateRows``; the stages after it take measurements, and cannot reach one.
 """
@@ -16,7 +16,7 @@ from synth.generator.ranges import Floats, Integers
 from synth.generator.sequences import Sequences
 from synth.privacy.mechanisms import Candidate, Curator, Factors, Singles, unit_weights
 
-Whole = NDArray[np.integer]  # of any width
+AnyInteger = NDArray[np.integer]  # of any width
 PIECE_ROWS = 1 << 12  # rows of a physical batch
 
 
@@ -29,7 +29,7 @@ class Coding(Protocol):
     @property
     def size(self) -> int: ...
 
-    def encode(self, codes: Whole) -> Integers:
+    def encode(self, codes: AnyInteger) -> Integers:
         """Codes [rows] to cells 0 to ``size`` - 1, or -1 for none, int64[rows]."""
 
 
@@ -45,17 +45,17 @@ class Table:
 class PrivateRows:
     """Rows sorted by unit, each column's codes an array of their own, with the ledger's view of what may be asked."""
 
-    def __init__(self, columns: Sequence[Whole], first: Integers, sizes: Integers, curator: Curator) -> None:
+    def __init__(self, columns: Sequence[AnyInteger], first: Integers, sizes: Integers, curator: Curator) -> None:
         """``columns``: [rows] each; ``first`` and ``sizes`` int64[units]: where each unit's rows begin, and how many."""
         self.__columns, self.__first, self.__sizes, self.__curator = tuple(columns), first, sizes, curator
         self.__weights = unit_weights(np.repeat(np.arange(len(sizes)), sizes))
 
-    def with_codes(self, encode: Callable[[int, Whole], Whole], columns: int) -> PrivateRows:
+    def with_codes(self, encode: Callable[[int, AnyInteger], AnyInteger], columns: int) -> PrivateRows:
         """The same people, column j's codes replaced by ``encode(j, codes)``."""
         replaced = [encode(j, self.__columns[j]) for j in range(columns)]
         return PrivateRows(replaced, self.__first, self.__sizes, self.__curator)
 
-    # the three doors
+    # what may be asked: each answer has passed a mechanism
 
     def histogram(self, event: str, *codings: Coding) -> Floats:
         """Noisy persons in each cell of the codings' product, [size] for one and [size, size] for two.

@@ -176,11 +176,11 @@ def _all_held(rules: Sequence[Rule], codes: Integers) -> NDArray[np.bool_]:
 
 def draw(
     network: Network, columns: Columns, given: Integers, sizes: Integers, random: np.random.Generator,
-    rules: Sequence[Rule] = (), rounds: int = ROW_ROUNDS,
+    rules: Sequence[Rule] = (),
 ) -> Units:  # fmt: skip
     """Whole units, their levels with those ``given`` [units, given columns] at the end of each row.
 
-    A row that breaks a rule is drawn again, in all ``rounds`` times; what still breaks one stays as it was drawn last.
+    A row that breaks a rule is drawn again many times; what still breaks one stays as it was drawn last.
     """
     sampler = Sampler(network, columns, given, sizes, random, rules)
     rows = Sequences(np.empty((int(sizes.sum()), len(columns.levels)), dtype=np.int64), sizes)
@@ -188,10 +188,10 @@ def draw(
     codes, held = np.empty((len(rows.levels), columns.generated), dtype=np.int64), np.ones(len(rows.levels), bool)
     for position in range(int(sizes.max(initial=0))):
         pending = np.flatnonzero(sizes > position)
-        for attempt in range(rounds):
+        for attempt in range(ROW_ROUNDS):
             wanted = np.repeat(pending, max(1, min(1 << attempt, MOST_CANDIDATES // len(pending))))
             drawn = sampler.draw(wanted)
-            good = drawn.held if attempt + 1 < rounds else np.ones(len(wanted), bool)
+            good = drawn.held if attempt + 1 < ROW_ROUNDS else np.ones(len(wanted), bool)
             kept = np.flatnonzero(good)[np.unique(wanted[good], return_index=True)[1]]  # the first of each unit
             places = rows.first[wanted[kept]] + position
             rows.levels[places, : columns.generated] = drawn.levels[kept]

@@ -41,7 +41,6 @@ class StoredLevels(Artifact):
     mass: tuple[float, ...]
     level: tuple[int, ...]
     shares: tuple[float, ...]
-    noise: float
 
 
 class StoredPairs(Artifact):
@@ -136,7 +135,6 @@ def _stored(column: Levels) -> StoredLevels:
     return StoredLevels(
         name=column.name, ordered=column.ordered, missing=column.missing, edges=tuple(column.edges.tolist()),
         mass=tuple(column.mass.tolist()), level=tuple(column.level.tolist()), shares=tuple(column.shares.tolist()),
-        noise=column.noise,
     )  # fmt: skip
 
 
@@ -148,11 +146,11 @@ def _levels(directory: Path, stored: StoredLevels) -> Levels:
         and len(edges) == len(mass) + 1 == len(level) + 1
         and set(level.tolist()) == set(range(len(shares)))
         and bool((np.diff(edges) > 0).all())
-        and bool((mass >= 0).all() and (shares > 0).all() and stored.noise > 0)
+        and bool((mass >= 0).all() and (shares > 0).all())
     )
     if not whole:
         raise _refused(directory, f"the levels of the column '{stored.name}' do not fit together")
-    return Levels(stored.name, stored.ordered, stored.missing, edges, mass, level, shares, stored.noise)
+    return Levels(stored.name, stored.ordered, stored.missing, edges, mass, level, shares)
 
 
 def _stored_pairs(pairs: Pairs | None) -> StoredPairs | None:

@@ -19,9 +19,10 @@ from synth.generator.learning import learn
 from synth.generator.network import Columns, Network
 from synth.generator.ranges import Integers
 from synth.generator.sampling import Rule, draw, levels_from, sizes_from
-from synth.generator.tilt import best, chosen, tilted, unit_weights
+from synth.generator.tilt import best, chosen, tilt_weights, tilted
 
 UNITS_AT_ONCE = 250_000
+LEAST_WEIGHT = 1e-30  # of a candidate that holds every rule; one that does not has none
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +111,8 @@ def _weighed(
     """Several candidates for each unit, and of those as many as are wanted; any unit's where units are exchangeable."""
     wanted = np.repeat(np.arange(len(sizes)), tilt.candidates)
     units = draw(network, columns, given[wanted], sizes[wanted], random, rules)
-    weights = unit_weights(units.rows, generator.ways, generator.pairs, tilt.steps)
-    weights = np.where(units.held_by_unit, weights, np.finfo(np.float32).tiny)
+    weights = tilt_weights(units.rows, generator.ways, generator.pairs, tilt.steps)
+    weights = np.where(units.held_by_unit, np.maximum(weights, LEAST_WEIGHT), 0)
     if exchangeable:
         found = chosen(weights, units.rows, sizes, columns.order, random)
     else:

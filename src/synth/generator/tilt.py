@@ -39,7 +39,7 @@ def tilted(
     units: Sequences, ways: Ways, pairs: Pairs | None, steps: int, random: np.random.Generator
 ) -> Sequences:  # fmt: skip
     """As many units, drawn by their weights, evenly spread."""
-    weights = unit_weights(units, ways, pairs, steps)
+    weights = tilt_weights(units, ways, pairs, steps)
     order = random.permutation(len(weights))
     below = np.cumsum(weights[order])
     target = (np.arange(len(weights)) + random.random()) / max(len(weights), 1) * below[-1:]
@@ -68,13 +68,15 @@ def chosen(
 def best(weights: NDArray[np.float32], candidates: int, random: np.random.Generator) -> Integers:
     """Of each ``candidates`` units in a row one, by weight: int64[units / candidates]."""
     below = np.cumsum(weights.astype(np.float64).reshape(-1, candidates), axis=1)
-    target = random.random((len(below), 1)) * below[:, -1:]
+    target = random.random((len(below), 1)) * below[:, -1:]  # below the sum: a candidate without weight is not taken
     taken: Integers = np.arange(len(below)) * candidates + (below <= target).sum(1).clip(max=candidates - 1)
     return taken
 
 
 def _chances(weights: Floats, wanted: int) -> Floats:
     """Chances of sum ``wanted`` in proportion to the weights, but no more than 1."""
+    if np.count_nonzero(weights) < wanted:  # then some without weight, too
+        weights = np.maximum(weights, max(weights.max(), 1.0) * 1e-12)
     chances = weights / weights.sum() * wanted
     for _ in range(CAPPING):
         certain = chances >= 1
@@ -86,7 +88,7 @@ def _chances(weights: Floats, wanted: int) -> Floats:
     return np.asarray(np.minimum(chances, 1))
 
 
-def unit_weights(units: Sequences, ways: Ways, pairs: Pairs | None, steps: int) -> NDArray[np.float32]:
+def tilt_weights(units: Sequences, ways: Ways, pairs: Pairs | None, steps: int) -> NDArray[np.float32]:
     """[units], of sum 1."""
     marginals = _marginals(units, ways, pairs)
     wanted = np.concatenate([m.wanted for m in marginals]) / ways.persons

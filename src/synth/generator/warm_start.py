@@ -10,7 +10,9 @@ from synth.generator.ranges import Floats, Integers
 from synth.generator.sequences import Sequences
 
 
-def as_units(rows: Integers, ways: Ways, generated: int, persistence: Floats | None) -> Sequences:
+def as_units(
+    rows: Integers, ways: Ways, generated: int, persistence: Floats | None, random: np.random.Generator
+) -> Sequences:
     """Units whose first rows are ``rows`` int64[units, columns], the last column the rows per unit where there are several.
 
     Further rows are other rows of units of the same size. A column then takes over the level of the row before as
@@ -18,7 +20,6 @@ def as_units(rows: Integers, ways: Ways, generated: int, persistence: Floats | N
     """
     if persistence is None:
         return Sequences(rows, np.ones(len(rows), dtype=np.int64))
-    random = np.random.default_rng(len(rows))
     sizes = _sizes(rows[:, -1], ways.columns[-1], random)
     units = Sequences(np.repeat(rows, sizes, axis=0), sizes)
     copied = _copied(ways.columns[:generated], persistence)

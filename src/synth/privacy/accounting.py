@@ -91,9 +91,9 @@ def selection_mu(epsilon: float) -> float:
 
     Its privacy loss stays in a range as wide as epsilon (Dong, Durfee and Rogers 2020, arXiv 1909.13830), and of all
     mechanisms with that range, one with two outcomes, of probability p = 1 / (1 + e^(-epsilon/2)) and 1 - p and the
-    other way round, is the worst. Its trade-off curve is two straight lines that meet at (1 - p, 1 - p). A Gaussian's
-    curve is convex with the same ends (Dong, Roth and Su 2019, arXiv 1905.02383), so it lies below both lines if it
-    passes through that point: if mu = 2 * Phi^-1(p), about 0.63 epsilon.
+    other way round, needs the largest mu. Its trade-off curve is two straight lines that meet at (1 - p, 1 - p). A
+    Gaussian's curve is convex with the same ends (Dong, Roth and Su 2019, arXiv 1905.02383), so it lies below both lines
+    if it passes through that point: if mu = 2 * Phi^-1(p), about 0.63 epsilon.
     """
     return 2 * NormalDist().inv_cdf(1 / (1 + math.exp(-epsilon / 2)))
 

@@ -28,9 +28,9 @@ from synth.privacy.randomness import Randomness
 LATTICE = 1 << 20  # lattice units in one person
 INPUT_GRID, GRADIENT_GRID = (
     1 << 6,
-    1 << 16,
+    1 << 18,
 )  # steps in 1 and in one clipping norm; a gradient's lattice is their product
-MOST_INPUT, MOST_GRADIENT = 1 << 16, 1 << 22  # grid steps: sums over 2^15 rows stay below 2^53, so exact in float64
+MOST_INPUT, MOST_GRADIENT = 1 << 16, 1 << 20  # grid steps: sums over 2^17 rows stay below 2^53, so exact in float64
 LEAST_NOISE, MOST_NOISE = 1e-2, 1e6  # noise multipliers between which noise too stays exact
 MARGIN = 1e-3  # of the clipping norm, kept free for float rounding, ours and the caller's: see noisy_gradient
 PAIRED_ROWS = 16  # of a unit: up to here its norm is that of row pairs, beyond it that of the summed gradient
@@ -123,8 +123,8 @@ def noisy_gradient(
     gradients are rounded to a grid each, so that what a unit adds is a vector of integers, and their sum, a product of
     matrices of small integers, is exact in float64 in whatever order it is added up. The room that rounding may need
     is taken off C beforehand, so the L2 sensitivity stays C: the lattice costs no privacy. One unit more also moves
-    others to another place in a physical batch, where a matrix product may round their float32 gradients otherwise;
-    that moved a sum over 500 units by 4e-6 C when measured, and 0.001 C is kept free for it.
+    others to another place in a physical batch, where matrix products may round their float32 factors otherwise.
+    0.001 C is kept free for that; a test holds the sum over 700 units to a tenth of it.
     """
     _check_noise(noise_multiplier)
     if not 0 < max_grad_norm < math.inf:
@@ -154,7 +154,7 @@ def _lattice_distance(candidate: Candidate, weights: Integers) -> int:
 def _lattice_gradient(
     batches: Iterable[Sequence[Factors]], masks: Sequence[Singles], max_grad_norm: float
 ) -> list[Floats]:
-    """The exact sums of the clipped and rounded gradients, [out, in] a layer: integers, whose unit is C / 2^22.
+    """The exact sums of the clipped and rounded gradients, [out, in] a layer: integers, whose unit is C / 2^24.
 
     Where the mask is 0 they are not to be used.
     """
@@ -171,7 +171,7 @@ def _lattice_gradient(
 def _clip(layers: Sequence[Factors], masks: Sequence[Singles], max_grad_norm: float) -> Iterable[tuple[Floats, Floats]]:
     """Inputs and scaled output gradients of each layer as integers, [rows, in] and [rows, out].
 
-    The products of each unit's rows add up to a vector of norm at most 2^22, or to zero.
+    The products of each unit's rows add up to a vector of norm at most 2^24, or to zero.
     """
     units = int(layers[0].unit[-1]) + 1 if len(layers[0].unit) else 0
     inputs = [np.rint(layer.inputs * np.float32(INPUT_GRID)) for layer in layers]

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from synth.artifacts.compiled import SourceTable, SyntheticModel
 from synth.errors import RunError
+from synth.generator.ranges import narrowest
 from synth.quoting import identifier, literal
 from synth.runtime.duckdb_errors import lock_holder, private_errors
 
@@ -135,7 +136,7 @@ class PrivateZone:
     def prepare(self) -> Rows:
         """The model's rows as codes, the rows of a unit together and in order."""
         layout = self.model.plan.layout
-        kinds = {"#unit": np.dtype(np.int64)} | {f"#{i}": _narrowest(c.cells) for i, c in enumerate(layout, 1)}
+        kinds = {"#unit": np.dtype(np.int64)} | {f"#{i}": narrowest(c.cells) for i, c in enumerate(layout, 1)}
         with ExitStack() as open_files, private_errors(self.internal, f"preparing {self.model.name}"):
             # such a file has no name that could outlive it; what is mapped of it stays after it is closed
             files = {name: open_files.enter_context(tempfile.TemporaryFile(dir=self._temp)) for name in kinds}
@@ -158,11 +159,6 @@ class PrivateZone:
                 ).fetchone()
                 counts.append(("lines that are not CSV of this shape", int(broken[0]) if broken else 0))
         return counts
-
-
-def _narrowest(cells: int) -> np.dtype[np.integer]:
-    """The smallest type that holds codes 0 to ``cells``."""
-    return next(np.dtype(kind) for kind in (np.int8, np.int16, np.int32, np.int64) if cells <= np.iinfo(kind).max)
 
 
 def _mapped(file: IO[bytes], kind: np.dtype[np.integer]) -> NDArray[np.integer]:

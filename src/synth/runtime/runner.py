@@ -125,7 +125,7 @@ class Runner:
             self.listener.progress(model.name, stage, step, steps)
 
         private = PrivateCodes(rows.columns, rows.unit)
-        generator = fit(private, plan, Randomness(), progress, self._rules(model))
+        generator = fit(private, plan, Randomness(), progress)
         folder = self._generator_folder(model)
         store.save(generator, folder)
         self.ledger.spend(receipt.id, source_digest, folder_digest(folder))
