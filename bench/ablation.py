@@ -15,21 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from peers import beside
-from quality import (
-    BENCH,
-    FIGURES,
-    MEGABYTE,
-    TABLES,
-    BenchError,
-    Data,
-    fit_apart,
-    given_data,
-    judged,
-    line,
-    once,
-    shipped_data,
-    summary,
-)
+from quality import BENCH, HEADER, MEGABYTE, BenchError, Data, fit_apart, judged, once, over_tables, parser, summary
 
 ALL = "all stages"
 USUAL = "one-hot and Gaussian"
@@ -103,40 +89,13 @@ def compare(given: argparse.Namespace, table: str, data: Data, epsilon: float) -
 
 def arguments() -> argparse.Namespace:
     names = [*VARIANTS, USUAL]
-    parser = argparse.ArgumentParser(description="What each part of the generator is worth, on public tables.")
-    parser.add_argument("tables", nargs="+", choices=TABLES)
-    parser.add_argument("--epsilon", nargs="+", type=float, default=[1.0, 3.0, 10.0])
-    parser.add_argument("--delta", type=float, default=1e-5)
-    parser.add_argument("--seeds", type=int, default=1, help="fits of each table, epsilon and variant")
-    parser.add_argument("--judge", type=Path, required=True, help="the script that scores a synthetic table")
-    parser.add_argument("--data", type=Path, help="TABLE.train.csv, .holdout.csv, .json; support2 needs none")
-    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names))
-    parser.add_argument("--out", type=Path, default=BENCH / "out", help="folder of ablation.jsonl")
-    given = parser.parse_args()
+    about = "What each part of the generator is worth, on public tables."
+    flags = parser(about, "table, epsilon and variant", "ablation.jsonl")
+    flags.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names))
+    given = flags.parse_args()
     given.only = [name for name in names if name in given.only]  # all stages first
     return given
 
 
-def main() -> None:
-    given = arguments()
-    given.out.mkdir(parents=True, exist_ok=True)
-    failed = False
-    with tempfile.TemporaryDirectory(prefix="synth-bench-") as temporary:
-        try:
-            if not given.judge.is_file():
-                raise BenchError(f"there is no judge at {given.judge}")
-            if given.data is None and set(given.tables) != {"support2"}:
-                raise BenchError("--data is needed for every table but support2")
-            data = {t: given_data(given.data, t) if given.data else shipped_data(Path(temporary)) for t in given.tables}
-        except BenchError as error:
-            sys.exit(f"Error: {error}")
-        header = line(("table", "eps", "seeds"), FIGURES, "worst column")
-        print(wider("", ("x seconds", "+overall", "+dependence"), header), flush=True)
-        for table in given.tables:
-            for epsilon in given.epsilon:
-                failed |= not compare(given, table, data[table], epsilon)
-    sys.exit(failed)
-
-
 if __name__ == "__main__":
-    main()
+    over_tables(arguments(), wider("", ("x seconds", "+overall", "+dependence"), HEADER), compare)

@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from quality import BENCH, TABLES, BenchError, Data, given_data, judged, once, shipped_data
+from quality import BENCH, BenchError, Data, judged, once, over_tables, parser
 
 SYNTH = "synth"
 PEERS = {"dpmm_aim": "dpmm", "dpmm_mst": "dpmm", "mbi_mst": "mbi"}  # the script in bench/peers, and its environment
@@ -125,39 +125,13 @@ def beside(runs: Sequence[dict[str, Any]], synth: Sequence[dict[str, Any]]) -> I
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Other synthesizers beside synth, on public tables.")
-    parser.add_argument("tables", nargs="+", choices=TABLES)
-    parser.add_argument("--epsilon", nargs="+", type=float, default=[1.0, 3.0, 10.0])
-    parser.add_argument("--delta", type=float, default=1e-5)
-    parser.add_argument("--seeds", type=int, default=1, help="fits of each table, epsilon and synthesizer")
-    parser.add_argument("--judge", type=Path, required=True, help="the script that scores a synthetic table")
-    parser.add_argument("--data", type=Path, help="TABLE.train.csv, .holdout.csv, .json; support2 needs none")
-    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
-    parser.add_argument("--limit", type=float, default=900.0, help="seconds that one fit of a peer may take")
-    parser.add_argument("--out", type=Path, default=BENCH / "out", help="folder of peers.jsonl")
-    parser.add_argument("--environments", type=Path, default=BENCH / "out/environments", help="made the first time")
-    return parser.parse_args()
-
-
-def main() -> None:
-    given = arguments()
-    given.out.mkdir(parents=True, exist_ok=True)
-    os.environ.update(ONE_THREAD)
-    failed = False
-    with tempfile.TemporaryDirectory(prefix="synth-bench-") as temporary:
-        try:
-            if not given.judge.is_file():
-                raise BenchError(f"there is no judge at {given.judge}")
-            if given.data is None and set(given.tables) != {"support2"}:
-                raise BenchError("--data is needed for every table but support2")
-            data = {t: given_data(given.data, t) if given.data else shipped_data(Path(temporary)) for t in given.tables}
-        except BenchError as error:
-            sys.exit(f"Error: {error}")
-        print(line(("table", "eps", "", "seeds"), SHOWN, ("x seconds", "+overall", "+dependence")), flush=True)
-        for table in given.tables:
-            for epsilon in given.epsilon:
-                failed |= not compare(given, table, data[table], epsilon)
-    sys.exit(failed)
+    flags = parser(
+        "Other synthesizers beside synth, on public tables.", "table, epsilon and synthesizer", "peers.jsonl"
+    )
+    flags.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
+    flags.add_argument("--limit", type=float, default=900.0, help="seconds that one fit of a peer may take")
+    flags.add_argument("--environments", type=Path, default=BENCH / "out/environments", help="made the first time")
+    return flags.parse_args()
 
 
 def compare(given: argparse.Namespace, table: str, data: Data, epsilon: float) -> bool:
@@ -174,4 +148,7 @@ def compare(given: argparse.Namespace, table: str, data: Data, epsilon: float) -
 
 
 if __name__ == "__main__":
-    main()
+    os.environ.update(ONE_THREAD)
+    over_tables(
+        arguments(), line(("table", "eps", "", "seeds"), SHOWN, ("x seconds", "+overall", "+dependence")), compare
+    )

@@ -163,6 +163,9 @@ def line(first: Sequence[object], figures: Iterable[object], last: str = "") -> 
     return f"{table!s:9}{epsilon!s:>5}{seeds!s:>6}  " + " ".join(f"{f!s:>10}" for f in figures) + f"  {last}"
 
 
+HEADER = line(("table", "eps", "seeds"), FIGURES, "worst column")
+
+
 def summary(runs: Sequence[dict[str, Any]]) -> Iterator[str]:
     """The mean over seeds and, below it, half the range."""
     values = {name: [float(run[name]) for run in runs] for name in FIGURES}
@@ -175,20 +178,23 @@ def summary(runs: Sequence[dict[str, Any]]) -> Iterator[str]:
         yield line(("", "", "+-"), ranges)
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Quality, seconds and memory on public tables.")
+def parser(about: str, counted: str, lines: str) -> argparse.ArgumentParser:
+    """The flags that every comparison has; ``counted``: what --seeds numbers, ``lines``: the file of its figures."""
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("tables", nargs="+", choices=TABLES)
     parser.add_argument("--epsilon", nargs="+", type=float, default=[1.0, 3.0, 10.0])
     parser.add_argument("--delta", type=float, default=1e-5)
-    parser.add_argument("--seeds", type=int, default=1, help="fits of each table and epsilon")
+    parser.add_argument("--seeds", type=int, default=1, help=f"fits of each {counted}")
     parser.add_argument("--judge", type=Path, required=True, help="the script that scores a synthetic table")
     parser.add_argument("--data", type=Path, help="TABLE.train.csv, .holdout.csv, .json; support2 needs none")
-    parser.add_argument("--out", type=Path, default=BENCH / "out", help="folder of quality.jsonl")
-    return parser.parse_args()
+    parser.add_argument("--out", type=Path, default=BENCH / "out", help=f"folder of {lines}")
+    return parser
 
 
-def main() -> None:
-    given = arguments()
+def over_tables(
+    given: argparse.Namespace, header: str, compare: Callable[[argparse.Namespace, str, Data, float], bool]
+) -> None:
+    """``compare`` on every table at every epsilon, under a header; ends the process, with 1 where one was not complete."""
     given.out.mkdir(parents=True, exist_ok=True)
     failed = False
     with tempfile.TemporaryDirectory(prefix="synth-bench-") as temporary:
@@ -200,10 +206,10 @@ def main() -> None:
             data = {t: given_data(given.data, t) if given.data else shipped_data(Path(temporary)) for t in given.tables}
         except BenchError as error:
             sys.exit(f"Error: {error}")
-        print(line(("table", "eps", "seeds"), FIGURES, "worst column"), flush=True)
+        print(header, flush=True)
         for table in given.tables:
             for epsilon in given.epsilon:
-                failed |= not measure(given, table, data[table], epsilon)
+                failed |= not compare(given, table, data[table], epsilon)
     sys.exit(failed)
 
 
@@ -223,4 +229,5 @@ def measure(given: argparse.Namespace, table: str, data: Data, epsilon: float) -
 
 
 if __name__ == "__main__":
-    main()
+    flags = parser("Quality, seconds and memory on public tables.", "table and epsilon", "quality.jsonl")
+    over_tables(flags.parse_args(), HEADER, measure)

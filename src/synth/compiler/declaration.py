@@ -62,13 +62,6 @@ def _names(declared: Declared) -> Iterator[Problem]:
                 place, f"the column '{name}' begins with #", "Such names are kept for codes; rename it in SQL."
             )
         seen[name.casefold()] = name
-    if table_order := declared.table.order_by:
-        named = [c.name for c in declared.table.columns if not isinstance(c, spec.KeyColumn)]
-        if bind.names_match([table_order], named):
-            place = declared.place("order_by")
-            yield Problem(
-                place, f"'{table_order}' is not a column whose values are modelled", nearest(table_order, named)
-            )
     if all(isinstance(column, spec.KeyColumn) for column in declared.table.columns):
         place = declared.place("columns", key=True)
         yield Problem(place, "every column is a key, so there is nothing to model", "Declare another.")
@@ -90,6 +83,10 @@ def _references(declared: Declared, tables: Iterable[str]) -> Iterator[Problem]:
             yield Problem(
                 place, f"the column '{name}' is not of type key", f"Declare it as {{name: {name}, type: key}}."
             )
+    modelled = [c.name for c in table.columns if not isinstance(c, spec.KeyColumn)]
+    if table.order_by and bind.names_match([table.order_by], modelled):
+        what = f"'{table.order_by}' is not a column whose values are modelled"
+        yield Problem(declared.place("order_by"), what, nearest(table.order_by, modelled))
     for i, foreign in enumerate(table.foreign_keys):
         if foreign.references not in tables:
             fix = nearest(foreign.references, tables)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from synth.artifacts.layout import modelled
 from synth.artifacts.plan import Plan
 from synth.generator.fitted import Generator
-from synth.generator.learning import learn
+from synth.generator.learning import Progress, learn
 from synth.generator.marginal_fit import fit_marginals, sample_mixture
 from synth.generator.marginals import Ways, measure
 from synth.generator.network import Columns, Network, Strata
@@ -26,13 +26,13 @@ from synth.generator.pairs import strata as strata_of
 from synth.generator.ranges import Integers, narrowest
 from synth.generator.rows import PrivateRows
 from synth.generator.sampling import draw, sizes_from
-from synth.generator.sequences import Sequences
+from synth.generator.sequences import Sequences, places
 from synth.generator.tilt import tilted
 from synth.generator.warm_start import as_units
 from synth.privacy.mechanisms import Curator
 from synth.privacy.randomness import Randomness
 
-Progress = Callable[[str, int, int], None]  # what is done, steps done, steps in all
+StageProgress = Callable[[str, int, int], None]  # the stage, steps done, steps in all
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,13 +46,13 @@ class Codes:
     unit: NDArray[np.integer]
 
 
-def fit(codes: Codes, plan: Plan, randomness: Randomness, progress: Progress | None = None) -> Generator:
+def fit(codes: Codes, plan: Plan, randomness: Randomness, progress: StageProgress | None = None) -> Generator:
     """Fits a generator as ``plan`` says; its events are spent whatever the rows are, and also where there are none.
 
     Codes outside the layout count as the nearest.
     """
 
-    def during(stage: str) -> Callable[[int, int], None]:
+    def during(stage: str) -> Progress:
         return lambda step, steps: progress(stage, step, steps) if progress else None
 
     during("marginals")(0, 1)
@@ -98,7 +98,7 @@ def private_rows(codes: Codes, plan: Plan, curator: Curator) -> PrivateRows:
     first = np.flatnonzero(np.diff(unit, prepend=unit[:1] - 1)).astype(np.int64)
     sizes = np.minimum(np.diff(np.append(first, len(unit))), plan.cap).astype(np.int64)
     if int(sizes.sum()) < len(unit):
-        kept = np.arange(int(sizes.sum())) + np.repeat(first - (np.cumsum(sizes) - sizes), sizes)
+        kept = places(first, sizes)
         columns, first = [column[kept] for column in columns], np.cumsum(sizes) - sizes
     if plan.cap > 1:
         columns.append(np.repeat(sizes - 1, sizes))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synth.generator.ranges import Floats, Integers
-from synth.generator.sequences import Sequences
+from synth.generator.sequences import Sequences, places
 from synth.privacy.mechanisms import Candidate, Curator, Factors, Singles, unit_weights
 
 AnyInteger = NDArray[np.integer]  # of any width
@@ -113,6 +113,5 @@ class PrivateRows:
 
     def _units(self, units: Integers) -> Sequences:
         sizes = self.__sizes[units]
-        starts = np.cumsum(sizes) - sizes
-        rows = np.arange(int(sizes.sum())) - np.repeat(starts - self.__first[units], sizes)
+        rows = places(self.__first[units], sizes)
         return Sequences(np.stack([column[rows] for column in self.__columns], axis=1).astype(np.int64), sizes)

@@ -39,10 +39,15 @@ class Sequences:
 
     def rows_of(self, units: Integers) -> Integers:
         """The rows of some units, in this order and as often as they are named, int64[rows]."""
-        sizes = self.sizes[units]
-        starts = np.cumsum(sizes) - sizes
-        return np.arange(int(sizes.sum())) - np.repeat(starts - self.first[units], sizes)
+        return places(self.first[units], self.sizes[units])
 
     def take(self, units: Integers) -> Sequences:
         """Some units, in this order and as often as they are named."""
         return Sequences(self.levels[self.rows_of(units)], self.sizes[units])
+
+
+def places(first: Integers, sizes: Integers) -> Integers:
+    """``first``, ``first`` + 1 and so on, as many as ``sizes`` says, one run after the other: int64[sum of sizes]."""
+    starts = np.cumsum(sizes) - sizes
+    found: Integers = np.arange(int(sizes.sum())) + np.repeat(first - starts, sizes)
+    return found

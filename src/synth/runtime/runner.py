@@ -158,13 +158,13 @@ class Runner:
         )
 
     def _land(self, model: SyntheticModel, generator: Generator) -> int:
+        from synth.generator.sequences import places
         from synth.generator.synthesis import draw_sizes, synthesize
 
         plan = model.plan
         self.listener.progress(model.name, "sampling", 0, 1)
         sizes = draw_sizes(generator, None if plan.rows else plan.privacy.units, plan.rows, plan.seed)
-        unit = np.repeat(np.arange(len(sizes)), sizes)
-        position = np.arange(len(unit)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        unit, position = np.repeat(np.arange(len(sizes)), sizes), places(np.zeros(len(sizes), np.int64), sizes)
         self.warehouse.begin_landing(model)
         done = 0
         for block in synthesize(generator, sizes, plan.seed, rules=self._rules(model)):
