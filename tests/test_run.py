@@ -136,6 +136,17 @@ def test_a_new_constraint_is_held_without_a_new_payment(built: Path) -> None:
         metadata.write_text(original)
 
 
+def test_a_constraint_that_fails_to_compute_takes_no_paid_generator_away(fresh: Path) -> None:
+    metadata = fresh / "metadata" / "members.yml"
+    failing = "- last_visit >= first_visit\n      - cast(systolic as tinyint) is null or systolic > 40"
+    edit(metadata, "- last_visit >= first_visit", failing)
+    result = synth(fresh, "run")
+    assert result.returncode == 1, result.stdout
+    edit(metadata, failing, "- last_visit >= first_visit")
+    result = synth(fresh, "run")
+    assert result.returncode == 0 and "reused" in result.stdout, result.stdout
+
+
 def test_above_the_cap_is_refused_before_a_row_is_read(built: Path) -> None:
     metadata, source = built / "metadata" / "members.yml", built / "sources" / "clinic" / "members.csv"
     original, table = metadata.read_text(), rows(built, "select * from synthetic.members")
