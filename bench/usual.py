@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 from torch.utils.data import DataLoader, TensorDataset
 
-LATENT, HIDDEN, EPOCHS, BATCH, LEARNING_RATE = 8, 128, 24, 512, 5e-3
+LATENT, HIDDEN, EPOCHS, BATCH, LEARNING_RATE = 8, 128, 15, 256, 5e-3
 Column = dict[str, Any]  # its metadata
 
 
@@ -91,7 +91,7 @@ class Autoencoder(nn.Module):
         hot, filled = [one_hot(codes[:, j], width) for j, width in enumerate(self.widths)], numbers.nan_to_num()
         center, spread = self.encoder(torch.cat([*hot, filled], 1)).chunk(2, 1)
         logits, means, variances = self.heads(center + torch.randn_like(center) * (spread / 2).exp())
-        surprise = -(torch.cat([logit.log_softmax(1) for logit in logits], 1) * torch.cat(hot, 1)).sum(1)
+        surprise: Tensor = -(torch.cat([logit.log_softmax(1) for logit in logits], 1) * torch.cat(hot, 1)).sum(1)
         distance = (variances + (filled - means) ** 2 / variances.exp()).where(~numbers.isnan(), 0).sum(1)
         return surprise + (distance + (center**2 + spread.exp() - 1 - spread).sum(1)) / 2
 

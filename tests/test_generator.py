@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from fitting import MIXED, category, mixed, plan_for
 from synth.artifacts.layout import (
     CHOICE,
     DP_SGD,
@@ -30,19 +31,9 @@ from synth.artifacts.layout import (
 )
 from synth.artifacts.plan import (
     ColumnLayout,
-    DpSgd,
-    Event,
-    Gaussian,
-    Learning,
-    MarginalFit,
-    Marginals,
     Network,
-    Pairs,
     Plan,
-    Privacy,
-    Selection,
     SubsampledGaussian,
-    Tilt,
 )
 from synth.compiler.sizing import size
 from synth.errors import RunError
@@ -61,47 +52,6 @@ from synth.privacy.randomness import Randomness
 from synth.project.spec import GeneratorSpec
 
 Integers = NDArray[np.int64]
-
-
-def category(name: str, cells: int, missing: bool = False) -> ColumnLayout:
-    return ColumnLayout(name=name, cells=cells, missing=missing, ordered=False)
-
-
-def plan_for(
-    layout: tuple[ColumnLayout, ...], units: int, cap: int = 1, steps: int = 3, noise: float = 1.0, rate: float = 0.5,
-    kind: str = "dp_vae", latent: int = 0, chosen: int | None = None, parent: tuple[ColumnLayout, ...] = (),
-    lessons: int = 200, autoregressive: bool = True, weighed: bool = True,
-) -> Plan:  # fmt: skip
-    """A small plan in which every mechanism has the same noise; ``lessons``: synthetic units to learn from."""
-    columns = (*layout, *given_columns(parent, cap))
-    learning = Learning(units=lessons, epochs=4, batch_units=50, learning_rate=5e-3)
-    paired = kind != "independent" and len(columns) > 1
-    events: list[Event] = [Gaussian(name=MARGINALS, noise_multiplier=noise, count=marginal_releases(columns, 2))]
-    if paired:
-        count = chosen or len(all_pairs(len(columns)))
-        events += [Selection(name=CHOICE, epsilon=1 / noise, count=chosen)] if chosen else []
-        events += [Gaussian(name=PAIRS, noise_multiplier=noise, count=count)]
-        events += [Gaussian(name=PERSISTENCE, noise_multiplier=noise, count=len(layout))] if cap > 1 else []
-    if kind == "dp_vae":
-        events += [SubsampledGaussian(name=DP_SGD, noise_multiplier=noise, sample_rate=rate, steps=steps)]
-    privacy = Privacy(
-        population="people", unit="person", units=units, max_rows_per_unit=cap, epsilon=1, delta=1e-6,
-        events=tuple(events),
-    )  # fmt: skip
-    return Plan(
-        model="table", kind=kind, privacy=privacy, layout=layout, parent=parent,
-        network=Network(hidden=16, basis=3, latent=latent, encoder=8, autoregressive=autoregressive),
-        marginals=Marginals(bins=8, levels=20, tree_levels=2),
-        pairs=Pairs(groups=4, chosen=chosen) if paired else None,
-        marginal_fit=MarginalFit(points=20, latent=4, hidden=16, basis=3, steps=60, learning_rate=1e-2) if paired else None,
-        warm_start=learning if paired else None,
-        refinement=learning if paired else None,
-        dp_sgd=DpSgd(steps=steps, clipping_quantile=0.95, learning_rate=0.01, expected_batch_units=rate * units)
-        if kind == "dp_vae" else None,
-        tilt=Tilt(steps=20, candidates=2, most_units=10_000 if weighed else 0) if kind != "independent" else None,
-        distillation=learning if kind != "independent" else None,
-        seed=1, rows=None, why=(),
-    )  # fmt: skip
 
 
 def assert_sound(generator: Generator, plan: Plan, sizes: Integers) -> None:
@@ -169,20 +119,6 @@ def test_first_ranges_cover_the_grid_and_end_as_cells(column: ColumnLayout, tree
     assert 1 <= looks(column, tree_levels) <= tree_levels
     if looks(column, tree_levels) < tree_levels:  # then further looks would find single cells only
         assert np.diff(edges).max() <= 8 ** (looks(column, tree_levels) - 1)
-
-
-MIXED = (
-    category("sex", 2),
-    category("ward", 5, missing=True),
-    ColumnLayout(name="age", cells=100, missing=True, ordered=True, zero=0),
-)
-
-
-def mixed(units: int, cap: int, seed: int = 0) -> Codes:
-    random = np.random.default_rng(seed)
-    unit = np.repeat(np.arange(units), random.integers(1, cap + 1, units))
-    values = [random.integers(0, column.cells + column.missing, len(unit)) for column in MIXED]
-    return Codes(values, unit)
 
 
 @pytest.mark.parametrize(("extreme", "nearest"), [(-(2**62), 0), (2**62, 999)])

@@ -1,0 +1,127 @@
+"""T2: what a fit does is decided by the plan and by noisy answers, never by a row in another way.
+
+The answers to a fit of some people are recorded and given again to a fit of their neighbours. The second must ask the
+same questions in the same order, and end as the same files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fitting import MIXED, mixed, plan_for
+from synth.artifacts.plan import Plan
+from synth.generator.fit import Codes, fit
+from synth.generator.rows import PrivateRows
+from synth.generator.store import save
+from synth.privacy.mechanisms import Curator
+from synth.privacy.randomness import Randomness
+
+UNITS = 40
+PLANS = {
+    "a row each": {"cap": 1},
+    "several rows": {"cap": 4, "chosen": 2},
+    "a latent": {"cap": 3, "latent": 2},
+    "no DP-SGD": {"cap": 4, "kind": "marginal"},
+    "columns alone": {"cap": 2, "kind": "independent"},
+}
+
+
+class Tape:
+    """What the curator was asked, without what it was asked about, and what it said."""
+
+    def __init__(self) -> None:
+        self.questions: list[Any] = []
+        self.answers: list[Any] = []
+
+    def recorder(self, of: Tape | None = None) -> type[Curator]:
+        """A curator that writes on this tape; with ``of`` it repeats that tape's answers."""
+
+        class Recorder(Curator):
+            def histogram(_, event_name: str, cells: Any, weights: Any, size: int) -> Any:
+                return self._say(
+                    ("histogram", event_name, size), super().histogram(event_name, cells, weights, size), of
+                )
+
+            def choice(_, event_name: str, candidates: Any, weights: Any) -> Any:
+                listed = list(candidates)
+                asked = [(c.expected.tolist(), c.handicap) for c in listed]
+                return self._say(("choice", event_name, asked), super().choice(event_name, listed, weights), of)
+
+            def gradient(_, event_name: str, batches: Any, masks: Any, max_grad_norm: float) -> Any:
+                asked = ("gradient", event_name, [mask.tobytes() for mask in masks], max_grad_norm)
+                return self._say(asked, super().gradient(event_name, batches, masks, max_grad_norm), of)
+
+        return Recorder
+
+    def _say(self, question: Any, answer: Any, of: Tape | None) -> Any:
+        self.questions.append(question)
+        self.answers.append(of.answers[len(self.answers)] if of else answer)
+        return self.answers[-1]
+
+
+def neighbours(codes: Codes, cap: int, seed: int) -> Iterator[tuple[str, Codes]]:
+    """The same people with one more or one less, and then some that are further away: nobody may be told."""
+    random = np.random.default_rng(seed)
+
+    def without(unit: int) -> Codes:
+        kept = codes.unit != unit
+        return Codes([column[kept] for column in codes.columns], codes.unit[kept])
+
+    def joined(rows: int, values: tuple[int, ...]) -> Codes:
+        columns = [np.append(c, np.full(rows, v)) for c, v in zip(codes.columns, values, strict=True)]
+        return Codes(columns, np.append(codes.unit, np.full(rows, UNITS + 1)))
+
+    yield from ((f"without {unit}", without(int(unit))) for unit in random.integers(0, UNITS, 3))
+    yield "an ordinary person", joined(1, (1, 2, 50))
+    yield "codes far outside", joined(1, (2**62, -(2**62), 10**9))
+    yield "all missing", joined(cap, (0, 5, 100))
+    yield "a thousand rows", joined(1_000, (1, 1, 1))
+    yield "nobody", mixed(0, cap)
+    yield "one person", mixed(1, cap)
+    yield "other people, and more", mixed(3 * UNITS, cap, seed + 1)
+
+
+def fitted(codes: Codes, plan: Plan, folder: Path) -> dict[str, bytes]:
+    """The files of a fit."""
+    save(fit(codes, plan, Randomness()), folder)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize("seed", range(4))
+def test_neighbours_are_treated_alike(name: str, seed: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """200 pairs in all."""
+    plan = plan_for(MIXED, units=UNITS, steps=3, **PLANS[name])  # type: ignore[arg-type]
+    codes, tape = mixed(UNITS, plan.cap, seed), Tape()
+    monkeypatch.setattr("synth.generator.fit.Curator", tape.recorder())
+    files = fitted(codes, plan, tmp_path / "recorded")
+    for place, (neighbour, other) in enumerate(neighbours(codes, plan.cap, seed)):
+        replayed = Tape()
+        monkeypatch.setattr("synth.generator.fit.Curator", replayed.recorder(tape))
+        found = fitted(other, plan, tmp_path / str(place))
+        assert replayed.questions == tape.questions, neighbour
+        assert found == files, neighbour
+
+
+def test_a_fit_that_looks_at_its_rows_is_found_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A clipping norm from the number of people (a planted bug): one person less asks another question."""
+    plan = plan_for(MIXED, units=UNITS, steps=2)
+    codes = mixed(UNITS, 1)
+    asks = PrivateRows.gradient
+
+    def peeking(self: PrivateRows, event: str, factors: Any, masks: Any, max_grad_norm: float) -> Any:
+        people = len(self._PrivateRows__sizes)  # type: ignore[attr-defined]
+        return asks(self, event, factors, masks, max_grad_norm * people / UNITS)
+
+    monkeypatch.setattr(PrivateRows, "gradient", peeking)
+    first, second = Tape(), Tape()
+    monkeypatch.setattr("synth.generator.fit.Curator", first.recorder())
+    fitted(codes, plan, tmp_path / "first")
+    monkeypatch.setattr("synth.generator.fit.Curator", second.recorder(first))
+    fitted(next(neighbours(codes, 1, 0))[1], plan, tmp_path / "second")
+    assert first.questions != second.questions
