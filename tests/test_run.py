@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -186,6 +187,13 @@ def test_a_fit_at_another_price_takes_no_paid_generator_away(built: Path) -> Non
     finally:
         metadata.write_text(original)
     assert "reused, eps 0.00" in synth(built, "build").stdout
+
+
+def test_what_a_latent_carries_is_told(members: Callable[[list[dict[str, str]]], Path]) -> None:
+    project = members([member(i) for i in range(300)])
+    edit(project / "metadata" / "members.yml", "epsilon: 1.0", "epsilon: 1.0, generator: {latent: 2}")
+    told = synth(project, "run")
+    assert re.search(r"the latent of members carries about \d+\.\d\d nats", told.stdout + told.stderr)
 
 
 def test_what_is_not_built_is_said_so(fresh: Path) -> None:

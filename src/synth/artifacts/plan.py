@@ -19,6 +19,8 @@ class Artifact(BaseModel):
 
 # Events: what is paid for
 
+LEAST_NOISE, MOST_NOISE = 1e-2, 1e6  # noise multipliers between which integer noise is exact: see privacy/mechanisms
+
 
 class Gaussian(Artifact):
     """``count`` releases of a sum with Gaussian noise, each touching every unit."""

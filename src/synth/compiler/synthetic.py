@@ -17,7 +17,7 @@ from synth.compiler.plan import Promise, make_plan
 from synth.compiler.prepare import oddities_sql, prepare_sql
 from synth.compiler.restore import land_sql, restore_sql
 from synth.compiler.sizing import Calibrate
-from synth.errors import Problem
+from synth.errors import BudgetError, Problem
 from synth.graph.dag import Graph, Node
 from synth.project import spec
 from synth.project.loader import Declared, Project
@@ -53,7 +53,10 @@ class SyntheticCompiler:
         found = offsets.offsets(table.columns, [p.tree for p in parsed])
         problems += [*offset_problems(node.declared, found), *constraints.bind(parsed, node.relation, self.stubs)]
         if not problems and promise is not None:
-            self._keep(node, promise, [p.constraint for p in parsed], found)
+            try:
+                self._keep(node, promise, [p.constraint for p in parsed], found)
+            except BudgetError as error:
+                problems.append(Problem(node.place, f"the synthetic model '{node.name}': {error.what}", error.fix))
         return problems
 
     def _keep(self, node: Node, promise: Promise, held: Sequence[Constraint], found: Mapping[str, Offset]) -> None:

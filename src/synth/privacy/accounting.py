@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
-from synth.artifacts.plan import Event, Gaussian, Selection
+from synth.artifacts.plan import LEAST_NOISE, MOST_NOISE, Event, Gaussian, Selection
 from synth.errors import BudgetError
 
 DECIMALS = 4  # to which epsilon is rounded up
@@ -73,6 +73,13 @@ def calibrate(target_epsilon: float, delta: float, events_for: Callable[[float],
     return _noise(high.place)
 
 
+def drawable(event: Gaussian) -> Gaussian:
+    """The event with as much noise as can be drawn at least; ``BudgetError`` where it has more than can be drawn."""
+    if event.noise_multiplier > MOST_NOISE:
+        raise _hopeless()
+    return event.model_copy(update={"noise_multiplier": max(event.noise_multiplier, LEAST_NOISE)})
+
+
 def gaussian_mu(epsilon: float, delta: float) -> float:
     """The mu of the Gaussian mechanism (sensitivity / noise stddev) that costs (epsilon, delta), exactly.
 
@@ -120,6 +127,10 @@ def cross_check(events: Iterable[Event], delta: float) -> float:
         accountant.history = [(noise, rate, count) for (rate, noise), count in steps.items()]
         rough = accountant.get_epsilon(delta)
         return float(rough if rough > 1 else accountant.get_epsilon(delta, eps_error=0.01 * rough))
+
+
+def _hopeless() -> BudgetError:
+    return BudgetError("at this epsilon and delta a table would be nothing but noise", "Raise epsilon.")
 
 
 def _merge(events: Iterable[Event]) -> Counter[_Step]:
@@ -175,7 +186,7 @@ def _bracket(try_out: Callable[[int], _Trial]) -> tuple[_Trial, _Trial]:
     low = high = try_out(0)
     while high.excess > 0:
         if high.place == MOST_PLACE:
-            raise BudgetError("No amount of noise is enough for this epsilon.", "Raise epsilon or delta.")
+            raise _hopeless()
         low = high
         more = _noise(high.place) * max(2.0, math.exp(high.excess))  # epsilon falls at least as fast as noise grows
         high = try_out(min(_place(more), MOST_PLACE))

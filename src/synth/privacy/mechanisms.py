@@ -21,7 +21,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from synth.artifacts.plan import Event, Gaussian, Selection, SubsampledGaussian
+from synth.artifacts.plan import LEAST_NOISE, MOST_NOISE, Event, Gaussian, Selection, SubsampledGaussian
 from synth.errors import RunError
 from synth.privacy.randomness import Randomness
 
@@ -31,7 +31,6 @@ INPUT_GRID, GRADIENT_GRID = (
     1 << 18,
 )  # steps in 1 and in one clipping norm; a gradient's lattice is their product
 MOST_INPUT, MOST_GRADIENT = 1 << 16, 1 << 20  # grid steps: sums over 2^17 rows stay below 2^53, so exact in float64
-LEAST_NOISE, MOST_NOISE = 1e-2, 1e6  # noise multipliers between which noise too stays exact
 MARGIN = 1e-3  # of the clipping norm, kept free for float rounding, ours and the caller's: see noisy_gradient
 PAIRED_ROWS = 16  # of a unit: up to here its norm is that of row pairs, beyond it that of the summed gradient
 

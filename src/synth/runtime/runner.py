@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from synth.generator.fitted import Generator
     from synth.generator.sampling import Rule
 
+LATENT_UNITS = 1_000  # synthetic units over which the latent's use is averaged
 PRV_TOLERANCE = 0.03  # how far the second accountant may lie above the planned epsilon
 
 
@@ -159,9 +160,12 @@ class Runner:
 
     def _land(self, model: SyntheticModel, generator: Generator) -> int:
         from synth.generator.sequences import places
-        from synth.generator.synthesis import draw_sizes, synthesize
+        from synth.generator.synthesis import draw_sizes, nats, synthesize
 
         plan = model.plan
+        if plan.network.latent:
+            carried = nats(generator, LATENT_UNITS, plan.seed)
+            self.listener.note(f"the latent of {model.name} carries about {carried:.2f} nats of a unit; 0 is nothing")
         self.listener.progress(model.name, "sampling", 0, 1)
         sizes = draw_sizes(generator, None if plan.rows else plan.privacy.units, plan.rows, plan.seed)
         unit, position = np.repeat(np.arange(len(sizes)), sizes), places(np.zeros(len(sizes), np.int64), sizes)
