@@ -14,6 +14,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -96,12 +98,26 @@ def stage(data: Data, location: Path) -> None:
     write_csv(location / "train.csv", header, rows)
 
 
-def fit(project: Path, variables: dict[str, Any], columns: Sequence[str], synthetic: Path) -> dict[str, float]:
-    """One run in this process, its last table written as CSV: seconds of the run and the process's peak memory."""
+def fit(project: Path, variables: dict[str, Any], columns: Sequence[str], synthetic: Path) -> dict[str, Any]:
+    """One run in this process, its last table written as CSV: seconds of the run and of its stages, and the peak memory."""
     from synth import Project
+    from synth.runtime.listener import Listener
 
-    opened = Project(project, vars=variables)
-    results = opened.run()
+    class Clock(Listener):
+        """The seconds of each stage; whatever comes before the first is reading."""
+
+        def __init__(self) -> None:
+            self.now, self.since, self.seconds = "reading", time.perf_counter(), Counter[str]()
+
+        def progress(self, model: str, stage: str, step: int, steps: int) -> None:
+            self.seconds[self.now] += time.perf_counter() - self.since
+            self.now, self.since = stage, time.perf_counter()
+
+    opened, clock = Project(project, vars=variables), Clock()
+    opened.compile()
+    clock.since = time.perf_counter()
+    results = opened.run(listener=clock)
+    clock.progress("", "", 0, 0)
     for result in results.results:
         if result.status != "success":
             raise BenchError(f"{result.model}: {result.message}")
@@ -109,10 +125,11 @@ def fit(project: Path, variables: dict[str, Any], columns: Sequence[str], synthe
     last = results.results[-1]
     wanted = ", ".join(f'"{name}"' for name in columns)
     write_csv(synthetic, *opened.query(f'select {wanted} from "{last.kind}"."{last.model}"'))
-    return {"seconds": round(results.elapsed_time, 1), "peak_mb": round(peak)}
+    stages = {stage: round(seconds, 1) for stage, seconds in clock.seconds.items()}
+    return {"seconds": round(results.elapsed_time, 1), "peak_mb": round(peak), "stages": stages}
 
 
-def fit_apart(how: Callable[..., dict[str, float]], *arguments: Any) -> dict[str, float]:
+def fit_apart(how: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
     """A fit in a fresh process, so that its memory is its own."""
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
         try:
@@ -225,6 +242,9 @@ def measure(given: argparse.Namespace, table: str, data: Data, epsilon: float) -
         print(f"{table} at epsilon {epsilon:g}: {error}", file=sys.stderr)
     for text in summary(runs) if runs else ():
         print(text, flush=True)
+    if runs:
+        means = (f"{stage} {mean(run['stages'].get(stage, 0.0) for run in runs):.1f}" for stage in runs[0]["stages"])
+        print(f"{'':9}seconds: {', '.join(means)}", flush=True)
     return len(runs) == int(given.seeds)
 
 
