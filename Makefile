@@ -25,7 +25,7 @@ demo: install
 	@$(BIN)/python -c "import json; r = [x['status'] for s in json.load(open('target/run_results.json'))['suites'] \
 	  for x in s['results']]; print(f'Tests   {r.count(\"pass\")} of {len(r)} expectations passed')"
 	@echo "Report  target/docs/data_docs/index.html"
-	@echo "Tables  target/dev.duckdb (duckdb target/dev.duckdb \"select * from synthetic.admissions limit 5\")"
+	@echo "Tables  target/dev.duckdb, synthetic.admissions"
 	@echo "Ledger  privacy_ledger.db"
 
 check: install

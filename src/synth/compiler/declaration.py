@@ -87,6 +87,10 @@ def _references(declared: Declared, tables: Iterable[str]) -> Iterator[Problem]:
     if table.order_by and bind.names_match([table.order_by], modelled):
         what = f"'{table.order_by}' is not a column whose values are modelled"
         yield Problem(declared.place("order_by"), what, nearest(table.order_by, modelled))
+    unordered = [c.name for c in table.columns if isinstance(c, spec.CategoricalColumn | spec.BooleanColumn)]
+    if table.order_by and not bind.names_match([table.order_by], unordered):
+        what = f"'{table.order_by}' has no order in time"
+        yield Problem(declared.place("order_by"), what, "Name a date, or a number that rises from row to row.")
     for i, foreign in enumerate(table.foreign_keys):
         if foreign.references not in tables:
             fix = nearest(foreign.references, tables)

@@ -83,6 +83,8 @@ def _kept(layout: Sequence[ColumnLayout], promise: Promise, sized: Sized) -> Ite
         yield f"how two columns go together, in up to {sized.pairs.groups} groups each, of {which}"
     if sized.dp_sgd:
         yield f"what several columns do together, as far as {sized.dp_sgd.steps:,} noisy steps of learning tell"
+    if sized.network.latent and sized.kind != "independent":
+        yield f"what a unit's rows have in common, in a latent of {sized.network.latent}, as far as learning uses it"
     if promise.max_rows_per_unit > 1:
         yield "how many rows a unit has" + (", and how a row follows those before it" if sized.pairs else "")
 
@@ -92,13 +94,14 @@ def _lost(layout: Sequence[ColumnLayout], promise: Promise, sized: Sized, wishes
         yield "any relation between columns, as kind: independent says"
     elif not sized.dp_sgd:
         why = (
-            "few units for so many columns: DP-SGD would only add noise"
+            "few units for so many columns at this epsilon: DP-SGD would only add noise"
             if wishes.kind is None and wishes.dp_sgd
             else "by declaration"
         )
         yield f"what only three or more columns together tell ({why})"
     if promise.max_rows_per_unit > 1:
         yield f"a unit's rows beyond {promise.max_rows_per_unit}"
+        yield "how long after one another they are, but roughly"
     many = [column.name for column in layout if column.cells > sized.marginals.levels and not column.ordered]
     if many:
         yield f"all but the common values of {', '.join(many)}"

@@ -41,12 +41,17 @@ def config_of(
 
 def _problems(error: ValidationError, place: Callable[[str], Place]) -> Iterator[Problem]:
     for detail in error.errors(include_url=False, include_input=False):
-        key = str(detail["loc"][0])
+        key, *inner = (str(part) for part in detail["loc"])
         if detail["type"] == "extra_forbidden":
-            yield Problem(place(key), f"unknown config '{key}'", nearest(key, spec.ModelConfig.model_fields))
+            known = spec.GeneratorSpec.model_fields if inner else spec.ModelConfig.model_fields
+            name = inner[-1] if inner else key
+            yield Problem(place(key), f"unknown config '{'.'.join((key, *inner))}'", nearest(name, known))
+        elif detail["type"] == "value_error":
+            what, _, fix = detail["msg"].removeprefix("Value error, ").partition("; ")
+            yield Problem(place(key), f"config {key}: {what}", f"{fix[:1].upper()}{fix[1:]}." if fix else "")
         else:
-            what, fix = must(detail, key)
-            yield Problem(place(key), f"config {what}", fix)
+            what, fix = must(detail, inner[-1] if inner else key)
+            yield Problem(place(key), f"config {f'{key}: ' if inner else ''}{what}", fix)
 
 
 def _place(text: SqlFile, key: str) -> Place:

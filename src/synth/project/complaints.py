@@ -54,6 +54,7 @@ _FIXES = {
     "database": "For example database: target/dev.duckdb.",
     "delta": "For example delta: 1e-6.",
     "epsilon": "For example epsilon: 1.0; the smaller, the more private and the less useful.",
+    "generator": "For example generator: {kind: marginal}.",
     "expression": "For example expression: dischtime >= admittime.",
     "location": "A folder of CSV or Parquet files, or a DuckDB file; for example location: sources/hospital.",
     "max_rows_per_unit": "For example max_rows_per_unit: 10; further rows of a unit are left out.",

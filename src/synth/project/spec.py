@@ -65,7 +65,7 @@ Day = Annotated[date, BeforeValidator(_no_number)]
 Moment = Annotated[NaiveDatetime, BeforeValidator(_no_number)]
 Folder = Annotated[str, AfterValidator(_folder)]
 Level = Annotated[str | int, BeforeValidator(_level)]
-Epsilon = Annotated[float, Field(gt=0, le=100)]
+Epsilon = Annotated[float, Field(ge=1e-3, le=100)]  # below, nothing but noise would be left
 
 
 class Spec(BaseModel):
@@ -92,6 +92,12 @@ class TargetSpec(Spec):
     database: str
     threads: int = Field(default=2, ge=1, le=256)
     memory_limit: str = "4GB"
+
+    @model_validator(mode="after")
+    def _memory(self) -> TargetSpec:
+        if not re.fullmatch(r"\s*\d+(\.\d+)?\s*([KMGT]i?B|bytes|%)\s*", self.memory_limit, re.IGNORECASE):
+            raise ValueError("memory_limit: is not an amount of memory; for example 4GB or 80%")
+        return self
 
 
 class ProjectSpec(Spec):
@@ -336,6 +342,19 @@ class GeneratorSpec(Spec):
     warm_start: bool = True
     dp_sgd: bool = True
     tilt: bool = True
+
+    @model_validator(mode="after")
+    def _nothing_is_in_vain(self) -> GeneratorSpec:
+        unused: tuple[str, ...] = ()
+        if self.kind in ("marginal", "independent") or not self.dp_sgd:
+            unused += ("dp_sgd_share", "steps", "sample_rate", "batch_units", "learning_rate", "clipping_quantile")
+        if self.kind == "independent":
+            unused += ("groups", "marginals_share", "hidden", "latent")
+        for key in unused:
+            if getattr(self, key) is not None:
+                why = f"kind: {self.kind}" if self.kind not in (None, "dp_vae") else "dp_sgd: false"
+                raise ValueError(f"{key}: has no effect with {why}; remove one of the two")
+        return self
 
 
 class ModelConfig(Spec):

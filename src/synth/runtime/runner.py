@@ -155,7 +155,8 @@ class Runner:
             file.write(text + "\n")
         shown = os.path.relpath(path, self.root)
         self.listener.note(
-            f"before you trust the table, see how many values were unreadable or left out: {shown} (private)"
+            f"how many values were unreadable, or left out, is private, so it is not said here even if it was all of them: see "
+            f"{shown} before you trust the table"
         )
 
     def _land(self, model: SyntheticModel, generator: Generator) -> int:
@@ -165,7 +166,9 @@ class Runner:
         plan = model.plan
         if plan.network.latent:
             carried = nats(generator, LATENT_UNITS, plan.seed)
-            self.listener.note(f"the latent of {model.name} carries about {carried:.2f} nats of a unit; 0 is nothing")
+            self.listener.note(
+                f"the latent of {model.name} carries about {carried:.2f} nats of a unit (0: nothing; 0.69: a coin's worth)"
+            )
         self.listener.progress(model.name, "sampling", 0, 1)
         sizes = draw_sizes(generator, None if plan.rows else plan.privacy.units, plan.rows, plan.seed)
         unit, position = np.repeat(np.arange(len(sizes)), sizes), places(np.zeros(len(sizes), np.int64), sizes)
@@ -178,7 +181,8 @@ class Runner:
                 raise RunError(
                     f"{model.name}: {sum(broken.values()):,} of {len(block.codes):,} rows broke a constraint however often they "
                     f"were drawn, mostly: {max(broken, key=lambda name: broken[name])}",
-                    "Is it rare in the declared bounds? Model a date with offset_from, or loosen the constraint.",
+                    "Can it hold within the declared bounds and values? Loosen it, or model a date with offset_from. The fitted "
+                    "generator is kept: the next run draws from it and spends nothing.",
                 )
             done += len(block.codes)
             self.listener.progress(model.name, "sampling", done, len(unit))
