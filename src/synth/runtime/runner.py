@@ -81,16 +81,18 @@ class Runner:
 
     def _synthetic(self, model: SyntheticModel) -> tuple[int, float, bool]:
         import torch
+        from threadpoolctl import threadpool_limits
 
         # Matrices of this size gain nothing from a second thread, and lose tenfold where the machine is shared.
         torch.set_num_threads(1)
-        with PrivateZone(self.root, self.folder.internal, model, self.threads, self.memory_limit) as zone:
-            digest = self._source_digest(zone)
-            generator = None if self.full_refresh else self._reusable(model, digest)
-            reused = generator is not None
-            if generator is None:
-                generator = self._fit(model, zone, digest)
-        rows = self._land(model, generator)
+        with threadpool_limits(1):
+            with PrivateZone(self.root, self.folder.internal, model, self.threads, self.memory_limit) as zone:
+                digest = self._source_digest(zone)
+                generator = None if self.full_refresh else self._reusable(model, digest)
+                reused = generator is not None
+                if generator is None:
+                    generator = self._fit(model, zone, digest)
+            rows = self._land(model, generator)
         return rows, 0.0 if reused else model.plan.privacy.epsilon, reused
 
     def _source_digest(self, zone: PrivateZone) -> str:
