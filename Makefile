@@ -39,7 +39,7 @@ test: check
 	$(BIN)/pytest -m slow -n 2 --dist loadfile
 
 golden: install
-	$(BIN)/pytest tests/test_golden.py tests/test_errors.py --rewrite-golden
+	$(BIN)/pytest tests/test_golden.py tests/test_errors.py tests/test_plan.py --rewrite-golden
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -158,7 +158,8 @@ def test_above_the_cap_is_refused_before_a_row_is_read(built: Path) -> None:
     finally:
         metadata.write_text(original)
     assert result.returncode == 3
-    assert "REFUSED" in result.stdout
+    assert re.search(r"^\S+  REFUSED  synthetic\.members  epsilon 2\.9  the budget", result.stdout, re.MULTILINE)
+    assert "1 of 2 REFUSED" in result.stdout
     assert "No row was used and nothing was spent" in result.stdout
     assert synth(built, "ledger").stdout == before
     assert rows(built, "select * from synthetic.members") == table
@@ -168,14 +169,16 @@ def test_above_the_cap_is_refused_before_a_row_is_read(built: Path) -> None:
 def test_plan_says_what_the_budget_would_say(built: Path) -> None:
     metadata = built / "metadata" / "members.yml"
     original = metadata.read_text()
-    assert "within the cap" in synth(built, "plan").stdout
+    told = synth(built, "plan")
+    assert told.returncode == 0 and "within the cap" in told.stdout
+    assert re.search(r"^reuse +synthetic\.members .* paid for", told.stdout, re.MULTILINE), told.stdout
     edit(metadata, "epsilon: 1.0", "epsilon: 2.99")
     try:
         result = synth(built, "plan")
     finally:
         metadata.write_text(original)
-    assert result.returncode == 0
-    assert "would REFUSE it" in result.stdout
+    assert result.returncode == 3
+    assert "REFUSED: all that is asked for" in result.stdout
 
 
 def test_a_fit_at_another_price_takes_no_paid_generator_away(built: Path) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synth.artifacts.budget import Budget
-from synth.artifacts.compiled import Compiled, SyntheticModel
+from synth.artifacts.compiled import Compiled
+from synth.artifacts.forecast import Forecast
 from synth.artifacts.results import Results
 from synth.compiler.compile import compile_project
+from synth.compiler.forecast import forecast
 from synth.errors import RunError, UsageError
 from synth.graph.dag import Graph, Node, build
 from synth.graph.selection import select as select_nodes
@@ -27,16 +27,6 @@ if TYPE_CHECKING:
     from synth.runtime.warehouse import Warehouse
 
 Selection = str | Iterable[str]
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """A population's epsilon now and after a run, against its budget."""
-
-    population: str
-    spent: float
-    after: float
-    budget: Budget
 
 
 class Project:
@@ -76,22 +66,9 @@ class Project:
             self.folder.calibrations.write_text(json.dumps(calibrations.known, indent=1, sort_keys=True) + "\n")
         return compiled
 
-    def plan(self, select: Selection = (), exclude: Selection = ()) -> tuple[SyntheticModel, ...]:
-        """The selected synthetic models with their plans."""
-        compiled = self.compile()
-        return tuple(compiled.synthetic[n] for n in self._models(select, exclude) if n in compiled.synthetic)
-
-    def forecast(self, models: Iterable[SyntheticModel]) -> list[Forecast]:
-        """What fitting the models anew would bring each of their populations to."""
-        found: dict[str, Forecast] = {}
-        chosen = tuple(models)
-        for model in chosen:
-            population = model.plan.privacy.population
-            events = [e for m in chosen if m.plan.privacy.population == population for e in m.plan.privacy.events]
-            found[population] = Forecast(
-                population, *self.ledger.forecast(population, model.budget, events), model.budget
-            )
-        return list(found.values())
+    def plan(self, select: Selection = (), exclude: Selection = (), full_refresh: bool = False) -> Forecast:
+        """What a run of the selected models would reuse, fit and spend, with reasons."""
+        return self._forecast(self.compile(), self._models(select, exclude), full_refresh)
 
     # verbs with effects
 
@@ -166,7 +143,7 @@ class Project:
             self._models(select, exclude, tests=test), self._tests(select, exclude) if test else (), run, test
         )
         if run:
-            listener.planned(tuple(compiled.synthetic[n] for n in wanted.models if n in compiled.synthetic))
+            listener.planned(self._forecast(compiled, wanted.models, full_refresh))
         if run and self.folder.generators() and not self.ledger.history():
             listener.note(
                 f"{self.settings.ledger} is empty though paid generators are here: was it removed? It counts from 0."
@@ -181,6 +158,13 @@ class Project:
         if results.suites:
             self._write_data_docs({*compiled.synthetic, SINGULAR})
         return results
+
+    def _forecast(self, compiled: Compiled, models: Sequence[str], full_refresh: bool) -> Forecast:
+        from synth.runtime.paid import standings
+
+        wanted = [compiled.synthetic[name] for name in models if name in compiled.synthetic]
+        found = standings(wanted, self.root, self.folder, self.ledger)
+        return forecast(compiled, models, found, self.ledger.forecast, full_refresh)
 
     def _write_data_docs(self, names: set[str]) -> None:
         from synth.validation.data_docs import write_data_docs

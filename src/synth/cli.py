@@ -113,23 +113,29 @@ def compile_(project_dir: str, target: str | None, variables: str | None, quiet:
 
 
 @cli.command()
-@_with(_project_options + _selection_options)
-def plan(project_dir: str, target: str | None, variables: str | None, quiet: bool, select: Any, exclude: Any) -> None:
-    """Show what a run would spend, and what its tables would be good for. Reads no row."""
-    from synth.console import price
+@_with([*_project_options, *_selection_options, _refresh])
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+def plan(
+    project_dir: str,
+    target: str | None,
+    variables: str | None,
+    quiet: bool,
+    select: Any,
+    exclude: Any,
+    full_refresh: bool,
+    as_json: bool,
+) -> None:
+    """Show what a run would reuse, fit and spend, why, and what its tables would be good for. Reads no row.
 
-    project = _project(project_dir, target, variables)
-    models = project.plan(select, exclude)
-    for model in models:
-        click.echo(f"{model.relation}\n  {price(model)}")
-        for sentence in model.plan.why:
-            click.echo(f"  {sentence}")
-    for found in project.forecast(models):
-        verdict = "within the cap" if found.after <= found.budget.epsilon else "the budget would REFUSE it"
-        click.echo(
-            f"{found.population}: {found.spent:.2f} of {found.budget.epsilon:.2f} spent; fitting this anew would bring it "
-            f"to {found.after:.2f}: {verdict}. An unchanged plan over an unchanged source is reused for nothing."
-        )
+    Exit code 3 where the budget would refuse a model.
+    """
+    from synth.console import plan_text
+
+    forecast = _project(project_dir, target, variables).plan(select, exclude, full_refresh)
+    if not quiet:
+        click.echo(forecast.model_dump_json(indent=1) if as_json else plan_text(forecast))
+    if forecast.refused:
+        sys.exit(3)
 
 
 @cli.command()

@@ -1,22 +1,26 @@
-"""What the command line shows: dbt's lines, with rows and epsilon; progress on a terminal; a table of rows."""
+"""What the command line shows: dbt's lines, with rows and epsilon; a plan; progress on a terminal; a table of rows."""
 
 from __future__ import annotations
 
 import sys
 import textwrap
 import time
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
 import click
 
-from synth.artifacts.compiled import SyntheticModel
+from synth.artifacts.forecast import EventForecast, FitForecast, Forecast, ModelForecast, PopulationForecast, Verdict
 from synth.artifacts.results import ExpectationResult, Results, RunResult
 from synth.privacy.ledger import PopulationSummary
 from synth.runtime.listener import Examples, Listener
 
 _WIDTH = 40  # of a cell
 _LINE = 86  # of a sentence
+_PAGE = 100  # of a plan
+_SHARES = "Shares are of mu^2 (Gaussian DP), which releases add up to; epsilons do not add up."
+_COLORS: dict[Verdict, str] = {"fit": "yellow", "refit": "yellow", "stale": "cyan", "reuse": "green", "refused": "red"}
 _REFRESH_SECONDS = 0.2
 
 
@@ -36,13 +40,21 @@ class Console(Listener):
             clock = time.strftime("%H:%M:%S")
             click.echo(f"{clock}  {click.style(text, fg=color) if color else text}", file=self.out)
 
-    def planned(self, models: tuple[SyntheticModel, ...]) -> None:
-        for model in models:
-            self.line(f"Plan for {model.relation}: {price(model)}")
-            for sentence in model.plan.why:
-                color = "yellow" if sentence.startswith("Expect ") else None
-                for text in textwrap.wrap(sentence, _LINE):
+    def planned(self, forecast: Forecast) -> None:
+        """A line for each model; where a fit will happen, also what its table will be good for."""
+        if self.quiet:  # what is refused is said when it is
+            return
+        for model in forecast.models:
+            self.line(_short(model), _COLORS.get(model.verdict))
+        for model in forecast.models:
+            if model.fit and model.verdict in ("fit", "refit"):
+                self.line(f"Plan for {model.relation}: {price(model.fit)}")
+                for text, color in _sentences(model.fit, _LINE):
                     self.line(f"  {text}", color)
+        for found in forecast.populations:
+            if found.after > found.spent:
+                spent = f"{found.spent:.2f} of {found.budget.epsilon:.2f} spent, {found.after:.2f} after this run"
+                self.line(f"{found.population}: {spent}; {_allowed(found)}")
 
     def started(self, number: int, total: int, relation: str) -> None:
         self.line(f"{number} of {total} START  {relation}")
@@ -100,15 +112,133 @@ class Console(Listener):
             click.echo("\r\x1b[2K", file=self.out, nl=False)
 
 
-def price(model: SyntheticModel) -> str:
-    """What a model costs, and for what, in one line."""
-    plan = model.plan
-    cap = plan.privacy.max_rows_per_unit
-    rows = f", at most {cap} rows each" if cap > 1 else ""
-    return (
-        f"epsilon {plan.privacy.epsilon:g} at delta {plan.privacy.delta:g} for {plan.privacy.units:,} units "
-        f"({plan.privacy.unit}{rows}), cap {model.budget.epsilon:g} "
-        f"set by {model.budget.approver}"
+def price(fit: FitForecast) -> str:
+    """What a fit costs, and for what, in one line."""
+    rows = f", at most {fit.max_rows_per_unit} rows each" if fit.max_rows_per_unit > 1 else ""
+    return f"epsilon {fit.epsilon:g} at delta {fit.delta:g} for {fit.units:,} units ({fit.unit}{rows})"
+
+
+def plan_text(forecast: Forecast) -> str:
+    """A forecast for a reader, at most 100 characters wide as long as names are short; coloured."""
+    parts = [_models(forecast.models)]
+    detailed = [m for m in forecast.models if m.fit and m.verdict != "reuse"]
+    parts += [_detail(model, model.fit) for model in detailed if model.fit]
+    if detailed:
+        parts.append(_SHARES)
+    if forecast.populations:
+        parts.append(_populations(forecast.populations))
+    return "\n\n".join([*parts, _closing(forecast)])
+
+
+def _short(model: ModelForecast) -> str:
+    """Verdict, price and the first reason, in one line."""
+    paid = f"  epsilon {_epsilon(model)}" if model.fit else ""
+    more = f" (and {len(model.reasons) - 1} more)" if len(model.reasons) > 1 else ""
+    return f"{model.verdict.upper()}  {model.relation}{paid}  {model.reasons[0]}{more}"
+
+
+def _epsilon(model: ModelForecast) -> str:
+    """What a run would spend on a model; "" for a public one."""
+    if model.fit is None:
+        return ""
+    if model.verdict == "reuse":
+        return "0"
+    return f"{'≤ ' if model.verdict == 'stale' else ''}{model.fit.epsilon:g}"
+
+
+def _models(models: Sequence[ModelForecast]) -> str:
+    cells = [[m.verdict, m.relation, _epsilon(m), _takes(m)] for m in models]
+    head, *lines = _columns(["verdict", "model", "epsilon", "takes"], cells, right=(2, 3))
+    found = [f"{head}why"]
+    for model, line in zip(models, lines, strict=True):
+        lit = click.style(model.verdict, fg=_COLORS.get(model.verdict)) + line[len(model.verdict) :]
+        reasons = [str(reason) for reason in model.reasons]
+        if len(reasons) == 1 and len(line) + len(reasons[0]) <= _PAGE:
+            found.append(lit + reasons[0])
+        else:
+            found += [lit.rstrip(), *(text for reason in reasons for text in _beside(" " * 9, reason))]
+    return "\n".join(found)
+
+
+def _takes(model: ModelForecast) -> str:
+    """About how long a fit takes and how much memory; "" where none happens."""
+    if model.fit is None or model.verdict in ("reuse", "refused"):
+        return ""
+    return _about(model.fit.seconds, model.fit.megabytes)
+
+
+def _about(seconds: float, megabytes: float) -> str:
+    time_needed = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    return f"about {time_needed}, {megabytes / 1000:.1f} GB"
+
+
+def _detail(model: ModelForecast, fit: FitForecast) -> str:
+    """The split of the budget, and what the table will be good for."""
+    cells = [[e.name, f"{e.share:.0%}", f"{e.releases:,} x {_noise(e)}"] for e in fit.events]
+    head, *lines = _columns(["event", "share", "noise"], cells, right=(1,), indent=2)
+    split = [text for line, event in zip(lines, fit.events, strict=True) for text in _beside(line, event.tells)]
+    said = [click.style(f"  {text}", fg=color) if color else f"  {text}" for text, color in _sentences(fit, _PAGE - 2)]
+    return "\n".join([f"{model.relation}: {price(fit)}", f"{head}noise against signal", *split, *said])
+
+
+def _noise(event: EventForecast) -> str:
+    return f"{event.noise:,.0f} {event.unit}" if event.noise >= 10 else f"{event.noise:.2g} {event.unit}"
+
+
+def _sentences(fit: FitForecast, width: int) -> Iterator[tuple[str, str | None]]:
+    for sentence in fit.sentences:
+        for text in textwrap.wrap(sentence, width):
+            yield text, "yellow" if sentence.startswith("Expect ") else None
+
+
+def _populations(populations: Sequence[PopulationForecast]) -> str:
+    cells = []
+    for found in populations:
+        amounts = (found.spent, found.after, found.at_most, found.budget.epsilon)
+        cells.append([found.population, *(f"{amount:.2f}" for amount in amounts)])
+        if found.at_most == found.after:
+            cells[-1][3] = ""
+    head, *lines = _columns(["population", "spent", "after", "at most", "cap"], cells, right=(1, 2, 3, 4))
+    said = [text for line, found in zip(lines, populations, strict=True) for text in _beside(line, _allowed(found))]
+    return "\n".join([head.rstrip(), *said])
+
+
+def _allowed(found: PopulationForecast) -> str:
+    cap = f"the cap set by {found.budget.approver}"
+    if found.asked > found.budget.epsilon:
+        return f"REFUSED: all that is asked for would take {found.asked:.2f}, above {cap}"
+    if found.at_most > found.budget.epsilon:
+        return f"within {cap}, but not if all that is stale were fitted anew"
+    return f"within {cap}"
+
+
+def _closing(forecast: Forecast) -> str:
+    counts = Counter(model.verdict for model in forecast.models)
+    fits = [m.fit for m in forecast.models if m.fit and m.verdict in ("fit", "refit")]
+    line = "Plan: " + ", ".join(f"{n} {v if v in ('stale', 'refused') else f'to {v}'}" for v, n in counts.items())
+    if fits:
+        line += f"; {_about(sum(fit.seconds for fit in fits), max(fit.megabytes for fit in fits))}"
+    return click.style(line, fg="red") if forecast.refused else line
+
+
+def _columns(
+    heads: Sequence[str], cells: Sequence[Sequence[str]], right: Iterable[int], indent: int = 0
+) -> list[str]:  # fmt: skip
+    """Aligned lines of one width, the heads first; a column without anything in it is left out."""
+    kept = [i for i in range(len(heads)) if any(row[i] for row in cells)]
+    widths = {i: max([len(heads[i]), *(len(row[i]) for row in cells)]) for i in kept}
+
+    def put(row: Sequence[str]) -> str:
+        return " " * indent + "".join(f"{row[i]:{'>' if i in right else '<'}{widths[i]}}  " for i in kept)
+
+    return [put(row) for row in (heads, *cells)]
+
+
+def _beside(line: str, text: str) -> list[str]:
+    """A text after a line, wrapped below itself."""
+    below = " " * len(line)
+    return textwrap.wrap(
+        text, _PAGE, initial_indent=line, subsequent_indent=below, break_on_hyphens=False, break_long_words=False
     )
 
 

@@ -38,6 +38,15 @@ class OutputColumn(Artifact):
     description: str = ""
 
 
+class DeclaredKey(Artifact):
+    """A key of the project that a fit depends on, in the user's words."""
+
+    of: str  # "column age", "config", "source clinic"; what a file's text belongs to, for SQL
+    key: str  # "bounds"; "" for SQL
+    value: str  # as JSON; SQL as it was written
+    place: str  # "metadata/members.yml:14"; the nearest thing around it where it is not written down
+
+
 class SyntheticModel(Artifact):
     name: str
     file: str
@@ -50,6 +59,7 @@ class SyntheticModel(Artifact):
     land_sql: str  # accepted values and new keys to the final table
     columns: tuple[OutputColumn, ...]
     constraints: tuple[Constraint, ...]
+    declared: tuple[DeclaredKey, ...]  # what the fit comes from
     plan: Plan
     budget: Budget
 
@@ -57,12 +67,16 @@ class SyntheticModel(Artifact):
     def relation(self) -> str:
         return f"synthetic.{self.name}"
 
-    def fit_fingerprint(self) -> str:
-        """SHA-256 over everything that a fit obeys; only a change of it means a new fit and a new payment."""
+    def fit_inputs(self) -> dict[str, str]:
+        """Everything that a fit obeys, as text by name; only a change of it means a new fit and a new payment."""
         plan = self.plan.model_copy(update={"rows": None, "why": ()})
-        parts = [str(FITTING), plan.model_dump_json(), self.prepare_sql, *(f"{v.name}:{v.sql}" for v in self.views)]
-        parts += [source.model_dump_json(include={"name", "table"}) for source in self.sources]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        parts = {"fitting": str(FITTING), "plan": plan.model_dump_json(), "prepare_sql": self.prepare_sql}
+        parts |= {f"view {view.name}": f"{view.name}:{view.sql}" for view in self.views}
+        return parts | {f"source {s.name}": s.model_dump_json(include={"name", "table"}) for s in self.sources}
+
+    def fit_fingerprint(self) -> str:
+        """SHA-256 over ``fit_inputs``."""
+        return hashlib.sha256("\n".join(self.fit_inputs().values()).encode()).hexdigest()
 
 
 class PublicModel(Artifact):

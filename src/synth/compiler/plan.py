@@ -56,17 +56,28 @@ def _surest(epsilon: float) -> float:
 
 def _why(layout: Sequence[ColumnLayout], promise: Promise, sized: Sized, wishes: GeneratorSpec) -> list[str]:
     group = smallest_group(sized.events)
+    share = group / promise.units
+    cure = "More units or a larger epsilon would help; nothing else would."
     said = [
         f"From this table alone, whoever is 50% sure that a person is in the data can come to at most "
         f"{_surest(promise.epsilon)}% (but for a chance of {promise.delta:g}).",
-        f"A value shared by fewer than about {group:,} of the {promise.units:,} declared units cannot be told from noise.",
     ]
-    share = group / promise.units
+    if share >= 1:
+        what = "nothing" if share >= 3 else "hardly anything"  # all of them together are less than a standard deviation
+        said.append(
+            f"Expect nothing but noise: {what} survives of {promise.units:,} units at "
+            f"epsilon {promise.epsilon:g}. Not even a value that all of them share could be told from noise; it would take "
+            f"{group:,} units. {cure}"
+        )
+        return said
+    said.append(
+        f"A value shared by fewer than about {group:,} of the {promise.units:,} declared units cannot be told from noise."
+    )
     if share > 0.02:
         quality = "Expect little more than noise" if share > 0.2 else "Expect a poor table"
         said.append(
             f"{quality}: {promise.units:,} units at epsilon {promise.epsilon:g} are few; only values shared by more than "
-            f"{min(share, 1):.0%} of them survive. More units or a larger epsilon would help; nothing else would."
+            f"{share:.0%} of them survive. {cure}"
         )
     said.append(f"Kept: {'; '.join(_kept(layout, promise, sized))}.")
     if lost := list(_lost(layout, promise, sized, wishes)):

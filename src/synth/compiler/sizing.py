@@ -88,7 +88,7 @@ def size(
     counts = {
         MARGINALS: marginal_releases(columns, marginals.tree_levels), PAIRS: chosen or everything, PERSISTENCE: len(layout),
     }  # fmt: skip
-    features = _features(columns, marginals.levels, wishes.basis or BASIS)
+    features = features_of(columns, marginals.levels, wishes.basis or BASIS)
     network = _network(features, wishes)
     rate, steps = _sample(features, network, units, cap, wishes)
 
@@ -112,7 +112,7 @@ def size(
         groups = _groups(units, math.sqrt(counts[PAIRS] / shares[PAIRS]) / mu)
         pairs = plan.Pairs(groups=wishes.groups or groups, chosen=chosen)
     learned = kind != "independent"
-    levels = _levels(columns, marginals)
+    levels = levels_of(columns, marginals)
     lesson = plan.Learning(
         units=int(min(max(LESSON_WORK / levels, LEAST_LESSONS), LESSONS)), epochs=4, batch_units=500, learning_rate=3e-3
     )
@@ -155,8 +155,7 @@ def _sample(
     features: int, network: plan.Network, units: int, cap: int, wishes: GeneratorSpec
 ) -> tuple[float, int]:  # fmt: skip
     """Sample rate and steps of DP-SGD: as many units a step, and as many steps, as there is time for."""
-    seen = features * (3 if cap > 1 else 1)
-    weights = network.hidden * (seen + features) + (features * seen if network.skip else 0)
+    weights = weights_of(features, network, cap)
     rate = min((wishes.batch_units or BATCH_UNITS) / units, MOST_RATE)
     steps = WORK / (rate * units * weights)
     if steps < LEAST_STEPS:  # rather fewer units a step than fewer steps
@@ -164,7 +163,17 @@ def _sample(
     return wishes.sample_rate or rate, wishes.steps or int(min(max(steps, LEAST_STEPS), STEPS))
 
 
-def _features(columns: Sequence[ColumnLayout], levels: int, basis: int) -> int:
+def seen_of(features: int, cap: int) -> int:
+    """Features that the network is told of a row: its own and, where a unit may have several, those of the rows before."""
+    return features * (3 if cap > 1 else 1)
+
+
+def weights_of(features: int, network: plan.Network, cap: int) -> int:
+    seen = seen_of(features, cap)
+    return network.hidden * (seen + features) + (features * seen if network.skip else 0)
+
+
+def features_of(columns: Sequence[ColumnLayout], levels: int, basis: int) -> int:
     """About as many features as the network sees of a row."""
     return sum((min(c.cells, basis) if c.ordered else min(c.cells, levels)) + c.missing for c in columns)
 
@@ -174,7 +183,7 @@ def _groups(units: int, noise: float) -> int:
     return min(max(round(math.sqrt(units / (CELL_NOISE * noise))), LEAST_GROUPS), MOST_GROUPS)
 
 
-def _levels(columns: Sequence[ColumnLayout], marginals: plan.Marginals) -> int:
+def levels_of(columns: Sequence[ColumnLayout], marginals: plan.Marginals) -> int:
     """About as many levels as all columns will have."""
     return sum(min(c.cells, marginals.bins if c.ordered else marginals.levels) + c.missing for c in columns)
 

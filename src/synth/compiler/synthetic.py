@@ -12,6 +12,7 @@ from synth.compiler import apart, bind, constraints, offsets
 from synth.compiler.bind import BindProblem, Stubs
 from synth.compiler.columns import ColumnSql, Offset, column_sql
 from synth.compiler.declaration import declaration_problems, offset_problems, order_of
+from synth.compiler.declared import declared_keys
 from synth.compiler.expectations import expectations
 from synth.compiler.plan import Promise, make_plan
 from synth.compiler.prepare import oddities_sql, prepare_sql
@@ -67,10 +68,11 @@ class SyntheticCompiler:
         order_by = order_of(table) if promise.max_rows_per_unit > 1 else None
         anchors = {c.name: c.anchor for c in columns}
         plan = make_plan(node.name, [c.layout for c in columns], promise, node.config, self.calibrate)
+        sources, views = self.graph.private_sources(node), self._private_views(node)
         model = SyntheticModel(
             name=node.name, file=node.file, description=table.description,
-            sources=tuple(self._source_table(s) for s in self.graph.private_sources(node)),
-            views=tuple(PrivateView(name=v.name, sql=v.statement.strip()) for v in self._private_views(node)),
+            sources=tuple(self._source_table(s) for s in sources),
+            views=tuple(PrivateView(name=v.name, sql=v.statement.strip()) for v in views),
             prepare_sql=prepare_sql(sql, columns, promise.unit, promise.max_rows_per_unit, node.name, order_by),
             oddities_sql=oddities_sql(sql, columns, promise.unit),
             restore_sql=restore_sql(columns, offsets.order([c.name for c in columns], anchors)),
@@ -78,7 +80,8 @@ class SyntheticCompiler:
             constraints=tuple(
                 c.model_copy(update={"columns": tuple(offsets.order(c.columns, anchors))})
                 for c in (*held, *constraints.still_bounded(table, found))
-            ), plan=plan, budget=self._budget(promise),
+            ), declared=declared_keys(self.project, node, promise, found, sources, views), plan=plan,
+            budget=self._budget(promise),
         )  # fmt: skip
         self._bind_own(model, columns)
         self.models[node.name] = model

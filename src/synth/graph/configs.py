@@ -59,6 +59,23 @@ def _place(text: SqlFile, key: str) -> Place:
     return text.place(found.start(1)) if found else text.find("config")
 
 
+def config_place(
+    project: Project, name: str, text: SqlFile | None, declared: Declared | None, *key: str
+) -> Place | None:  # fmt: skip
+    """Where the nearest config of a model says a key; None where none does."""
+    if text and (found := re.search(rf"\{{\{{-?\s*config\s*\((?:(?!\}}\}}).)*?\b({key[0]})\s*=", text.text, re.DOTALL)):
+        return text.place(found.start(1))
+    if declared and key[0] in declared.table.config.model_fields_set:
+        return declared.place("config", *key)
+    path: tuple[str, ...] = ("models",)
+    nearest_place = None
+    for folder in (None, project.settings.name, *(text.folders if text else ()), name):
+        path = path if folder is None else (*path, folder)
+        if (*path, f"+{key[0]}") in project.document.keys:
+            nearest_place = project.document.place((*path, f"+{key[0]}", *key[1:]))
+    return nearest_place
+
+
 def _folder_layers(project: Project, path: Iterable[str]) -> Iterator[dict[str, Any]]:
     """What synth_project.yml says of the model at a path of folders, outermost first."""
     here: Any = project.settings.models

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from synth.artifacts.compiled import SyntheticModel
+from synth.artifacts.forecast import Forecast
 from synth.artifacts.results import ExpectationResult, RunResult
 from synth.privacy.ledger import PopulationSummary
 
@@ -14,7 +14,7 @@ Examples = tuple[list[str], list[tuple[Any, ...]]]  # column names and a few syn
 class Listener:
     """Says nothing; the command line overrides what it shows."""
 
-    def planned(self, models: tuple[SyntheticModel, ...]) -> None: ...
+    def planned(self, forecast: Forecast) -> None: ...
 
     def started(self, number: int, total: int, relation: str) -> None: ...
 

@@ -22,9 +22,9 @@ from synth.errors import RunError
 from synth.generator.ranges import narrowest
 from synth.quoting import identifier, literal
 from synth.runtime.duckdb_errors import lock_holder, private_errors
+from synth.runtime.source_files import locate
 
 CHUNK_VECTORS = 50  # of 2,048 rows: read at a time
-ENDINGS = (".csv", ".csv.gz", ".parquet")
 _FIELD = '(?:"(?:[^"]|"")*"|[^",]*)'
 
 
@@ -34,27 +34,6 @@ class Rows:
 
     unit: NDArray[np.integer]
     columns: tuple[NDArray[np.integer], ...]
-
-
-def locate(root: Path, source: SourceTable) -> Path:
-    """The file that holds a source table: the table's own, in any case of its name, or the DuckDB file it is in."""
-    location = root / source.location
-    if location.is_file():
-        return location
-    if not location.is_dir():
-        fix = "Check the location in sources/, and the environment variables in it."
-        raise RunError(f"the source {source.name} is not there: {source.location} does not exist", fix)
-    wanted = {source.table.casefold() + ending: ending for ending in ENDINGS}
-    found = sorted(path for path in location.iterdir() if path.name.casefold() in wanted)
-    if not found:
-        raise RunError(
-            f"the source {source.name} is not there: {source.location} holds no {source.table}.csv, .csv.gz or .parquet",
-            "Check the location and the table's identifier in sources/.",
-        )
-    if len(found) > 1:
-        names = ", ".join(path.name for path in found)
-        raise RunError(f"the source {source.name} is ambiguous: {names}", "Keep one of them in that folder.")
-    return found[0]
 
 
 class PrivateZone:

@@ -20,6 +20,7 @@ from synth.errors import BudgetError, LedgerError, RunError
 from synth.privacy import accounting
 from synth.privacy.ledger import Ledger, PopulationSummary
 from synth.runtime.listener import Listener
+from synth.runtime.paid import folder_digest, generator_name, remember, stat_digest
 from synth.runtime.private_zone import PrivateZone
 from synth.runtime.target_folder import TargetFolder
 from synth.runtime.warehouse import Codes, Warehouse
@@ -87,11 +88,13 @@ class Runner:
         torch.set_num_threads(1)
         with threadpool_limits(1):
             with PrivateZone(self.root, self.folder.internal, model, self.threads, self.memory_limit) as zone:
+                files = {name: stat_digest(self.ledger.key(), path) for name, path in zone.files.items()}
                 digest = self._source_digest(zone)
                 generator = None if self.full_refresh else self._reusable(model, digest)
                 reused = generator is not None
                 if generator is None:
                     generator = self._fit(model, zone, digest)
+            remember(self.folder, model, files)
             rows = self._land(model, generator)
         return rows, 0.0 if reused else model.plan.privacy.epsilon, reused
 
@@ -135,8 +138,7 @@ class Runner:
         return generator
 
     def _generator_folder(self, model: SyntheticModel) -> Path:
-        """One folder for each plan: a fit of other people, or at another price, takes no paid generator away."""
-        return self.folder.generator(f"{model.name}-{model.fit_fingerprint()[:12]}")
+        return self.folder.generator(generator_name(model.name, model.fit_fingerprint()))
 
     def _check_price(self, model: SyntheticModel) -> None:
         """The plan's events cost what the plan says, by the accountant and by a second one; before anything is spent."""
@@ -211,12 +213,3 @@ def _named(codes: NDArray[np.int64], units: NDArray[np.int64], position: NDArray
     """Codes [rows, columns] as the restoring SQL reads them; "#draw" counts the rows."""
     places = {"#unit": units, "#position": position, "#draw": np.arange(len(units))}
     return places | {f"#{i}": np.ascontiguousarray(column) for i, column in enumerate(codes.T, 1)}
-
-
-def folder_digest(folder: Path) -> str:
-    """SHA-256 over the names and bytes of a folder's files."""
-    digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()

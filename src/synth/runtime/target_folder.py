@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from synth.artifacts.compiled import Compiled
+from synth.artifacts.forecast import FitRecord
 from synth.artifacts.plan import Artifact
 from synth.artifacts.results import Results, SuiteResult
 
@@ -38,7 +39,18 @@ class TargetFolder:
         return self.path / "generators" / name
 
     def generators(self) -> list[Path]:
-        return sorted((self.path / "generators").glob("*"))
+        return sorted(path for path in (self.path / "generators").glob("*") if path.is_dir())
+
+    def write_fit_record(self, generator: str, record: FitRecord) -> None:
+        """Beside the folder of a generator, which holds nothing but the generator."""
+        self._write(f"generators/{generator}.json", _json(record))
+
+    def fit_record(self, generator: str) -> FitRecord | None:
+        """None where there is none that can be read: a run writes it anew."""
+        try:
+            return FitRecord.model_validate_json((self.path / "generators" / f"{generator}.json").read_bytes())
+        except (OSError, ValidationError):
+            return None
 
     def write_compiled(self, compiled: Compiled) -> None:
         """The compiled project: the same bytes each time, and nothing of an earlier one left over."""

@@ -1,0 +1,103 @@
+"""What a fit comes from, key by key in the user's words, each with its place: so that a change of it can be named."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from synth.artifacts.compiled import DeclaredKey
+from synth.compiler.columns import Offset
+from synth.compiler.declaration import order_of
+from synth.compiler.plan import Promise
+from synth.errors import Place
+from synth.graph.configs import config_place
+from synth.graph.dag import Node
+from synth.project import spec
+from synth.project.loader import Declared, Project
+
+CONFIG = "config"
+COLUMNS = "columns"  # whose value is the order of the columns
+_SAID_IN_SQL = re.compile(r"\{\{-?\s*config\s*\((?:(?!\}\}).)*\)\s*-?\}\}", re.DOTALL)
+_OFFSET = {"offset_from", "offset_bounds"}  # told as they turned out, since a constraint can make an offset, too
+_OF_THE_COLUMN = {"name", "description", *_OFFSET}
+
+
+def declared_keys(
+    project: Project, node: Node, promise: Promise, offsets: Mapping[str, Offset], sources: Sequence[Node],
+    views: Sequence[Node],
+) -> tuple[DeclaredKey, ...]:  # fmt: skip
+    """``sources`` and ``views``: the source tables and the private models that the model reads."""
+    assert node.declared is not None
+    found = [*_config(project, node, promise), *_table(node.declared, promise), *_columns(node.declared, offsets)]
+    for source in sources:
+        found += _source(source)
+    for reader in (*views, node):
+        found += _sql(reader, "SQL" if reader is node else f"private model {reader.name}")
+    return tuple(found)
+
+
+def _config(project: Project, node: Node, promise: Promise) -> Iterator[DeclaredKey]:
+    config = node.config
+    generator = config.generator.model_dump(exclude_unset=True) if config.generator else {}
+    said = [("epsilon", promise.epsilon), ("seed", config.seed or 0), *generator.items()]
+    for key, value in said:
+        path = ("generator", key) if key in generator else (key,)
+        place = config_place(project, node.name, node.text, node.declared, *path)
+        yield _key(CONFIG, ".".join(path), value, place or node.place)
+    place = config_place(project, node.name, node.text, node.declared, "delta")
+    budget = project.document.place(("budgets", promise.population, "delta"))
+    yield _key(CONFIG, "delta", promise.delta, place or budget)
+
+
+def _table(declared: Declared, promise: Promise) -> Iterator[DeclaredKey]:
+    of = f"table {declared.table.name}"
+    yield _key(of, "max_rows_per_unit", promise.max_rows_per_unit, declared.place("max_rows_per_unit"))
+    if promise.max_rows_per_unit > 1:
+        yield _key(of, "order_by", order_of(declared.table), declared.place("order_by"))
+
+
+def _columns(declared: Declared, offsets: Mapping[str, Offset]) -> Iterator[DeclaredKey]:
+    yield _key(COLUMNS, "order", [c.name for c in declared.table.columns], declared.place("columns", key=True))
+    for i, column in enumerate(declared.table.columns):
+        said = column.model_dump(mode="json", exclude=_OF_THE_COLUMN, exclude_none=True)
+        if offset := offsets.get(column.name):
+            said["offset_from"] = offset.anchor
+            said["offset_bounds"] = [_duration(offset.low), _duration(offset.high)]
+        for key, value in said.items():
+            yield _key(f"column {column.name}", key, value, declared.place("columns", i, key))
+
+
+def _source(node: Node) -> Iterator[DeclaredKey]:
+    assert node.source is not None
+    source, table_name = node.source.source, node.name.partition(".")[2]
+    for key, value in source.privacy.model_dump().items():
+        yield _key(f"source {source.name}", key, value, node.source.place("privacy", key))
+    i, table = next((i, t) for i, t in enumerate(source.tables) if t.name == table_name)
+    name = table.identifier or table.name
+    yield _key(f"source table {node.name}", "identifier", name, node.source.place("tables", i, "identifier"))
+
+
+def _sql(node: Node, of: str) -> Iterator[DeclaredKey]:
+    """The SQL file, but for its config, whose lines stay as empty ones; or the source that stands for it."""
+    if node.text is not None:
+        text = _SAID_IN_SQL.sub(lambda said: "\n" * said[0].count("\n"), node.text.text)
+        yield DeclaredKey(of=of, key="", value=text, place=node.file)
+    elif node.declared is not None:
+        yield _key(f"table {node.name}", "source", node.declared.table.source, node.declared.place("source"))
+
+
+def _key(of: str, key: str, value: Any, place: Place) -> DeclaredKey:
+    return DeclaredKey(of=of, key=key, value=json.dumps(value, ensure_ascii=False), place=_line(place))
+
+
+def _line(place: Place) -> str:
+    return f"{place.file}:{place.line}" if place.line else place.file
+
+
+def _duration(time: timedelta) -> str:
+    seconds = time.total_seconds()
+    name, size = next((n, s) for n, s in reversed(spec.STEPS.items()) if seconds % s == 0 or s == 1)
+    return f"{seconds / size:g} {name}s"

@@ -1,0 +1,99 @@
+"""What was paid for: the generator of each plan in ``target/``, and beside it the record of what its fit was made of.
+
+Where a model stands is told without reading a row. Of a source's file only size and time of change are looked at, and
+they are recorded as a keyed digest, since a size in bytes is a fact about the rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Literal
+
+from synth.artifacts.compiled import SourceTable, SyntheticModel
+from synth.artifacts.forecast import FitRecord, SourceFile, Standing
+from synth.errors import RunError
+from synth.privacy.ledger import Entry, Ledger, Reserve, Spend
+from synth.runtime.source_files import locate
+from synth.runtime.target_folder import TargetFolder
+from synth.version import __version__
+
+
+def generator_name(model: str, fingerprint: str) -> str:
+    """One generator for each plan: a fit of other people, or at another price, takes no paid one away."""
+    return f"{model}-{fingerprint[:12]}"
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 over the names and bytes of a folder's files."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def stat_digest(key: bytes, path: Path) -> str:
+    """HMAC-SHA256 under the ledger's key of a file's size and time of change."""
+    found = path.stat()
+    return hmac.new(key, f"{found.st_size} {found.st_mtime_ns}".encode(), "sha256").hexdigest()
+
+
+def remember(folder: TargetFolder, model: SyntheticModel, sources: Mapping[str, str]) -> None:
+    """Records what the model's generator was made of; ``sources``: ``stat_digest`` by name, from before it was read."""
+    name = generator_name(model.name, model.fit_fingerprint())
+    folder.write_fit_record(
+        name,
+        FitRecord(
+            synth_version=__version__, model=model.name, fingerprint=model.fit_fingerprint(),
+            generator_digest=folder_digest(folder.generator(name)), inputs=model.fit_inputs(), declared=model.declared,
+            sources=dict(sources),
+        ),
+    )  # fmt: skip
+
+
+def standings(
+    models: Iterable[SyntheticModel], root: Path, folder: TargetFolder, ledger: Ledger
+) -> dict[str, Standing]:  # fmt: skip
+    """Where each model stands, by name. Neither the ledger nor a file is made or changed."""
+    history = ledger.history()
+    key = ledger.key() if any(entry.kind == "spend" for entry in history) else None
+    return {m.name: _standing(m, root, folder, [e for e in history if e.model == m.name], key) for m in models}
+
+
+def _standing(
+    model: SyntheticModel, root: Path, folder: TargetFolder, history: list[Entry], key: bytes | None
+) -> Standing:  # fmt: skip
+    fingerprint = model.fit_fingerprint()
+    name = generator_name(model.name, fingerprint)
+    spends = [entry for entry in history if isinstance(entry, Spend)]
+    paid = {spend.generator_digest for spend in spends if spend.fingerprint == fingerprint}
+    last = spends[-1] if spends else None
+    record = folder.fit_record(generator_name(model.name, last.fingerprint)) if last else None
+    digest = folder_digest(folder.generator(name)) if folder.generator(name).is_dir() else None
+    generator: Literal["unpaid", "gone", "changed", "whole"] = "unpaid"
+    if paid:
+        generator = "gone" if digest is None else "whole" if digest in paid else "changed"
+    of_today = folder.fit_record(name)
+    known = of_today.sources if of_today and of_today.generator_digest == digest else {}
+    return Standing(
+        begun=bool(history) and isinstance(history[-1], Reserve) and history[-1].fingerprint == fingerprint,
+        last="never" if last is None else "this" if last.fingerprint == fingerprint else "another", record=record,
+        folder=os.path.relpath(folder.generator(name), root), generator=generator,
+        sources=tuple(_source_file(root, source, known.get(source.name), key) for source in model.sources),
+    )  # fmt: skip
+
+
+def _source_file(root: Path, source: SourceTable, known: str | None, key: bytes | None) -> SourceFile:
+    try:
+        path = locate(root, source)
+        digest = stat_digest(key, path) if key else None
+    except (RunError, OSError):
+        return SourceFile(file=source.location, state="away")
+    state: Literal["same", "touched", "unknown"] = (
+        "unknown" if known is None else "same" if known == digest else "touched"
+    )
+    return SourceFile(file=os.path.relpath(path, root), state=state)
