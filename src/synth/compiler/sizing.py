@@ -131,7 +131,7 @@ def size(
         ) if learned and wishes.tilt else None,
         distillation=lesson.model_copy(update={"units": LEAST_LESSONS, "learning_rate": 1e-3})
         if learned and wishes.tilt else None,
-        events=tuple(accounting.drawable(e) if isinstance(e, Gaussian) else e for e in events(noise)),
+        events=tuple(map(accounting.drawable, events(noise))),
     )  # fmt: skip
 
 
