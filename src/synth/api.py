@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synth.artifacts.budget import Budget
 from synth.artifacts.compiled import Compiled, SyntheticModel
+from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import Results
 from synth.compiler.compile import compile_project
 from synth.errors import RunError, UsageError
@@ -86,12 +87,18 @@ class Project:
         found: dict[str, Forecast] = {}
         chosen = tuple(models)
         for model in chosen:
-            population = model.plan.privacy.population
-            events = [e for m in chosen if m.plan.privacy.population == population for e in m.plan.privacy.events]
-            found[population] = Forecast(
-                population, *self.ledger.forecast(population, model.budget, events), model.budget
-            )
+            if model.price is None:
+                continue
+            population, budget = model.plan.privacy.population, model.price.budget
+            paid = [m.plan.privacy for m in chosen if m.price and m.plan.privacy.population == population]
+            events = [event for privacy in paid for event in privacy.events]
+            found[population] = Forecast(population, *self.ledger.forecast(population, budget, events), budget)
         return list(found.values())
+
+    def unprotected(self, models: Container[str]) -> str:
+        """A warning that names those of the models that are made without differential privacy; "" where none is."""
+        names = [n.relation.replace('"', "") for n in self.graph.of_kind("model") if n.not_private and n.name in models]
+        return f"{UNPROTECTED} Here: {', '.join(names)}." if names else ""
 
     # verbs with effects
 
@@ -165,6 +172,10 @@ class Project:
         wanted = Wanted(
             self._models(select, exclude, tests=test), self._tests(select, exclude) if test else (), run, test
         )
+        if unprotected := self.unprotected(
+            {*wanted.models, *(p for t in wanted.tests for p in compiled.tests[t].parents)}
+        ):
+            listener.warned(unprotected)
         if run:
             listener.planned(tuple(compiled.synthetic[n] for n in wanted.models if n in compiled.synthetic))
         if run and self.folder.generators() and not self.ledger.history():
@@ -193,7 +204,7 @@ class Project:
         return Warehouse(self.database, self.target.threads, self.target.memory_limit, read_only)
 
     def _relation(self, model: str) -> str:
-        found = [n for n in self.graph.of_kind("model") if n.name == model and n.zone != "private"]
+        found = [n for n in self.graph.of_kind("model") if model in (n.name, n.asked) and n.zone != "private"]
         if not found:
             raise UsageError(f"'{model}' is not a synthetic or public model", "See them with: synth ls")
         return found[0].relation

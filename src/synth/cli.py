@@ -105,6 +105,7 @@ def compile_(project_dir: str, target: str | None, variables: str | None, quiet:
     """Turn YAML and SQL into DuckDB SQL, plans and expectations in target/. Reads no row."""
     project = _project(project_dir, target, variables)
     compiled = project.compile()
+    _warn(project.unprotected({*compiled.synthetic, *compiled.public}))
     if not quiet:
         counts = (
             f"{len(compiled.synthetic)} synthetic, {len(compiled.public)} public, {len(compiled.tests)} singular tests"
@@ -116,14 +117,16 @@ def compile_(project_dir: str, target: str | None, variables: str | None, quiet:
 @_with(_project_options + _selection_options)
 def plan(project_dir: str, target: str | None, variables: str | None, quiet: bool, select: Any, exclude: Any) -> None:
     """Show what a run would spend, and what its tables would be good for. Reads no row."""
+    from synth.artifacts.plan import UNPROTECTED
     from synth.console import price
 
     project = _project(project_dir, target, variables)
     models = project.plan(select, exclude)
+    _warn(project.unprotected({node.name for node in project.ls(select, exclude)}))
     for model in models:
         click.echo(f"{model.relation}\n  {price(model)}")
         for sentence in model.plan.why:
-            click.echo(f"  {sentence}")
+            click.echo(f"  {click.style(sentence, fg='red') if sentence == UNPROTECTED else sentence}")
     for found in project.forecast(models):
         verdict = "within the cap" if found.after <= found.budget.epsilon else "the budget would REFUSE it"
         click.echo(
@@ -186,7 +189,10 @@ def build(
 @_with(_project_options + _selection_options)
 def ls(project_dir: str, target: str | None, variables: str | None, quiet: bool, select: Any, exclude: Any) -> None:
     """List the selected sources, models and singular tests."""
-    for node in _project(project_dir, target, variables).ls(select, exclude):
+    project = _project(project_dir, target, variables)
+    nodes = project.ls(select, exclude)
+    _warn(project.unprotected({node.name for node in nodes}))
+    for node in nodes:
         prefix = {"source": "source:", "test": "test:"}.get(node.kind, "")
         what = node.materialized if node.kind == "model" else node.kind
         click.echo(prefix + node.name if quiet else f"{prefix + node.name:40} {what}")
@@ -205,6 +211,7 @@ def show(project_dir: str, target: str | None, variables: str | None, quiet: boo
     if len(nodes) != 1:
         raise UsageError(f"'{select}' is not one synthetic or public model", "See them with: synth ls")
     names, rows = project.rows(nodes[0].name, limit)
+    _warn(project.unprotected({nodes[0].name}))
     click.echo(table(names, rows, shutil.get_terminal_size((140, 24)).columns))
 
 
@@ -270,6 +277,12 @@ def _console(quiet: bool) -> Console:
     console = Console(quiet)
     console.line(f"Running with synth {__version__}")
     return console
+
+
+def _warn(text: str) -> None:
+    """A red line on stderr, whatever is quiet or read by a program."""
+    if text:
+        click.secho(text, fg="red", err=True, color=COLOR)
 
 
 def _say_docs(project: Project, console: Console, results: Results) -> None:

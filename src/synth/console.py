@@ -11,6 +11,7 @@ from typing import IO, Any
 import click
 
 from synth.artifacts.compiled import SyntheticModel
+from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import ExpectationResult, Results, RunResult
 from synth.privacy.ledger import PopulationSummary
 from synth.runtime.listener import Examples, Listener
@@ -36,11 +37,14 @@ class Console(Listener):
             clock = time.strftime("%H:%M:%S")
             click.echo(f"{clock}  {click.style(text, fg=color) if color else text}", file=self.out)
 
+    def warned(self, text: str) -> None:
+        self.line(text, "red")
+
     def planned(self, models: tuple[SyntheticModel, ...]) -> None:
         for model in models:
             self.line(f"Plan for {model.relation}: {price(model)}")
             for sentence in model.plan.why:
-                color = "yellow" if sentence.startswith("Expect ") else None
+                color = "yellow" if sentence.startswith("Expect ") else "red" if sentence == UNPROTECTED else None
                 for text in textwrap.wrap(sentence, _LINE):
                     self.line(f"  {text}", color)
 
@@ -102,13 +106,15 @@ class Console(Listener):
 
 def price(model: SyntheticModel) -> str:
     """What a model costs, and for what, in one line."""
-    plan = model.plan
-    cap = plan.privacy.max_rows_per_unit
+    privacy, price = model.plan.privacy, model.price
+    cap = privacy.max_rows_per_unit
     rows = f", at most {cap} rows each" if cap > 1 else ""
+    people = f"{privacy.units:,} units ({privacy.unit}{rows})"
+    if price is None:
+        return f"NOT PRIVATE, no epsilon, no entry in the ledger, no release, for {people}"
     return (
-        f"epsilon {plan.privacy.epsilon:g} at delta {plan.privacy.delta:g} for {plan.privacy.units:,} units "
-        f"({plan.privacy.unit}{rows}), cap {model.budget.epsilon:g} "
-        f"set by {model.budget.approver}"
+        f"epsilon {price.epsilon:g} at delta {price.delta:g} for {people}, cap {price.budget.epsilon:g} "
+        f"set by {price.budget.approver}"
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from synth.artifacts.compiled import Compiled, Manifest, ManifestMetadata, ManifestNode, PublicModel, SingularTest
+from synth.artifacts.plan import NOT_PRIVATE, UNPROTECTED
 from synth.artifacts.results import Expectation
 from synth.compiler import apart, bind, tree
 from synth.compiler.bind import BindProblem, Stubs
@@ -83,7 +84,7 @@ class _Compiler:
                 yield Problem(bind.place_at(node, breach.offset), breach.what, apart.UNIT_FIX)
 
     def _by_name(self, node: Node, parsed: dict[str, Any]) -> Iterator[Problem]:
-        """Private tables that stand in the SQL without source() or ref(): the graph does not know of them."""
+        """Tables without a promise that stand in the SQL without source() or ref(): the graph does not know of them."""
         parents = [self.graph.nodes[p] for p in node.parents]
         known = {("source" if p.kind == "source" else p.zone, p.name.casefold()) for p in parents}
         for item in tree.walk(parsed):
@@ -93,6 +94,9 @@ class _Compiler:
             if schema in ("source", "private") and (schema, name.casefold()) not in known:
                 fix = "Read a synthetic model with ref()." if node.zone == "public" else "Name it by source() or ref()."
                 yield Problem(bind.place_at(node, item.offset), f"'{name}' is private, and read by its bare name", fix)
+            elif name.casefold().startswith(NOT_PRIVATE.casefold()) and (schema, name.casefold()) not in known:
+                what = f"'{name}' is made without differential privacy, and read by its bare name"
+                yield Problem(bind.place_at(node, item.offset), what, "Name it by ref().")
 
     def _bind(self, node: Node) -> None:
         """A private model, a public model or a singular test."""
@@ -117,7 +121,10 @@ class _Compiler:
             self.tests[node.name] = self._test(node, sql)
         elif node.zone == "public":
             kind: Literal["view", "table"] = "table" if node.materialized == "table" else "view"
-            self.public[node.name] = PublicModel(name=node.name, file=node.file, sql=sql + "\n", materialized=kind)
+            self.public[node.name] = PublicModel(
+                name=node.name, file=node.file, sql=sql + "\n", materialized=kind,
+                warning=UNPROTECTED if node.not_private else "",
+            )  # fmt: skip
 
     def _source_columns(self, node: Node) -> list[str]:
         """The columns that YAML knows of a source table: those it lists, those with metadata, and the unit."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from synth.artifacts.compiled import Compiled
-from synth.artifacts.plan import Artifact
+from synth.artifacts.plan import NOT_PRIVATE, Artifact
 from synth.artifacts.results import Results, SuiteResult
 
 _COMPILED = ("compiled", "plans", "expectations")
@@ -38,7 +38,8 @@ class TargetFolder:
         return self.path / "generators" / name
 
     def generators(self) -> list[Path]:
-        return sorted((self.path / "generators").glob("*"))
+        """Those that were paid for."""
+        return [path for path in sorted((self.path / "generators").glob("*")) if not path.name.startswith(NOT_PRIVATE)]
 
     def write_compiled(self, compiled: Compiled) -> None:
         """The compiled project: the same bytes each time, and nothing of an earlier one left over."""
@@ -73,6 +74,8 @@ class TargetFolder:
         """Removes what can be made again for nothing; with ``everything`` also fitted generators and the ``databases``."""
         removed = []
         for path in sorted(self.path.iterdir()) if self.path.is_dir() else []:
+            if path.name in _PAID and not everything:
+                removed += _remove_unpaid(path)
             keep = path.name in _PAID or path.with_name(path.name.removesuffix(".wal")) in databases
             if everything or not keep:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -88,6 +91,14 @@ class TargetFolder:
         part = path.with_name(path.name + ".part")
         part.write_text(text, encoding="utf-8")
         os.replace(part, path)
+
+
+def _remove_unpaid(generators: Path) -> list[str]:
+    """Those made without differential privacy: fitting them again spends nothing."""
+    found = sorted(generators.glob(f"{NOT_PRIVATE}*"))
+    for path in found:
+        shutil.rmtree(path)
+    return [f"{generators.name}/{path.name}" for path in found]
 
 
 def _files(compiled: Compiled) -> Iterator[tuple[str, str]]:
