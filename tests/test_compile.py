@@ -232,6 +232,25 @@ PER_ROW = [
 ]
 
 
+PUBLIC = [
+    "with source as (select 1 as one), twice as (from source union all from source) select * from twice",
+    "with recursive up as (select 1 as n union all select n + 1 from up where n < 9) select * from up",
+    "select * from (with visits as (from {{ ref('visits') }}) select count(*) from visits)",
+    "select * from (values (1), (2)) as v(a), range(3) as r(b), unnest([1, 2]) as u(c)",
+    "select * from (summarize {{ ref('visits') }})",
+    "select *, row_number() over (order by age) as n, random() as chance from {{ ref('visits') }} using sample 10%",
+    "select v.age from {{ ref('visits') }} as v where exists (from {{ ref('visits') }} as w where w.age = v.age + 1)",
+    "select age, count(*) as n from {{ ref('visits') }} group by all having count(*) > 3 limit 5",
+]
+
+
+def test_sql_over_models_is_free(tmp_path: Path) -> None:
+    """A public model may say what it likes of tables that everybody may see, and so may a test."""
+    files = {f"{folder}/public_{i}.sql": sql for i, sql in enumerate(PUBLIC) for folder in ("models", "tests")}
+    compiled = compile_folder(write(tmp_path, {**CLINIC, **files}))
+    assert len(compiled.public) == len(compiled.tests) == len(PUBLIC)
+
+
 def test_sql_of_one_row_is_allowed(tmp_path: Path) -> None:
     """Where people are kept apart, everything that looks at one row alone may be said, in a private view or in where."""
     listed = ",\n".join(f"  {sql} as c{i}" for i, sql in enumerate(PER_ROW))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synth.artifacts.compiled import Compiled
 from synth.artifacts.forecast import Forecast
+from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import Results
 from synth.compiler.compile import compile_project
 from synth.compiler.forecast import forecast
@@ -69,6 +70,11 @@ class Project:
     def plan(self, select: Selection = (), exclude: Selection = (), full_refresh: bool = False) -> Forecast:
         """What a run of the selected models would reuse, fit and spend, with reasons."""
         return self._forecast(self.compile(), self._models(select, exclude), full_refresh)
+
+    def unprotected(self, models: Container[str]) -> str:
+        """A warning that names those of the models that are made without differential privacy; "" where none is."""
+        names = [n.relation.replace('"', "") for n in self.graph.of_kind("model") if n.not_private and n.name in models]
+        return f"{UNPROTECTED} Here: {', '.join(names)}." if names else ""
 
     # verbs with effects
 
@@ -142,6 +148,10 @@ class Project:
         wanted = Wanted(
             self._models(select, exclude, tests=test), self._tests(select, exclude) if test else (), run, test
         )
+        if unprotected := self.unprotected(
+            {*wanted.models, *(p for t in wanted.tests for p in compiled.tests[t].parents)}
+        ):
+            listener.warned(unprotected)
         if run:
             listener.planned(self._forecast(compiled, wanted.models, full_refresh))
         if run and self.folder.generators() and not self.ledger.history():
@@ -177,7 +187,7 @@ class Project:
         return Warehouse(self.database, self.target.threads, self.target.memory_limit, read_only)
 
     def _relation(self, model: str) -> str:
-        found = [n for n in self.graph.of_kind("model") if n.name == model and n.zone != "private"]
+        found = [n for n in self.graph.of_kind("model") if model in (n.name, n.asked) and n.zone != "private"]
         if not found:
             raise UsageError(f"'{model}' is not a synthetic or public model", "See them with: synth ls")
         return found[0].relation

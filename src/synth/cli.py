@@ -105,6 +105,7 @@ def compile_(project_dir: str, target: str | None, variables: str | None, quiet:
     """Turn YAML and SQL into DuckDB SQL, plans and expectations in target/. Reads no row."""
     project = _project(project_dir, target, variables)
     compiled = project.compile()
+    _warn(project.unprotected({*compiled.synthetic, *compiled.public}))
     if not quiet:
         counts = (
             f"{len(compiled.synthetic)} synthetic, {len(compiled.public)} public, {len(compiled.tests)} singular tests"
@@ -131,7 +132,9 @@ def plan(
     """
     from synth.console import plan_text
 
-    forecast = _project(project_dir, target, variables).plan(select, exclude, full_refresh)
+    project = _project(project_dir, target, variables)
+    forecast = project.plan(select, exclude, full_refresh)
+    _warn(project.unprotected({model.model for model in forecast.models}))
     if not quiet:
         click.echo(forecast.model_dump_json(indent=1) if as_json else plan_text(forecast))
     if forecast.refused:
@@ -192,7 +195,10 @@ def build(
 @_with(_project_options + _selection_options)
 def ls(project_dir: str, target: str | None, variables: str | None, quiet: bool, select: Any, exclude: Any) -> None:
     """List the selected sources, models and singular tests."""
-    for node in _project(project_dir, target, variables).ls(select, exclude):
+    project = _project(project_dir, target, variables)
+    nodes = project.ls(select, exclude)
+    _warn(project.unprotected({node.name for node in nodes}))
+    for node in nodes:
         prefix = {"source": "source:", "test": "test:"}.get(node.kind, "")
         what = node.materialized if node.kind == "model" else node.kind
         click.echo(prefix + node.name if quiet else f"{prefix + node.name:40} {what}")
@@ -211,6 +217,7 @@ def show(project_dir: str, target: str | None, variables: str | None, quiet: boo
     if len(nodes) != 1:
         raise UsageError(f"'{select}' is not one synthetic or public model", "See them with: synth ls")
     names, rows = project.rows(nodes[0].name, limit)
+    _warn(project.unprotected({nodes[0].name}))
     click.echo(table(names, rows, shutil.get_terminal_size((140, 24)).columns))
 
 
@@ -276,6 +283,12 @@ def _console(quiet: bool) -> Console:
     console = Console(quiet)
     console.line(f"Running with synth {__version__}")
     return console
+
+
+def _warn(text: str) -> None:
+    """A red line on stderr, whatever is quiet or read by a program."""
+    if text:
+        click.secho(text, fg="red", err=True, color=COLOR)
 
 
 def _say_docs(project: Project, console: Console, results: Results) -> None:

@@ -12,6 +12,7 @@ from typing import IO, Any
 import click
 
 from synth.artifacts.forecast import EventForecast, FitForecast, Forecast, ModelForecast, PopulationForecast, Verdict
+from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import ExpectationResult, Results, RunResult
 from synth.privacy.ledger import PopulationSummary
 from synth.runtime.listener import Examples, Listener
@@ -39,6 +40,9 @@ class Console(Listener):
             self._wipe()
             clock = time.strftime("%H:%M:%S")
             click.echo(f"{clock}  {click.style(text, fg=color) if color else text}", file=self.out)
+
+    def warned(self, text: str) -> None:
+        self.line(text, "red")
 
     def planned(self, forecast: Forecast) -> None:
         """A line for each model; where a fit will happen, also what its table will be good for."""
@@ -115,7 +119,10 @@ class Console(Listener):
 def price(fit: FitForecast) -> str:
     """What a fit costs, and for what, in one line."""
     rows = f", at most {fit.max_rows_per_unit} rows each" if fit.max_rows_per_unit > 1 else ""
-    return f"epsilon {fit.epsilon:g} at delta {fit.delta:g} for {fit.units:,} units ({fit.unit}{rows})"
+    people = f"{fit.units:,} units ({fit.unit}{rows})"
+    if fit.epsilon is None or fit.delta is None:
+        return f"NOT PRIVATE, no epsilon, no entry in the ledger, no release, for {people}"
+    return f"epsilon {fit.epsilon:g} at delta {fit.delta:g} for {people}"
 
 
 def plan_text(forecast: Forecast) -> str:
@@ -123,7 +130,7 @@ def plan_text(forecast: Forecast) -> str:
     parts = [_models(forecast.models)]
     detailed = [m for m in forecast.models if m.fit and m.verdict != "reuse"]
     parts += [_detail(model, model.fit) for model in detailed if model.fit]
-    if detailed:
+    if any(model.fit.events for model in detailed if model.fit):
         parts.append(_SHARES)
     if forecast.populations:
         parts.append(_populations(forecast.populations))
@@ -132,14 +139,14 @@ def plan_text(forecast: Forecast) -> str:
 
 def _short(model: ModelForecast) -> str:
     """Verdict, price and the first reason, in one line."""
-    paid = f"  epsilon {_epsilon(model)}" if model.fit else ""
+    paid = f"  epsilon {_epsilon(model)}" if model.fit and model.fit.epsilon else ""
     more = f" (and {len(model.reasons) - 1} more)" if len(model.reasons) > 1 else ""
     return f"{model.verdict.upper()}  {model.relation}{paid}  {model.reasons[0]}{more}"
 
 
 def _epsilon(model: ModelForecast) -> str:
     """What a run would spend on a model; "" for a public one."""
-    if model.fit is None:
+    if model.fit is None or model.fit.epsilon is None:
         return ""
     if model.verdict == "reuse":
         return "0"
@@ -176,9 +183,10 @@ def _detail(model: ModelForecast, fit: FitForecast) -> str:
     """The split of the budget, and what the table will be good for."""
     cells = [[e.name, f"{e.share:.0%}", f"{e.releases:,} x {_noise(e)}"] for e in fit.events]
     head, *lines = _columns(["event", "share", "noise"], cells, right=(1,), indent=2)
+    head = f"{head}noise against signal" if cells else ""
     split = [text for line, event in zip(lines, fit.events, strict=True) for text in _beside(line, event.tells)]
     said = [click.style(f"  {text}", fg=color) if color else f"  {text}" for text, color in _sentences(fit, _PAGE - 2)]
-    return "\n".join([f"{model.relation}: {price(fit)}", f"{head}noise against signal", *split, *said])
+    return "\n".join([f"{model.relation}: {price(fit)}", *filter(None, [head]), *split, *said])
 
 
 def _noise(event: EventForecast) -> str:
@@ -188,7 +196,7 @@ def _noise(event: EventForecast) -> str:
 def _sentences(fit: FitForecast, width: int) -> Iterator[tuple[str, str | None]]:
     for sentence in fit.sentences:
         for text in textwrap.wrap(sentence, width):
-            yield text, "yellow" if sentence.startswith("Expect ") else None
+            yield text, "yellow" if sentence.startswith("Expect ") else "red" if sentence == UNPROTECTED else None
 
 
 def _populations(populations: Sequence[PopulationForecast]) -> str:

@@ -116,6 +116,20 @@ def test_norms_of_units_with_several_rows_are_those_of_their_summed_gradients():
     np.testing.assert_allclose(found, [(g.astype(np.float64) ** 2).sum() for g in looped], rtol=1e-5)
 
 
+def test_rows_that_cancel_out_have_no_smaller_norm_than_their_sum():
+    """Integers, so that the true norm is known exactly; where rows cancel, floating-point errors are all that is left."""
+    wild = np.random.default_rng(11)
+    for _ in range(200):
+        rows, size = int(wild.integers(2, 20)), (20, 30)
+        inputs = np.repeat(wild.integers(-1000, 1000, (1, size[1])), rows, axis=0)
+        gradients = wild.integers(-(2**20), 2**20, (rows, size[0]))
+        gradients[-1] = wild.integers(-2, 3, size[0]) - gradients[:-1].sum(axis=0)
+        true = sum(int(x) ** 2 for x in (gradients.T @ inputs).ravel())
+        factors = Factors(inputs.astype(np.float32), gradients.astype(np.float32), np.zeros(rows, np.int64))
+        assert (factors.gradients == gradients).all()
+        assert squared_norms(factors, np.ones(size, np.float32), 1)[0] >= true
+
+
 def test_a_gradient_is_the_same_however_its_sample_is_cut_into_batches():
     rows = np.random.default_rng(1).standard_normal((300, 1000)).astype(np.float32)
     mask = np.ones((1000, 1), dtype=np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from synth.artifacts.budget import Budget
 from synth.artifacts.plan import Artifact, Plan
@@ -47,6 +47,14 @@ class DeclaredKey(Artifact):
     place: str  # "metadata/members.yml:14"; the nearest thing around it where it is not written down
 
 
+class Price(NamedTuple):
+    """What a model costs, and of which budget."""
+
+    epsilon: float
+    delta: float
+    budget: Budget
+
+
 class SyntheticModel(Artifact):
     name: str
     file: str
@@ -61,11 +69,19 @@ class SyntheticModel(Artifact):
     constraints: tuple[Constraint, ...]
     declared: tuple[DeclaredKey, ...]  # what the fit comes from
     plan: Plan
-    budget: Budget
+    budget: Budget | None  # None where nothing is promised
 
     @property
     def relation(self) -> str:
         return f"synthetic.{self.name}"
+
+    @property
+    def price(self) -> Price | None:
+        """None where the model is made without differential privacy: nothing is promised, and nothing paid."""
+        privacy = self.plan.privacy
+        if privacy.epsilon is None or privacy.delta is None or self.budget is None:
+            return None
+        return Price(privacy.epsilon, privacy.delta, self.budget)
 
     def fit_inputs(self) -> dict[str, str]:
         """Everything that a fit obeys, as text by name; only a change of it means a new fit and a new payment."""
@@ -84,6 +100,7 @@ class PublicModel(Artifact):
     file: str
     sql: str
     materialized: Literal["view", "table"]
+    warning: str = ""  # what it says of itself where it is not private
 
     @property
     def relation(self) -> str:

@@ -66,8 +66,8 @@ class FitForecast(Artifact):
     unit: str
     units: int
     max_rows_per_unit: int
-    epsilon: float
-    delta: float
+    epsilon: float | None  # None: made without differential privacy
+    delta: float | None
     seconds: float  # of one core; about
     megabytes: float  # most memory of the process; about
     events: tuple[EventForecast, ...]

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+# of all that is made without differential privacy
+NOT_PRIVATE = "NOT_PRIVATE_"  # how its name begins
+UNPROTECTED = "NOT PRIVATE: nobody in the source is protected, and rows of real people may come out as they are."
 
 
 class Artifact(BaseModel):
@@ -54,14 +58,22 @@ Event = Annotated[Gaussian | Selection | SubsampledGaussian, Field(discriminator
 
 
 class Privacy(Artifact):
+    """The promise and its events. Where nothing is promised there is no epsilon, and the noise protects nobody."""
+
     population: str
     unit: str  # the column that names a unit, or "row" where each unit has one row by declaration
     units: int  # declared, public, approximate
     max_rows_per_unit: int
-    adjacency: Literal["add or remove one unit"] = "add or remove one unit"
-    epsilon: float
-    delta: float
+    adjacency: Literal["add or remove one unit", "none: NOT PRIVATE"] = "add or remove one unit"
+    epsilon: float | None
+    delta: float | None
     events: tuple[Event, ...]
+
+    @model_validator(mode="after")
+    def _all_or_nothing(self) -> Privacy:
+        if {self.epsilon is None, self.delta is None} != {self.adjacency == "none: NOT PRIVATE"}:
+            raise ValueError("epsilon, delta and adjacency promise something together, or nothing")
+        return self
 
 
 Kind = Literal["dp_vae", "marginal", "independent"]

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from synth.artifacts.compiled import Compiled, Manifest, ManifestMetadata, ManifestNode, PublicModel, SingularTest
+from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import Expectation
-from synth.compiler import apart, bind, tree
+from synth.compiler import apart, bind, reads, tree
 from synth.compiler.bind import BindProblem, Stubs
 from synth.compiler.populations import population_problems
 from synth.compiler.sizing import Calibrate
@@ -64,7 +65,10 @@ class _Compiler:
         except tree.SyntaxProblem as problem:
             self.problems.append(Problem(bind.place_at(node, problem.offset), problem.what, "Mend the SQL."))
             return
-        found = list(self._by_name(node, parsed))
+        parents = [self.graph.nodes[p] for p in node.parents]
+        named = {("source" if p.kind == "source" else p.zone, p.name.casefold()) for p in parents}
+        strangers = reads.strangers(parsed, named, public=node.zone == "public")
+        found = [Problem(bind.place_at(node, s.offset), s.what, s.fix) for s in strangers]
         if node.zone != "public":
             found += self._not_apart(node, parsed)
         if found:
@@ -81,18 +85,6 @@ class _Compiler:
         for unit in sorted({p.unit for p in privacies if p.unit and not p.one_row_per_unit}):
             for breach in apart.unit_moved(parsed, unit):
                 yield Problem(bind.place_at(node, breach.offset), breach.what, apart.UNIT_FIX)
-
-    def _by_name(self, node: Node, parsed: dict[str, Any]) -> Iterator[Problem]:
-        """Private tables that stand in the SQL without source() or ref(): the graph does not know of them."""
-        parents = [self.graph.nodes[p] for p in node.parents]
-        known = {("source" if p.kind == "source" else p.zone, p.name.casefold()) for p in parents}
-        for item in tree.walk(parsed):
-            if item.node.get("type") != "BASE_TABLE":
-                continue
-            schema, name = item.node["schema_name"].casefold(), item.node["table_name"]
-            if schema in ("source", "private") and (schema, name.casefold()) not in known:
-                fix = "Read a synthetic model with ref()." if node.zone == "public" else "Name it by source() or ref()."
-                yield Problem(bind.place_at(node, item.offset), f"'{name}' is private, and read by its bare name", fix)
 
     def _bind(self, node: Node) -> None:
         """A private model, a public model or a singular test."""
@@ -117,7 +109,10 @@ class _Compiler:
             self.tests[node.name] = self._test(node, sql)
         elif node.zone == "public":
             kind: Literal["view", "table"] = "table" if node.materialized == "table" else "view"
-            self.public[node.name] = PublicModel(name=node.name, file=node.file, sql=sql + "\n", materialized=kind)
+            self.public[node.name] = PublicModel(
+                name=node.name, file=node.file, sql=sql + "\n", materialized=kind,
+                warning=UNPROTECTED if node.not_private else "",
+            )  # fmt: skip
 
     def _source_columns(self, node: Node) -> list[str]:
         """The columns that YAML knows of a source table: those it lists, those with metadata, and the unit."""

@@ -42,14 +42,15 @@ def declared_keys(
 def _config(project: Project, node: Node, promise: Promise) -> Iterator[DeclaredKey]:
     config = node.config
     generator = config.generator.model_dump(exclude_unset=True) if config.generator else {}
-    said = [("epsilon", promise.epsilon), ("seed", config.seed or 0), *generator.items()]
+    epsilon, delta = promise.price or (None, None)
+    said = [("epsilon", epsilon), ("seed", config.seed or 0), *generator.items()]
     for key, value in said:
         path = ("generator", key) if key in generator else (key,)
         place = config_place(project, node.name, node.text, node.declared, *path)
         yield _key(CONFIG, ".".join(path), value, place or node.place)
     place = config_place(project, node.name, node.text, node.declared, "delta")
     budget = project.document.place(("budgets", promise.population, "delta"))
-    yield _key(CONFIG, "delta", promise.delta, place or budget)
+    yield _key(CONFIG, "delta", delta, place or budget)
 
 
 def _table(declared: Declared, promise: Promise) -> Iterator[DeclaredKey]:

@@ -18,8 +18,7 @@ def expectations(
     table: spec.Table, columns: Sequence[OutputColumn], constraints: Sequence[Constraint], plan: Plan, folder: str
 ) -> tuple[Expectation, ...]:
     """Every expectation of one synthetic table; ``folder``: where their SQL is written."""
-    relation = f"synthetic.{identifier(table.name)}"
-    made = _Maker(table.name, relation, folder)
+    made = _Maker(plan.model, f"synthetic.{identifier(plan.model)}", folder)
     found = [*_types(made, columns), *_keys(made, table), *_rows(made, table, plan)]
     for column in table.columns:
         found += _column(made, column)

@@ -25,6 +25,7 @@ from synth.privacy.accounting import HOPELESS
 Price = Callable[[str, Budget, Iterable[Event]], tuple[float, float]]
 """The epsilon of a population now, and after some events: ``Ledger.forecast``."""
 
+_ANEW = Reason(what="NOT PRIVATE: fitted anew each time, and never paid for")
 _STATES = {
     "touched": "touched since the fit: a run reads it, then reuses or refits",
     "unknown": "how it was at the fit is not on record: a run reads it, then reuses or refits",
@@ -39,9 +40,10 @@ def forecast(
     wanted = [compiled.synthetic[name] for name in models if name in compiled.synthetic]
     found = {model.name: _judged(model, standings[model.name], full_refresh) for model in wanted}
     populations = []
-    for name in dict.fromkeys(model.plan.privacy.population for model in wanted):
-        members = [found[model.name] for model in wanted if model.plan.privacy.population == name]
-        population, refused = _population(name, members, compiled, price)
+    budgets = {model.plan.privacy.population: model.price.budget for model in wanted if model.price}
+    for name, budget in budgets.items():
+        paying = [model for model in wanted if model.price and model.plan.privacy.population == name]
+        population, refused = _population(name, budget, [found[model.name] for model in paying], compiled, price)
         populations.append(population)
         found |= {model.model: model for model in refused}
     held_back = {name for name, model in found.items() if model.verdict == "refused"}
@@ -54,7 +56,7 @@ def forecast(
 
 def _judged(model: SyntheticModel, standing: Standing, full_refresh: bool) -> ModelForecast:
     """What a run would do with a synthetic model if the budget allowed it."""
-    verdict, reasons = _verdict(model, standing, full_refresh)
+    verdict, reasons = _verdict(model, standing, full_refresh) if model.price else ("fit", (_ANEW,))
     if verdict in ("fit", "refit"):
         reasons += tuple(_of_file(file) for file in standing.sources if file.state == "away")
     return ModelForecast(
@@ -85,10 +87,9 @@ def _of_file(file: SourceFile) -> Reason:
 
 
 def _population(
-    name: str, members: Sequence[ModelForecast], compiled: Compiled, price: Price
+    name: str, budget: Budget, members: Sequence[ModelForecast], compiled: Compiled, price: Price
 ) -> tuple[PopulationForecast, list[ModelForecast]]:
     """What the members of a population would bring it to, and those that are refused: each in turn, as in a run."""
-    budget = compiled.synthetic[members[0].model].budget
     paying, stale = ([m for m in members if m.verdict in verdicts] for verdicts in (("fit", "refit"), ("stale",)))
 
     def after(models: Iterable[ModelForecast]) -> tuple[float, float]:

@@ -7,38 +7,40 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 from synth.artifacts.layout import MARGINALS, all_pairs
-from synth.artifacts.plan import ColumnLayout, Event, Plan, Privacy
-from synth.compiler.sizing import Calibrate, Sized, size
+from synth.artifacts.plan import UNPROTECTED, ColumnLayout, Event, Plan, Privacy
+from synth.compiler.sizing import Calibrate, Sized, size, size_without_privacy
 from synth.project.spec import GeneratorSpec, ModelConfig
 
 
 @dataclass(frozen=True)
 class Promise:
-    """What is promised to the people behind a model: the numbers that the declaration gives."""
+    """What is promised to the people behind a model, by the declaration; nothing where there is no epsilon."""
 
     population: str
     unit: str | None  # None: each row is a unit
     units: int
     max_rows_per_unit: int
-    epsilon: float
-    delta: float
+    price: tuple[float, float] | None  # epsilon and delta
 
 
 def make_plan(
     model: str, layout: Sequence[ColumnLayout], promise: Promise, config: ModelConfig, calibrate: Calibrate
 ) -> Plan:
-    sized = size(
-        layout, promise.max_rows_per_unit, promise.units, promise.epsilon, promise.delta,
-        config.generator or GeneratorSpec(), calibrate=calibrate,
-    )  # fmt: skip
+    cap, units, wishes = promise.max_rows_per_unit, promise.units, config.generator or GeneratorSpec()
+    if promise.price:
+        sized = size(layout, cap, units, *promise.price, wishes, calibrate=calibrate)
+    else:
+        sized = size_without_privacy(layout, cap, units, wishes)
     stages = {field.name: getattr(sized, field.name) for field in fields(sized) if field.name != "events"}
+    epsilon, delta = promise.price or (None, None)
     privacy = Privacy(
-        population=promise.population, unit=promise.unit or "row", units=promise.units,
-        max_rows_per_unit=promise.max_rows_per_unit, epsilon=promise.epsilon, delta=promise.delta, events=sized.events,
+        population=promise.population, unit=promise.unit or "row", units=units, max_rows_per_unit=cap,
+        adjacency="add or remove one unit" if promise.price else "none: NOT PRIVATE",
+        epsilon=epsilon, delta=delta, events=sized.events,
     )  # fmt: skip
     return Plan(
         model=model, privacy=privacy, layout=tuple(layout), **stages, seed=config.seed or 0, rows=config.rows,
-        why=tuple(_why(layout, promise, sized, config.generator or GeneratorSpec())),
+        why=tuple(_why(layout, promise, sized, wishes)),
     )  # fmt: skip
 
 
@@ -55,34 +57,40 @@ def _surest(epsilon: float) -> float:
 
 
 def _why(layout: Sequence[ColumnLayout], promise: Promise, sized: Sized, wishes: GeneratorSpec) -> list[str]:
-    group = smallest_group(sized.events)
-    share = group / promise.units
-    cure = "More units or a larger epsilon would help; nothing else would."
-    said = [
-        f"From this table alone, whoever is 50% sure that a person is in the data can come to at most "
-        f"{_surest(promise.epsilon)}% (but for a chance of {promise.delta:g}).",
-    ]
-    if share >= 1:
-        what = "nothing" if share >= 3 else "hardly anything"  # all of them together are less than a standard deviation
-        said.append(
-            f"Expect nothing but noise: {what} survives of {promise.units:,} units at "
-            f"epsilon {promise.epsilon:g}. Not even a value that all of them share could be told from noise; it would take "
-            f"{group:,} units. {cure}"
-        )
-        return said
-    said.append(
-        f"A value shared by fewer than about {group:,} of the {promise.units:,} declared units cannot be told from noise."
-    )
-    if share > 0.02:
-        quality = "Expect little more than noise" if share > 0.2 else "Expect a poor table"
-        said.append(
-            f"{quality}: {promise.units:,} units at epsilon {promise.epsilon:g} are few; only values shared by more than "
-            f"{share:.0%} of them survive. {cure}"
-        )
+    said = [UNPROTECTED]
+    if promise.price:
+        said = list(_protected(promise.units, *promise.price, sized.events))
+        if smallest_group(sized.events) >= promise.units:
+            return said
     said.append(f"Kept: {'; '.join(_kept(layout, promise, sized))}.")
     if lost := list(_lost(layout, promise, sized, wishes)):
         said.append(f"Not kept: {'; '.join(lost)}.")
     return said
+
+
+def _protected(units: int, epsilon: float, delta: float, events: Sequence[Event]) -> Iterator[str]:
+    """What a reader can learn of a person, and what that costs in what the table can show."""
+    group = smallest_group(events)
+    yield (
+        f"From this table alone, whoever is 50% sure that a person is in the data can come to at most "
+        f"{_surest(epsilon)}% (but for a chance of {delta:g})."
+    )
+    share = group / units
+    cure = "More units or a larger epsilon would help; nothing else would."
+    if share >= 1:
+        what = "nothing" if share >= 3 else "hardly anything"  # all of them together are less than a standard deviation
+        yield (
+            f"Expect nothing but noise: {what} survives of {units:,} units at epsilon {epsilon:g}. Not even a value that all "
+            f"of them share could be told from noise; it would take {group:,} units. {cure}"
+        )
+        return
+    yield f"A value shared by fewer than about {group:,} of the {units:,} declared units cannot be told from noise."
+    if share > 0.02:
+        quality = "Expect little more than noise" if share > 0.2 else "Expect a poor table"
+        yield (
+            f"{quality}: {units:,} units at epsilon {epsilon:g} are few; only values shared by more than {share:.0%} of them "
+            f"survive. {cure}"
+        )
 
 
 def _kept(layout: Sequence[ColumnLayout], promise: Promise, sized: Sized) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Iterator
 
 from synth.errors import Problem
@@ -15,7 +16,7 @@ def population_problems(sources: Iterable[DeclaredSource]) -> Iterator[Problem]:
     for declared in sources:
         privacy = declared.source.privacy
         for i, table in enumerate(declared.source.tables):
-            key = (declared.source.location.rstrip("/"), (table.identifier or table.name).casefold())
+            key = (posixpath.normpath(declared.source.location), (table.identifier or table.name).casefold())
             first = population_of.setdefault(key, privacy.population)
             if first != privacy.population:
                 what = (

@@ -16,6 +16,8 @@ LITTLE, MUCH = 0.001, 0.012  # noise of a step's mean gradient, in clipping norm
 
 def event_forecasts(plan: Plan) -> tuple[EventForecast, ...]:
     """Shares are of mu^2, the squared ratio of sensitivity to noise that Gaussian DP adds up; DP-SGD's is what others leave."""
+    if plan.privacy.epsilon is None or plan.privacy.delta is None:
+        return ()  # nothing is split where nothing is paid
     whole = accounting.gaussian_mu(plan.privacy.epsilon, plan.privacy.delta) ** 2
     shares = {event.name: min(_mu_squared(event) / whole, 1.0) for event in plan.privacy.events}
     left = max(1 - math.fsum(shares.values()), 0.0)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from synth.artifacts import plan
 from synth.artifacts.layout import CHOICE, DP_SGD, MARGINALS, PAIRS, PERSISTENCE, all_pairs, given, marginal_releases
 from synth.artifacts.plan import ColumnLayout, Event, Gaussian, Selection, SubsampledGaussian
 from synth.privacy import accounting
-from synth.project.spec import GeneratorSpec
+from synth.project.spec import MAX_DELTA, GeneratorSpec
 
 Calibrate = Callable[[float, float, Callable[[float], Sequence[Event]]], float]
 
@@ -131,8 +131,23 @@ def size(
         ) if learned and wishes.tilt else None,
         distillation=lesson.model_copy(update={"units": LEAST_LESSONS, "learning_rate": 1e-3})
         if learned and wishes.tilt else None,
-        events=tuple(accounting.drawable(e) if isinstance(e, Gaussian) else e for e in events(noise)),
+        events=tuple(map(accounting.drawable, events(noise))),
     )  # fmt: skip
+
+
+def size_without_privacy(layout: Sequence[ColumnLayout], cap: int, units: int, wishes: GeneratorSpec) -> Sized:
+    """The same stages, with as little noise as the mechanisms can draw. It protects nobody."""
+
+    def bare(event: Event) -> Event:
+        if isinstance(event, Selection):
+            return event.model_copy(update={"epsilon": accounting.HOPELESS})
+        return event.model_copy(update={"noise_multiplier": plan.LEAST_NOISE})
+
+    def least(_epsilon: float, _delta: float, events_for: Callable[[float], Sequence[Event]]) -> float:
+        return plan.LEAST_NOISE if any(isinstance(e, SubsampledGaussian) for e in events_for(1.0)) else 1.0
+
+    sized = size(layout, cap, units, accounting.HOPELESS, MAX_DELTA, wishes, calibrate=least)
+    return replace(sized, events=tuple(map(bare, sized.events)))
 
 
 def clipping_quantile(noise: float) -> float:

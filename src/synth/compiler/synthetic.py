@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from synth.artifacts.budget import Budget
 from synth.artifacts.compiled import Constraint, OutputColumn, PrivateView, SourceTable, SyntheticModel
+from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import Expectation
 from synth.compiler import apart, bind, constraints, offsets
 from synth.compiler.bind import BindProblem, Stubs
@@ -69,8 +70,9 @@ class SyntheticCompiler:
         anchors = {c.name: c.anchor for c in columns}
         plan = make_plan(node.name, [c.layout for c in columns], promise, node.config, self.calibrate)
         sources, views = self.graph.private_sources(node), self._private_views(node)
+        warning = "" if promise.price else UNPROTECTED
         model = SyntheticModel(
-            name=node.name, file=node.file, description=table.description,
+            name=node.name, file=node.file, description=f"{warning} {table.description}".strip(),
             sources=tuple(self._source_table(s) for s in sources),
             views=tuple(PrivateView(name=v.name, sql=v.statement.strip()) for v in views),
             prepare_sql=prepare_sql(sql, columns, promise.unit, promise.max_rows_per_unit, node.name, order_by),
@@ -145,6 +147,29 @@ class SyntheticCompiler:
             return None
         privacy = privacies.pop()
         before = len(problems)
+        price = self._price(node, privacy, problems)
+        cap = self._cap(declared, privacy, problems)
+        names = {c.name.casefold(): c for c in table.columns}
+        unit = None if privacy.one_row_per_unit else privacy.unit
+        if unit and not isinstance(names.get(unit.casefold()), spec.KeyColumn):
+            fix = f"Add to its columns: {{name: {unit}, type: key}}."
+            problems.append(
+                Problem(declared.place("columns", key=True), f"the unit '{unit}' is not among the key columns", fix)
+            )
+        if len(problems) > before:
+            return None
+        return Promise(privacy.population, unit, privacy.units, cap, price)
+
+    def _price(
+        self, node: Node, privacy: spec.SourcePrivacy, problems: list[Problem]
+    ) -> tuple[float, float] | None:  # fmt: skip
+        """Epsilon and delta, which the population's budget allows; None where config says privacy: none."""
+        if node.not_private:
+            said = [key for key in ("epsilon", "delta") if getattr(node.config, key) is not None]
+            if said:
+                what = f"the synthetic model '{node.asked}' has privacy: none, and {said[0]} too"
+                problems.append(Problem(node.place, what, f"Remove one: without privacy there is no {said[0]}."))
+            return None
         budget = self.project.settings.budgets.get(privacy.population)
         if budget is None:
             what = f"the population '{privacy.population}' has no budget"
@@ -157,14 +182,6 @@ class SyntheticCompiler:
         if epsilon is None:
             fix = "Add config(epsilon=1.0) to its SQL, or config: {epsilon: 1.0} to its metadata."
             problems.append(Problem(node.place, f"the synthetic model '{node.name}' has no epsilon", fix))
-        cap = self._cap(declared, privacy, problems)
-        names = {c.name.casefold(): c for c in table.columns}
-        unit = None if privacy.one_row_per_unit else privacy.unit
-        if unit and not isinstance(names.get(unit.casefold()), spec.KeyColumn):
-            fix = f"Add to its columns: {{name: {unit}, type: key}}."
-            problems.append(
-                Problem(declared.place("columns", key=True), f"the unit '{unit}' is not among the key columns", fix)
-            )
         delta = node.config.delta or (budget.delta if budget else spec.MAX_DELTA)
         if delta >= 1 / privacy.units:
             what = f"delta {delta:g} is not below 1/units: it would allow one person's rows to be published"
@@ -173,9 +190,7 @@ class SyntheticCompiler:
         if budget and delta > budget.delta:
             what = f"delta {delta:g} is above the budget's {budget.delta:g}, which holds for all that is released"
             problems.append(Problem(node.place, what, "Lower it, or leave it out."))
-        if len(problems) > before or budget is None or epsilon is None:
-            return None
-        return Promise(privacy.population, unit, privacy.units, cap, epsilon, delta)
+        return None if epsilon is None else (epsilon, delta)
 
     def _cap(self, declared: Declared, privacy: spec.SourcePrivacy, problems: list[Problem]) -> int:
         table = declared.table
@@ -203,7 +218,9 @@ class SyntheticCompiler:
                 views |= {v.id: v for v in [*self._private_views(parent), parent]}
         return list(views.values())
 
-    def _budget(self, promise: Promise) -> Budget:
+    def _budget(self, promise: Promise) -> Budget | None:
+        if promise.price is None:
+            return None
         budget = self.project.settings.budgets[promise.population]
         return Budget(epsilon=budget.epsilon, delta=budget.delta, approver=budget.approver)
 

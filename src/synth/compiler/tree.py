@@ -69,14 +69,19 @@ def _start(sql: str) -> int:
 def walk(tree: Any, offset: int = 0) -> Iterator[Item]:
     """Every node that is a mapping, outermost first; one without a place of its own has its parent's."""
     if isinstance(tree, dict):
-        at = tree.get("query_location")
-        offset = at if isinstance(at, int) and at < _NOWHERE else offset
+        offset = place(tree, offset)
         yield Item(tree, offset)
         for child in tree.values():
             yield from walk(child, offset)
     elif isinstance(tree, list):
         for child in tree:
             yield from walk(child, offset)
+
+
+def place(node: dict[str, Any], default: int) -> int:
+    """The offset of a node, where it has one."""
+    at = node.get("query_location")
+    return at if isinstance(at, int) and at < _NOWHERE else default
 
 
 def column(node: dict[str, Any]) -> str | None:

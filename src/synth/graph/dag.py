@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from synth.artifacts.plan import NOT_PRIVATE
 from synth.errors import Place, Problem, ProjectError
 from synth.graph.configs import config_of, folder_problems
 from synth.graph.drafts import Draft, model_draft, model_names, reference, render
@@ -22,7 +23,7 @@ class Node:
     """A source table, a model or a singular test."""
 
     id: str  # as in dbt: "model.hospital.admissions"
-    name: str  # "admissions", "mimic.admissions"
+    name: str  # "admissions", "mimic.admissions", "NOT_PRIVATE_admissions"
     kind: Literal["source", "model", "test"]
     zone: Zone
     file: str
@@ -38,6 +39,16 @@ class Node:
     def statement(self) -> str:
         """The SQL without its closing semicolon; a position in it is one in ``sql``."""
         return self.sql.rstrip().rstrip(";").rstrip()
+
+    @property
+    def not_private(self) -> bool:
+        """Whether it is made without differential privacy."""
+        return self.name.startswith(NOT_PRIVATE)
+
+    @property
+    def asked(self) -> str:
+        """The name by which the project's files and a user call it."""
+        return self.name.removeprefix(NOT_PRIVATE)
 
     @property
     def relation(self) -> str:
@@ -80,16 +91,18 @@ def build(project: Project) -> Graph:
     configs = {n: config_of(project, n, d.text, d.declared, d.config, problems) for n, d in drafts.items()}
     enabled = {name: draft for name, draft in drafts.items() if configs[name].enabled is not False}
     zones = {name: _zone(project, draft, configs[name], problems) for name, draft in enabled.items()}
+    landed = {name: _landed(name, zone, configs[name]) for name, zone in zones.items()}
+    problems += _name_problems(drafts.values())
     nodes = _source_nodes(project)
     for draft in _sorted(enabled, problems):
-        parents = _parents(project, draft, zones, problems)
-        node = _node(project, draft, "model", zones[draft.name], configs[draft.name], parents, zones)
-        problems += _zone_problems(node, zones, draft, drafts)
+        parents = _parents(project, draft, landed, problems)
+        node = _node(project, draft, "model", zones[draft.name], configs[draft.name], parents, zones, landed)
+        problems += _zone_problems(node, zones, landed, draft, drafts)
         nodes[node.id] = node
     for draft in tests:
-        parents = _parents(project, draft, zones, problems)
-        node = _node(project, draft, "test", "public", spec.ModelConfig(), parents, zones)
-        problems += _zone_problems(node, zones, draft, drafts)
+        parents = _parents(project, draft, landed, problems)
+        node = _node(project, draft, "test", "public", spec.ModelConfig(), parents, zones, landed)
+        problems += _zone_problems(node, zones, landed, draft, drafts)
         nodes[node.id] = node
     if problems:
         raise ProjectError(problems)
@@ -105,6 +118,18 @@ def _zone(project: Project, draft: Draft, config: spec.ModelConfig, problems: li
         fix = f"Declare a table '{draft.name}' in {project.settings.metadata_paths[0]}/, or set materialized."
         problems.append(Problem(draft.place, f"the synthetic model '{draft.name}' has no metadata", fix))
     return zone
+
+
+def _landed(name: str, zone: Zone, config: spec.ModelConfig) -> str:
+    """The name of what a model makes: it says so where that is made without differential privacy."""
+    return NOT_PRIVATE + name if config.privacy == "none" and zone != "private" else name
+
+
+def _name_problems(drafts: Iterable[Draft]) -> Iterator[Problem]:
+    for draft in drafts:
+        if draft.name.casefold().startswith(NOT_PRIVATE.casefold()):
+            fix = "Rename it, and say config(privacy='none') instead: synth gives the name."
+            yield Problem(draft.place, f"the model '{draft.name}' has a name that privacy: none gives", fix)
 
 
 def _source_nodes(project: Project) -> dict[str, Node]:
@@ -140,34 +165,35 @@ def _source_problems(project: Project, source: str, table: str, at: Place, at_ta
         yield Problem(at_table, f"the source '{source}' declares no table '{table}'", nearest(table, tables))
 
 
-def _parents(project: Project, draft: Draft, zones: Mapping[str, Zone], problems: list[Problem]) -> tuple[str, ...]:
+def _parents(project: Project, draft: Draft, landed: Mapping[str, str], problems: list[Problem]) -> tuple[str, ...]:
     found = []
     for source, table in draft.sources:
         wrong = list(_source_problems(project, source, table, reference(draft, source), reference(draft, table)))
         found += [f"source.{project.settings.name}.{source}.{table}"] if not wrong else []
         problems += wrong
     for name in draft.refs:
-        if name in zones:
-            found.append(f"model.{project.settings.name}.{name}")
+        if name in landed:
+            found.append(f"model.{project.settings.name}.{landed[name]}")
         else:
-            problems.append(Problem(reference(draft, name), f"there is no model '{name}'", nearest(name, zones)))
+            problems.append(Problem(reference(draft, name), f"there is no model '{name}'", nearest(name, landed)))
     return tuple(dict.fromkeys(found))
 
 
 def _node(
     project: Project, draft: Draft, kind: Literal["model", "test"], zone: Zone, config: spec.ModelConfig,
-    parents: tuple[str, ...], zones: Mapping[str, Zone],
+    parents: tuple[str, ...], zones: Mapping[str, Zone], landed: Mapping[str, str],
 ) -> Node:  # fmt: skip
     sql = draft.sql
-    for name in draft.refs:
-        sql = sql.replace(f'"ref"."{name}"', f'"{zones.get(name, "ref")}"."{name}"')
+    for ref in draft.refs:
+        sql = sql.replace(f'"ref"."{ref}"', f'"{zones.get(ref, "ref")}"."{landed.get(ref, ref)}"')
     file = draft.text.file if draft.text else draft.place.file
-    node_id = f"{kind}.{project.settings.name}.{draft.name}"
-    return Node(node_id, draft.name, kind, zone, file, parents, draft.place, config, sql, draft.text, draft.declared)
+    name = landed[draft.name] if kind == "model" else draft.name
+    node_id = f"{kind}.{project.settings.name}.{name}"
+    return Node(node_id, name, kind, zone, file, parents, draft.place, config, sql, draft.text, draft.declared)
 
 
 def _zone_problems(
-    node: Node, zones: Mapping[str, Zone], draft: Draft, drafts: Mapping[str, Draft]
+    node: Node, zones: Mapping[str, Zone], landed: Mapping[str, str], draft: Draft, drafts: Mapping[str, Draft]
 ) -> Iterator[Problem]:
     """One line in the DAG: private rows reach a public model only through a synthetic one."""
     if draft.broken:
@@ -187,6 +213,9 @@ def _zone_problems(
             what = f"the {kind} '{node.name}' reads the {zone} model '{name}'"
             allowed = "sources and private models" if node.zone != "public" else "synthetic and public models"
             yield Problem(reference(draft, name), what, f"A {kind} reads {allowed}.")
+        elif landed[name] != name and node.kind == "model" and not node.not_private:
+            what = f"the {kind} '{node.name}' reads '{name}', which is made without differential privacy"
+            yield Problem(reference(draft, name), what, "Say config(privacy='none') here, too, or read another model.")
 
 
 def _sorted(drafts: Mapping[str, Draft], problems: list[Problem]) -> list[Draft]:

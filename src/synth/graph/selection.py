@@ -115,7 +115,7 @@ def _values(node: Node, method: str) -> tuple[str, ...]:
     if node.kind == "source":
         return ()
     if method == "fqn":
-        return (node.name,)
+        return (node.name, node.asked)
     if method == "path":
         return (node.file, *("/".join(folders[:end]) for end in range(len(folders), 0, -1)))
     return _config(node, method.removeprefix("config.")) if node.kind == "model" else ()
@@ -135,4 +135,4 @@ def _under(node: Node, value: str) -> bool:
     folders = node.text.folders if node.text else ()
     wanted = tuple(value.split("."))
     project = node.id.split(".")[1]
-    return any(path[: len(wanted)] == wanted for path in ((*folders, node.name), (project, *folders, node.name)))
+    return any(path[: len(wanted)] == wanted for path in ((*folders, node.asked), (project, *folders, node.asked)))

@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
-from synth.artifacts.plan import LEAST_NOISE, MOST_NOISE, Event, Gaussian, Selection
+from synth.artifacts.plan import MOST_NOISE, Event, Gaussian, Selection
 from synth.errors import BudgetError
 
 DECIMALS = 4  # to which epsilon is rounded up
 HOPELESS = 1000.0  # an epsilon that promises nothing; from here on it counts as infinite
 COARSEST = 1e-2  # spacing of the grid of privacy losses in the first pass
 FINENESS = 0.02  # last spacing / (epsilon / sqrt(steps)); the error is about 1.5 * steps * spacing^2 / epsilon
+LEAST_COVERED = 0.3  # noise multiplier; below it a person could stand out beyond the noise's tails: docs/noise.md
 LEAST_PLACE, MOST_PLACE = -2 * 9000, 6 * 9000  # of the noise multipliers 0.01 and 10^6: see _noise
 
 
@@ -73,11 +74,13 @@ def calibrate(target_epsilon: float, delta: float, events_for: Callable[[float],
     return _noise(high.place)
 
 
-def drawable(event: Gaussian) -> Gaussian:
-    """The event with as much noise as can be drawn at least; ``BudgetError`` where it has more than can be drawn."""
+def drawable(event: Event) -> Event:
+    """The event with noise whose tails reach beyond a person; ``BudgetError`` where it has more than can be drawn."""
+    if isinstance(event, Selection):
+        return event
     if event.noise_multiplier > MOST_NOISE:
         raise _hopeless()
-    return event.model_copy(update={"noise_multiplier": max(event.noise_multiplier, LEAST_NOISE)})
+    return event.model_copy(update={"noise_multiplier": max(event.noise_multiplier, LEAST_COVERED)})
 
 
 def gaussian_mu(epsilon: float, delta: float) -> float:

@@ -4,9 +4,9 @@ Sums are Gaussian mechanisms on integers: every unit adds a vector of integers w
 rows hold, the vectors are summed exactly, and normal noise is rounded to integers and added. For an integer x,
 x + round(z) = round(x + z): rounded noise is the Gaussian mechanism followed by rounding, which is post-processing, so
 it is priced as the Gaussian mechanism itself. On a lattice the low bits of floating-point sums, which give away what
-was summed (Mironov 2012; arXiv 2207.10635, 2207.13793, 2112.05307), do not exist. What is left of them: a float64
-normal number errs by about 2^-52 and a lattice cell is 2^-20 of a person, or 2^-22 of a clipping norm, so a cell's
-probability is off by about 2^-30 of itself. Over 10^8 numbers these errors add up to the order of 10^-5 of epsilon.
+was summed (Mironov 2012; arXiv 2207.10635, 2207.13793, 2112.05307), do not exist. The noise has low bits too: a float64
+normal number errs by 2^-50 or so, and where the lattice is so fine that this shows, the sum is rounded once more, to
+steps of 2^-16 of the noise. ``docs/noise.md`` is the argument in full, with its numbers.
 (The discrete Gaussian of Canonne, Kamath and Steinke, 2020, has the same price; it is slower to sample.)
 """
 
@@ -32,6 +32,8 @@ INPUT_GRID, GRADIENT_GRID = (
 )  # steps in 1 and in one clipping norm; a gradient's lattice is their product
 MOST_INPUT, MOST_GRADIENT = 1 << 16, 1 << 20  # grid steps: sums over 2^17 rows stay below 2^53, so exact in float64
 MARGIN = 1e-3  # of the clipping norm, kept free for float rounding, ours and the caller's: see noisy_gradient
+NOISE_STEPS = 1 << 16  # in one stddev of the noise: what is released is no finer, since the noise itself is not
+FLOAT_ERROR = 2.0**-38  # of a sum of up to 2^15 products in float64, over the sum of their sizes
 PAIRED_ROWS = 16  # of a unit: up to here its norm is that of row pairs, beyond it that of the summed gradient
 
 Floats = NDArray[np.float64]
@@ -85,8 +87,9 @@ def noisy_histogram(
     most ``LATTICE``, the unit adds them to whichever cells, and an L2 norm is never above the sum of the parts.
     """
     _check_noise(noise_multiplier)
-    noise = _lattice_noise(size, noise_multiplier * LATTICE, randomness)
-    return (_lattice_histogram(cells, weights, size) + noise) / LATTICE
+    stddev = noise_multiplier * LATTICE
+    noise = _lattice_noise(size, stddev, randomness)
+    return _coarse(_lattice_histogram(cells, weights, size) + noise, stddev) / LATTICE
 
 
 def noisy_choice(
@@ -128,12 +131,14 @@ def noisy_gradient(
     _check_noise(noise_multiplier)
     if not 0 < max_grad_norm < math.inf:
         raise RunError(f"A clipping norm is a positive number, not {max_grad_norm}.")
+    lattice = INPUT_GRID * GRADIENT_GRID
+    stddev = noise_multiplier * lattice
     found = []
     for total, mask in zip(_lattice_gradient(batches, masks, max_grad_norm), masks, strict=True):
         free = mask > 0
         noise = np.zeros(mask.shape)
-        noise[free] = _lattice_noise(int(free.sum()), noise_multiplier * INPUT_GRID * GRADIENT_GRID, randomness)
-        found.append((total * free + noise) * (max_grad_norm / (INPUT_GRID * GRADIENT_GRID)))
+        noise[free] = _lattice_noise(int(free.sum()), stddev, randomness)
+        found.append(_coarse(total * free + noise, stddev) * (max_grad_norm / lattice))
     return found
 
 
@@ -195,12 +200,13 @@ def _clip(layers: Sequence[Factors], masks: Sequence[Singles], max_grad_norm: fl
 
 
 def squared_norms(factors: Factors, mask: Singles, units: int) -> Floats:
-    """Squared norms of one layer's per-unit gradients, [units]."""
+    """Squared norms of one layer's per-unit gradients, [units]; rows that cancel out cannot make them come out too small."""
     # in float64, so that the size of a batch has no effect: it decides how a matrix product of float32 is rounded
     inputs, gradients, free = (a.astype(np.float64) for a in (factors.inputs, factors.gradients, mask))
     unit = factors.unit
     if len(unit) == units:
-        return np.asarray(np.einsum("ij,ij->i", (gradients**2) @ free, inputs**2))
+        square = np.einsum("ij,ij->i", (gradients**2) @ free, inputs**2)
+        return np.asarray(square * (1 + FLOAT_ERROR))
     square = np.zeros(units)
     first = np.flatnonzero(np.diff(unit, prepend=-1))
     sizes = np.diff(np.append(first, len(unit)))
@@ -216,7 +222,8 @@ def squared_norms(factors: Factors, mask: Singles, units: int) -> Floats:
                 p, q = first[mine] + a, first[mine] + b
                 both = np.einsum("ij,ij->i", (gradients[p] * gradients[q]) @ free, inputs[p] * inputs[q])
                 square[mine] += both if a == b else 2 * both
-    return np.maximum(square, 0, out=square, where=~np.isnan(square))
+    apart = np.bincount(unit, np.linalg.norm(gradients, axis=1) * np.linalg.norm(inputs, axis=1), units)
+    return np.asarray(np.maximum(square, 0) + FLOAT_ERROR * apart**2)
 
 
 def _lattice_noise(size: int, stddev: float, randomness: Randomness) -> Floats:
@@ -224,6 +231,12 @@ def _lattice_noise(size: int, stddev: float, randomness: Randomness) -> Floats:
     noise = randomness.normal(size)
     noise *= stddev
     return np.rint(noise, out=noise)
+
+
+def _coarse(noisy: Floats, stddev: float) -> Floats:
+    """Noisy sums in lattice units, rounded to at least 2^16 steps in one ``stddev``: a power of two, or 1."""
+    step = 2.0 ** max(math.floor(math.log2(stddev / NOISE_STEPS)), 0)
+    return np.rint(noisy / step) * step
 
 
 def _check_noise(noise_multiplier: float) -> None:

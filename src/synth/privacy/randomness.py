@@ -35,10 +35,10 @@ class Randomness:
         return randomness
 
     def uniform(self, size: int) -> NDArray[np.float64]:
-        """``size`` numbers strictly between 0 and 1, on the odd multiples of 2^-54."""
-        numbers = (self._words(size) >> np.uint64(11)).astype(np.float64)
-        numbers += 0.5
-        numbers *= 2.0**-53
+        """``size`` numbers strictly between 0 and 1, on the odd multiples of 2^-53."""
+        numbers = (self._words(size) >> np.uint64(12)).astype(np.float64)
+        numbers += 0.5  # exact: 52 bits and a half; with one bit more the last number would be rounded to 1
+        numbers *= 2.0**-52
         return numbers
 
     def normal(self, size: int) -> NDArray[np.float64]:

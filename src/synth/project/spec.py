@@ -361,6 +361,7 @@ class ModelConfig(Spec):
     """What ``config()`` in SQL, ``config:`` in metadata and ``+key`` in synth_project.yml may say; the nearest wins."""
 
     materialized: Literal["private", "synthetic", "public", "view", "table"] | None = None
+    privacy: Literal["none"] | None = Field(default=None, description="none: NOT PRIVATE, instead of an epsilon")
     epsilon: Epsilon | None = None
     delta: float | None = Field(default=None, gt=0)
     rows: int | None = Field(default=None, ge=1)

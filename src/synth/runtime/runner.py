@@ -14,7 +14,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from synth.artifacts.compiled import Compiled, Constraint, PublicModel, SyntheticModel
+from synth.artifacts.compiled import Compiled, Constraint, Price, PublicModel, SyntheticModel
 from synth.artifacts.results import RunResult
 from synth.errors import BudgetError, LedgerError, RunError
 from synth.privacy import accounting
@@ -50,21 +50,21 @@ class Runner:
         kind = "synthetic" if name in self.compiled.synthetic else "public"
         try:
             if kind == "public":
-                rows, epsilon, reused = self._public(self.compiled.public[name]), None, False
+                rows, epsilon = self._public(self.compiled.public[name]), None
             else:
-                rows, epsilon, reused = self._synthetic(self.compiled.synthetic[name])
+                rows, epsilon = self._synthetic(self.compiled.synthetic[name])
         except (RunError, BudgetError, duckdb.Error) as error:
             status: Literal["error", "refused"] = "refused" if isinstance(error, BudgetError) else "error"
             seconds = round(time.monotonic() - started, 1)
             return RunResult(model=name, kind=kind, status=status, seconds=seconds, message=str(error).strip())
         return RunResult(
             model=name, kind=kind, status="success", seconds=round(time.monotonic() - started, 1), rows=rows, epsilon=epsilon,
-            reused=reused,
+            reused=epsilon == 0,
         )  # fmt: skip
 
     def spent(self, name: str) -> PopulationSummary | None:
-        """Where the population behind a synthetic model stands."""
-        if name not in self.compiled.synthetic:
+        """Where the population behind a synthetic model stands; None where that has nothing to do with it."""
+        if name not in self.compiled.synthetic or self.compiled.synthetic[name].price is None:
             return None
         wanted = self.compiled.synthetic[name].plan.privacy.population
         try:
@@ -80,7 +80,8 @@ class Runner:
             )
         return self.warehouse.build_public(model)
 
-    def _synthetic(self, model: SyntheticModel) -> tuple[int, float, bool]:
+    def _synthetic(self, model: SyntheticModel) -> tuple[int, float | None]:
+        """Rows that landed, and the epsilon that this run spent: 0 for a generator that was paid for, None for no price."""
         import torch
         from threadpoolctl import threadpool_limits
 
@@ -88,15 +89,29 @@ class Runner:
         torch.set_num_threads(1)
         with threadpool_limits(1):
             with PrivateZone(self.root, self.folder.internal, model, self.threads, self.memory_limit) as zone:
-                files = {name: stat_digest(self.ledger.key(), path) for name, path in zone.files.items()}
-                digest = self._source_digest(zone)
-                generator = None if self.full_refresh else self._reusable(model, digest)
-                reused = generator is not None
-                if generator is None:
-                    generator = self._fit(model, zone, digest)
-            remember(self.folder, model, files)
+                if model.price:
+                    generator, epsilon = self._paid_generator(model, model.price, zone)
+                else:  # fitted anew each time: the ledger knows nothing of it
+                    generator, epsilon = self._fit(model, zone), None
             rows = self._land(model, generator)
-        return rows, 0.0 if reused else model.plan.privacy.epsilon, reused
+        return rows, epsilon
+
+    def _paid_generator(self, model: SyntheticModel, price: Price, zone: PrivateZone) -> tuple[Generator, float]:
+        """A generator, and the epsilon that this run spends on it: nothing where it was paid for before."""
+        files = {name: stat_digest(self.ledger.key(), path) for name, path in zone.files.items()}
+        source_digest = self._source_digest(zone)
+        generator = None if self.full_refresh else self._reusable(model, source_digest)
+        epsilon = 0.0
+        if generator is None:
+            self._check_price(model, price)
+            receipt = self.ledger.reserve(
+                model.plan.privacy.population, price.budget, model.name, model.fit_fingerprint(), model.plan.privacy.events,
+                price.epsilon,
+            )  # fmt: skip
+            generator, epsilon = self._fit(model, zone), price.epsilon
+            self.ledger.spend(receipt.id, source_digest, folder_digest(self._generator_folder(model)))
+        remember(self.folder, model, files)
+        return generator, epsilon
 
     def _source_digest(self, zone: PrivateZone) -> str:
         parts = [f"{name}:{self.ledger.source_digest(path)}" for name, path in sorted(zone.files.items())]
@@ -112,18 +127,13 @@ class Runner:
             return None
         return store.load(folder)
 
-    def _fit(self, model: SyntheticModel, zone: PrivateZone, source_digest: str) -> Generator:
+    def _fit(self, model: SyntheticModel, zone: PrivateZone) -> Generator:
+        """Reads the rows, fits, and saves."""
         from synth.generator import store
         from synth.generator.fit import Codes as PrivateCodes
         from synth.generator.fit import fit
         from synth.privacy.randomness import Randomness
 
-        plan = model.plan
-        self._check_price(model)
-        receipt = self.ledger.reserve(
-            plan.privacy.population, model.budget, model.name, model.fit_fingerprint(), plan.privacy.events,
-            plan.privacy.epsilon,
-        )  # fmt: skip
         rows = zone.prepare()
         self._keep_oddities(model, zone)
 
@@ -131,23 +141,21 @@ class Runner:
             self.listener.progress(model.name, stage, step, steps)
 
         private = PrivateCodes(rows.columns, rows.unit)
-        generator = fit(private, plan, Randomness(), progress)
-        folder = self._generator_folder(model)
-        store.save(generator, folder)
-        self.ledger.spend(receipt.id, source_digest, folder_digest(folder))
+        generator = fit(private, model.plan, Randomness(), progress)
+        store.save(generator, self._generator_folder(model))
         return generator
 
     def _generator_folder(self, model: SyntheticModel) -> Path:
         return self.folder.generator(generator_name(model.name, model.fit_fingerprint()))
 
-    def _check_price(self, model: SyntheticModel) -> None:
+    def _check_price(self, model: SyntheticModel, price: Price) -> None:
         """The plan's events cost what the plan says, by the accountant and by a second one; before anything is spent."""
-        privacy = model.plan.privacy
-        exact = accounting.epsilon(privacy.events, privacy.delta)
-        other = accounting.cross_check(privacy.events, privacy.delta)
-        if exact > privacy.epsilon or other > privacy.epsilon * (1 + PRV_TOLERANCE):
+        events = model.plan.privacy.events
+        exact = accounting.epsilon(events, price.delta)
+        other = accounting.cross_check(events, price.delta)
+        if exact > price.epsilon or other > price.epsilon * (1 + PRV_TOLERANCE):
             raise RunError(
-                f"the plan of {model.name} costs epsilon {max(exact, other):.4f}, not {privacy.epsilon:g}",
+                f"the plan of {model.name} costs epsilon {max(exact, other):.4f}, not {price.epsilon:g}",
                 "Remove target/calibrations.json and compile again.",
             )
 
@@ -190,9 +198,7 @@ class Runner:
                 )
             done += len(block.codes)
             self.listener.progress(model.name, "sampling", done, len(unit))
-        price = f"epsilon {plan.privacy.epsilon:g}, delta {plan.privacy.delta:g}"
-        label = f"SYNTHETIC, differentially private: {price}. {model.description}"
-        return self.warehouse.land(model, label)
+        return self.warehouse.land(model, _label(model))
 
     def _rules(self, model: SyntheticModel) -> list[Rule]:
         """The model's constraints over codes of synthetic rows."""
@@ -207,6 +213,14 @@ class Runner:
             for constraint in model.constraints
             if constraint.columns
         ]
+
+
+def _label(model: SyntheticModel) -> str:
+    """What the table says of itself; the description of an unprotected one begins with a warning."""
+    if model.price is None:
+        return model.description
+    price = f"epsilon {model.price.epsilon:g}, delta {model.price.delta:g}"
+    return f"SYNTHETIC, differentially private: {price}. {model.description}"
 
 
 def _named(codes: NDArray[np.int64], units: NDArray[np.int64], position: NDArray[np.int64]) -> Codes:

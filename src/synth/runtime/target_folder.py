@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from synth.artifacts.compiled import Compiled
 from synth.artifacts.forecast import FitRecord
-from synth.artifacts.plan import Artifact
+from synth.artifacts.plan import NOT_PRIVATE, Artifact
 from synth.artifacts.results import Results, SuiteResult
 
 _COMPILED = ("compiled", "plans", "expectations")
@@ -39,7 +39,9 @@ class TargetFolder:
         return self.path / "generators" / name
 
     def generators(self) -> list[Path]:
-        return sorted(path for path in (self.path / "generators").glob("*") if path.is_dir())
+        """Those that were paid for."""
+        found = sorted(path for path in (self.path / "generators").glob("*") if path.is_dir())
+        return [path for path in found if not path.name.startswith(NOT_PRIVATE)]
 
     def write_fit_record(self, generator: str, record: FitRecord) -> None:
         """Beside the folder of a generator, which holds nothing but the generator."""
@@ -85,6 +87,8 @@ class TargetFolder:
         """Removes what can be made again for nothing; with ``everything`` also fitted generators and the ``databases``."""
         removed = []
         for path in sorted(self.path.iterdir()) if self.path.is_dir() else []:
+            if path.name in _PAID and not everything:
+                removed += _remove_unpaid(path)
             keep = path.name in _PAID or path.with_name(path.name.removesuffix(".wal")) in databases
             if everything or not keep:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -100,6 +104,14 @@ class TargetFolder:
         part = path.with_name(path.name + ".part")
         part.write_text(text, encoding="utf-8")
         os.replace(part, path)
+
+
+def _remove_unpaid(generators: Path) -> list[str]:
+    """Those made without differential privacy: fitting them again spends nothing."""
+    found = sorted(generators.glob(f"{NOT_PRIVATE}*"))
+    for path in found:
+        shutil.rmtree(path)
+    return [f"{generators.name}/{path.name}" for path in found]
 
 
 def _files(compiled: Compiled) -> Iterator[tuple[str, str]]:

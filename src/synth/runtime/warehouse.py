@@ -120,7 +120,10 @@ class Warehouse:
             if kind and (other in kind[0] or (other == "table" and kind[0] == "base table"))
             else []
         )
-        self._in_transaction([*drop, f"create or replace {model.materialized} {relation} as {model.sql}"])
+        create = [f"create or replace {model.materialized} {relation} as {model.sql}"]
+        if model.warning:
+            create.append(f"comment on {model.materialized} {relation} is {literal(model.warning)}")
+        self._in_transaction([*drop, *create])
         return self.count(relation)
 
     def judge(self, expectation: Expectation, relation: str) -> tuple[int, int]:
