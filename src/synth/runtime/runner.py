@@ -115,10 +115,7 @@ class Runner:
 
         plan = model.plan
         self._check_price(model)
-        receipt = self.ledger.reserve(
-            plan.privacy.population, model.budget, model.name, model.fit_fingerprint(), plan.privacy.events,
-            plan.privacy.epsilon,
-        )  # fmt: skip
+        receipt = self.ledger.reserve(model.budget, model.name, model.fit_fingerprint(), plan.privacy)
         rows = zone.prepare()
         self._keep_oddities(model, zone)
 
