@@ -98,7 +98,7 @@ def test_every_command_says_it_in_red_and_only_of_what_is_meant(project: Path) -
     planned = synth(project, "plan", "-s", RAW).stdout
     assert "NOT PRIVATE, no epsilon, no entry in the ledger, no release, for 300 units (member_id)" in planned
     assert UNPROTECTED in " ".join(planned.split())
-    assert "within the cap" not in planned and "share" not in planned
+    assert "within the cap" not in planned and "mu^2" not in planned
 
 
 def test_it_needs_no_budget(project: Path) -> None:

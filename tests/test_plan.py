@@ -76,11 +76,8 @@ def edit(file: Path, old: str, new: str) -> None:
 
 
 def reserve(project: synth.Project, model: SyntheticModel) -> str:
-    privacy = model.plan.privacy
-    paid = project.ledger.reserve(
-        privacy.population, model.budget, model.name, model.fit_fingerprint(), privacy.events, privacy.epsilon
-    )
-    return paid.id
+    assert model.budget is not None
+    return project.ledger.reserve(model.budget, model.name, model.fit_fingerprint(), model.plan.privacy).id
 
 
 def pay(root: Path, name: str = "members", record: bool = True) -> Path:

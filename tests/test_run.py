@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from synth.privacy.ledger import Ledger
+from synth.privacy.ledger import Ledger, Reserve
 from synth.starter import write_starter
 
 pytestmark = pytest.mark.slow
@@ -31,8 +31,9 @@ def synth(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def start(project: Path, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "synth", *arguments]
     return subprocess.Popen(
-        command, cwd=project, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+        command, cwd=project, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    )  # fmt: skip
 
 
 def rows(project: Path, sql: str) -> list[tuple[object, ...]]:
@@ -260,6 +261,19 @@ def test_a_run_that_is_struck_down_counts_as_spent_and_leaves_the_table(built: P
     finally:
         metadata.write_text(original)
     assert synth(built, "build").returncode == 0  # the database is not locked, and the old generator is still paid for
+
+
+def test_the_ledger_knows_whom_a_run_protects_and_is_remembered_by_the_project(built: Path) -> None:
+    ledger = Ledger(built / "privacy_ledger.db")
+    reserved = next(entry for entry in ledger.history() if isinstance(entry, Reserve))
+    assert reserved.guarantee is not None
+    assert (reserved.guarantee.unit, reserved.guarantee.units, reserved.guarantee.max_rows_per_unit) == (
+        "member_id",
+        4000,
+        1,
+    )
+    remembered = json.loads((built / "target" / "ledger_bookmark.json").read_text())
+    assert remembered == {"../privacy_ledger.db": ledger.verify().head}
 
 
 def open_reservations(project: Path) -> int:

@@ -51,7 +51,7 @@ class Project:
     def ledger(self) -> Ledger:
         from synth.privacy.ledger import Ledger
 
-        return Ledger(self.root / self.settings.ledger)
+        return Ledger(self.root / self.settings.ledger, self.folder.ledger_bookmark)
 
     # verbs that read no row
 

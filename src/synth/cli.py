@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
+from click.core import ParameterSource
 
-from synth.errors import SynthError, UsageError
+from synth.errors import LedgerError, SynthError, UsageError
 from synth.version import __version__
 
 if TYPE_CHECKING:
     from synth.api import Project
     from synth.artifacts.results import Results
     from synth.console import Console
+    from synth.privacy.ledger import Ledger
 
 F = TypeVar("F", bound=Callable[..., Any])
 COLOR = False if os.environ.get("NO_COLOR") else None  # None: where it is a terminal
@@ -50,6 +54,7 @@ _selection_options = [
     ),
     click.option("--exclude", multiple=True, metavar="SELECTOR", help="What to leave out of the selection."),
 ]
+_population = click.option("--population", metavar="NAME", help="Only of this population.")
 _refresh = click.option("-f", "--full-refresh", is_flag=True, help="Fit again where a paid generator could be reused.")
 
 
@@ -221,28 +226,73 @@ def show(project_dir: str, target: str | None, variables: str | None, quiet: boo
     click.echo(table(names, rows, shutil.get_terminal_size((140, 24)).columns))
 
 
-@cli.command()
+@cli.group(invoke_without_command=True)
 @_with(_project_options)
-@click.option("--history", is_flag=True, help="Every entry, oldest first.")
-def ledger(project_dir: str, target: str | None, variables: str | None, quiet: bool, history: bool) -> None:
-    """Show what each population has spent of its cap. The ledger checks itself each time it is read."""
-    from synth.console import table
+@click.pass_context
+def ledger(context: click.Context, /, **_: Any) -> None:
+    """Show what each population has spent of its cap. The ledger checks itself each time it is read.
 
-    found = _project(project_dir, target, variables).ledger
-    if history:
-        rows = [(e.time, e.kind, e.population, e.model, e.id) for e in found.history()]
-        click.echo(table(["time", "kind", "population", "model", "id"], rows))
+    \b
+    Example:
+      synth ledger                       what is spent and left
+      synth ledger verify                is every entry as it was written? Note the hash elsewhere
+    """
+    from synth.console import ledger_summary
+
+    if context.invoked_subcommand is None:
+        click.echo(ledger_summary(_project_of(context).ledger.summary()))
+
+
+@ledger.command()
+@_with([*_project_options, _population])
+@click.pass_context
+def history(context: click.Context, /, population: str | None, **_: Any) -> None:
+    """Show every entry, oldest first, and who approved which cap, and when."""
+    from synth.console import ledger_history
+
+    click.echo(ledger_history(_known(_project_of(context), population).history(population)))
+
+
+@ledger.command()
+@_with(_project_options)
+@click.option("--hash", "noted", metavar="HASH", help="A last hash noted earlier, which must still be in the chain.")
+@click.pass_context
+def verify(context: click.Context, /, noted: str | None, **_: Any) -> None:
+    """Check every entry, and show the last hash: write it down elsewhere.
+
+    With --hash, also check that an entry noted earlier is still there, which finds a ledger that was put back to an
+    older copy or rewritten. Exit code 1 where something is wrong.
+    """
+    from synth.console import ledger_verdict
+
+    wanted = noted.strip().lower() if noted is not None else None
+    if wanted is not None and not re.fullmatch("[0-9a-f]{64}", wanted):
+        raise UsageError("--hash takes the 64 hexadecimal digits that synth ledger verify shows")
+    found = _project_of(context).ledger
+    try:
+        verdict = ledger_verdict(found.path, found.verify(wanted))
+    except LedgerError as error:
+        _fail(str(error), 1)
+    if not _flag(context, "quiet"):
+        click.echo(verdict)
+
+
+@ledger.command()
+@_with([*_project_options, _population])
+@click.option("--out", metavar="FILE", help="Write it there instead.")
+@click.pass_context
+def export(context: click.Context, /, population: str | None, out: str | None, **_: Any) -> None:
+    """Write the ledger as JSON: for an auditor, and as records for a public registry of deployments."""
+    from synth.privacy.export import export as plain
+
+    exported = plain(_known(_project_of(context), population), population)
+    text = json.dumps(exported, indent=1, ensure_ascii=False, allow_nan=False)
+    if out is None:
+        click.echo(text)
         return
-    names = ["population", "spent", "left", "cap", "delta", "set by", "open"]
-    click.echo(
-        table(
-            names,
-            [
-                (s.population, f"{s.spent:.4f}", f"{s.left:.4f}", f"{s.cap:g}", f"{s.delta:g}", s.approver, s.reserved_open)
-                for s in found.summary()
-            ],
-        )
-    )  # fmt: skip
+    Path(out).write_text(text + "\n", encoding="utf-8")
+    if not _flag(context, "quiet"):
+        click.echo(f"Wrote {exported['chain']['entries']} entries to {out}")
 
 
 @cli.command()
@@ -264,6 +314,27 @@ def _project(folder: str, target: str | None, variables: str | None) -> Project:
     from synth.api import Project
 
     return Project(folder, target, _variables(variables))
+
+
+def _flag(context: click.Context, name: str) -> Any:
+    """A flag of a subcommand, which may also stand before it."""
+    typed = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    above = context.parent.params if context.parent else {}
+    return context.params[name] if typed or name not in above else above[name]
+
+
+def _project_of(context: click.Context) -> Project:
+    return _project(*(_flag(context, name) for name in ("project_dir", "target", "variables")))
+
+
+def _known(project: Project, population: str | None) -> Ledger:
+    """The project's ledger, for a population that it or a budget knows."""
+    from synth.project.nearest import nearest
+
+    known = {*project.settings.budgets, *(entry.population for entry in project.ledger.history())}
+    if population is not None and population not in known:
+        raise UsageError(f"no budget and no entry of the ledger is of '{population}'", nearest(population, known))
+    return project.ledger
 
 
 def _variables(text: str | None) -> dict[str, Any]:
@@ -339,6 +410,6 @@ def _where(error: BaseException) -> str:
     return f"{type(error).__name__}{place}"
 
 
-def _fail(text: str, code: int) -> None:
+def _fail(text: str, code: int) -> NoReturn:
     click.echo(f"{click.style('Error', fg='red')}: {text}", err=True, color=COLOR)
     sys.exit(code)

@@ -7,6 +7,7 @@ import textwrap
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import IO, Any
 
 import click
@@ -14,7 +15,7 @@ import click
 from synth.artifacts.forecast import EventForecast, FitForecast, Forecast, ModelForecast, PopulationForecast, Verdict
 from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import ExpectationResult, Results, RunResult
-from synth.privacy.ledger import PopulationSummary
+from synth.privacy.ledger import Cap, Entry, PopulationSummary, Reserve, Verified, caps, open_reservations
 from synth.runtime.listener import Examples, Listener
 
 _WIDTH = 40  # of a cell
@@ -22,6 +23,8 @@ _LINE = 86  # of a sentence
 _PAGE = 100  # of a plan
 _SHARES = "Shares are of mu^2 (Gaussian DP), which releases add up to; epsilons do not add up."
 _COLORS: dict[Verdict, str] = {"fit": "yellow", "refit": "yellow", "stale": "cyan", "reuse": "green", "refused": "red"}
+_LEDGER = 100  # of a table of the ledger
+_LEAST = 12  # of a column that is wrapped
 _REFRESH_SECONDS = 0.2
 
 
@@ -256,6 +259,74 @@ def table(names: Sequence[str], rows: Iterable[Sequence[Any]], width: int | None
     fitting = _fitting(names, cells, width)
     more = f"\nand {len(names) - fitting} more columns: {', '.join(names[fitting:])}" if fitting < len(names) else ""
     return _aligned(names[:fitting], [row[:fitting] for row in cells]) + more
+
+
+def ledger_summary(summaries: Iterable[PopulationSummary]) -> str:
+    """Where each population stands, within 100 columns."""
+    names = ["population", "spent", "left", "cap", "delta", "open", "set by"]
+    rows = [
+        (s.population, f"{s.spent:.4f}", f"{s.left:.4f}", f"{s.cap:g}", f"{s.delta:g}", s.reserved_open, s.approver)
+        for s in summaries
+    ]
+    return _wrapped(names, rows, _LEDGER)
+
+
+def ledger_history(entries: Sequence[Entry]) -> str:
+    """Every entry, and below them every cap that was in force, within 100 columns where names are short."""
+    names = ["time (UTC)", "kind", "population", "model", "id", "epsilon", "state"]
+    unfinished = open_reservations(entries)
+    rows = [
+        (_clock(e.time), e.kind, e.population, e.model, e.id, f"{e.epsilon_alone:g}", "open" if e.id in unfinished else "spent")
+        if isinstance(e, Reserve) else (_clock(e.time), e.kind, e.population, e.model, e.id, "", "")
+        for e in entries
+    ]  # fmt: skip
+    cap_names = ["cap since (UTC)", "population", "cap", "delta", "change", "set by"]
+    cap_rows = [
+        (_clock(c.since), c.population, f"{c.budget.epsilon:g}", f"{c.budget.delta:g}", _change(c), c.budget.approver)
+        for c in caps(entries)
+    ]
+    return f"{table(names, rows)}\n\n{_wrapped(cap_names, cap_rows, _LEDGER)}"
+
+
+def ledger_verdict(path: Path, verified: Verified) -> str:
+    """What was found, with the last hash on a line of its own."""
+    one = verified.entries == 1
+    found = [
+        f"{'The 1 entry' if one else f'All {verified.entries:,} entries'} in {path} {'is' if one else 'are'} intact."
+    ]
+    if not verified.entries:
+        found = [f"There is no entry in {path}."]
+    if verified.place:
+        found += [
+            f"The noted hash is that of entry {verified.place:,}: nothing up to it was changed since it was noted."
+        ]
+    found += ["The last hash, to be written down elsewhere and given to --hash later:", f"  {verified.head}"]
+    return "\n".join(found)
+
+
+def _change(cap: Cap) -> str:
+    """How a cap differs from the one before it."""
+    if cap.before is None:
+        return "first"
+    if cap.budget.epsilon != cap.before.epsilon:
+        return "raised" if cap.budget.epsilon > cap.before.epsilon else "lowered"
+    return "other delta" if cap.budget.delta != cap.before.delta else "other approver"
+
+
+def _clock(time: str) -> str:
+    return time.removesuffix("+00:00").replace("T", " ")
+
+
+def _wrapped(names: Sequence[str], rows: Iterable[Sequence[Any]], width: int) -> str:
+    """A table of at most ``width`` characters, if its other columns leave room: the last goes on in further lines."""
+    cells = [[str(value) for value in row] for row in rows]
+    others = sum(max(len(name), *(len(_cell(row[i])) for row in cells), 0) + 2 for i, name in enumerate(names[:-1]))
+    lines: list[list[str]] = []
+    for *first, last in cells:
+        pieces = textwrap.wrap(last, min(_WIDTH, max(width - others, _LEAST))) or [""]
+        lines.append([*first, pieces[0]])
+        lines += [[*("" for _ in first), piece] for piece in pieces[1:]]
+    return table(names, lines)
 
 
 def _fitting(names: Sequence[str], cells: list[list[str]], width: int | None) -> int:

@@ -37,7 +37,10 @@ def diagnose(open_project: Callable[[], Project]) -> Iterator[Check]:
     yield Check(f"the project {project.settings.name} in {project.root}, {len(project.graph.nodes)} nodes")
     yield _try("the project compiles", project.compile)
     yield _try(f"the database {project.target.database}", lambda: _open(project))
-    yield _try(f"the ledger {project.settings.ledger}", project.ledger.verify)
+    ledger = _try(f"the ledger {project.settings.ledger}", project.ledger.verify)
+    yield ledger
+    if not ledger.good:
+        return
     summaries = {s.population: s for s in project.ledger.summary()}
     for population, budget in project.settings.budgets.items():
         spent = summaries[population].spent if population in summaries else 0.0

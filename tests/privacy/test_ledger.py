@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import random
-import signal
+import hashlib
 import sqlite3
-import subprocess
-import sys
-import tempfile
-import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
+from ledgering import DELTA, gaussian, reserve
 from synth.artifacts.budget import Budget
-from synth.artifacts.plan import Gaussian
 from synth.errors import BudgetError, LedgerError
 from synth.privacy import chain
 from synth.privacy.accounting import epsilon
-from synth.privacy.ledger import Ledger, Receipt, Reserve, Spend
-
-BUDGET = Budget(epsilon=3.0, delta=1e-6, approver="The board")
-DELTA = BUDGET.delta
-
-
-def gaussian(noise: float) -> Gaussian:
-    return Gaussian(name="sum", noise_multiplier=noise)
-
-
-def reserve(ledger: Ledger, noise: float = 20.0, budget: Budget = BUDGET, population: str = "patients") -> Receipt:
-    events = [gaussian(noise)]
-    return ledger.reserve(population, budget, "admissions", "plan 1", events, epsilon(events, DELTA))
+from synth.privacy.ledger import Ledger, Reserve, Spend, caps
+from synth.version import __version__
 
 
 @pytest.fixture
@@ -140,6 +120,79 @@ def test_digests_need_the_key_of_the_ledger(ledger, tmp_path):
     assert ledger.source_digest(source) != Ledger(tmp_path / "other.db").source_digest(source)
 
 
+def test_a_reservation_says_what_its_epsilon_means(ledger):
+    reserve(ledger)
+    (entry,) = ledger.history()
+    assert isinstance(entry, Reserve) and entry.guarantee is not None
+    assert entry.guarantee.model_dump() == {
+        "unit": "subject_id", "units": 1000, "max_rows_per_unit": 10, "adjacency": "add or remove one unit", "delta": DELTA
+    }  # fmt: skip
+    assert entry.synth_version == __version__
+
+
+# As it was written before the unit and the version were kept; the text is what was hashed.
+OLD = (
+    '{"budget":{"approver":"The board","delta":1e-06,"epsilon":3.0},"epsilon_alone":0.2,"events":[{"count":1,"kind":"gaussian",'
+    '"name":"sum","noise_multiplier":20.0}],"fingerprint":"plan 1","id":"00c0ffee00c0ffee","kind":"reserve","model":'
+    '"admissions","population":"patients","time":"2026-01-02T03:04:05+00:00"}'
+)
+
+
+def test_entries_from_before_the_unit_was_kept_still_count_and_verify(ledger):
+    with chain.Chain(ledger.path).write() as page:
+        page.append(OLD)
+    old_hash = hashlib.sha256(f"{chain.GENESIS}\n{OLD}".encode()).hexdigest()
+    assert ledger.verify() == (1, old_hash, None)
+    ledger.spend("00c0ffee00c0ffee", "source", "generator")
+    assert reserve(ledger).epsilon_spent_before == epsilon([gaussian(20.0)], DELTA)
+    assert ledger.verify(old_hash).place == 1
+    (first, second) = (entry for entry in ledger.history() if isinstance(entry, Reserve))
+    assert (first.guarantee, first.synth_version) == (None, None) and second.guarantee is not None
+    assert ledger.chained()[0].link == (OLD, old_hash)
+
+
+def test_caps_tell_who_approved_which_and_when(ledger):
+    def under(cap: float, approver: str, population: str = "patients", delta: float = DELTA) -> None:
+        reserve(ledger, 200.0, Budget(epsilon=cap, delta=delta, approver=approver), population)
+
+    under(3.0, "The board")
+    under(3.0, "The board")
+    under(1.0, "The staff council", "staff")
+    under(5.0, "The minister")
+    under(2.0, "The board")
+    found = caps(ledger.history())
+    assert [(c.population, c.budget.epsilon, c.budget.approver) for c in found] == [
+        ("patients", 3.0, "The board"), ("staff", 1.0, "The staff council"),
+        ("patients", 5.0, "The minister"), ("patients", 2.0, "The board"),
+    ]  # fmt: skip
+    assert [c.before and c.before.epsilon for c in found] == [None, None, 3.0, 5.0]
+    times = [entry.time for entry in ledger.history()]
+    assert [c.since for c in found] == [times[0], times[2], times[3], times[4]]
+
+
+def test_models_of_one_population_pay_together(ledger):
+    noises = {"admissions": 5.0, "stays": 6.0, "deaths": 7.0}
+    for model, noise in noises.items():
+        after = reserve(ledger, noise, model=model).epsilon_spent_after
+    assert after == epsilon([gaussian(noise) for noise in noises.values()], DELTA)
+    assert after < sum(epsilon([gaussian(noise)], DELTA) for noise in noises.values())
+    assert epsilon([gaussian(1.65)], DELTA) < 3.0  # by itself it would be within the cap
+    with pytest.raises(BudgetError, match="refuses the model 'births'"):
+        reserve(ledger, 1.65, model="births")
+
+
+def test_a_noted_hash_is_found_again(ledger):
+    empty = ledger.verify()
+    assert empty == (0, chain.GENESIS, None)
+    first = reserve(ledger)
+    noted = ledger.verify()
+    ledger.spend(first.id, "source", "generator")
+    assert noted.entries == 1 and ledger.verify(noted.head) == (2, ledger.verify().head, 1)
+    assert ledger.verify(empty.head).place == 0
+    with pytest.raises(LedgerError, match="which holds 2 entries"):
+        ledger.verify("ab" * 32)
+
+
 def test_only_its_owner_may_read_a_new_ledger(ledger):
     reserve(ledger)
     assert ledger.path.stat().st_mode & 0o777 == 0o600
@@ -234,6 +287,17 @@ def test_a_damaged_file_is_an_error_in_plain_words(ledger):
         ledger.verify()
 
 
+@pytest.mark.parametrize("left", [1, 100, 4096, 4097, -4096, -4095, -32, -1])
+def test_wherever_a_file_is_cut_off_it_is_damaged(ledger, left):
+    reserve(ledger)
+    content = ledger.path.read_bytes()
+    ledger.path.write_bytes(content[:left])
+    for use in (ledger.verify, ledger.key, lambda: reserve(ledger)):
+        with pytest.raises(LedgerError, match=r"it is (damaged|not a database|a database of something else)"):
+            use()
+    assert ledger.path.read_bytes() == content[:left]
+
+
 def test_a_ledger_that_is_held_too_long(ledger, monkeypatch):
     reserve(ledger)
     monkeypatch.setattr(chain, "BUSY_SECONDS", 0.05)
@@ -252,155 +316,56 @@ def test_a_later_format_is_not_guessed_at(ledger):
         ledger.history()
 
 
-# ---------------------------------------------------------------- any order of calls
+# ---------------------------------------------------------------- bookmarks
 
 
-class AnyOrder(RuleBasedStateMachine):
-    """The ledger against a list: it grants exactly what the accountant says is within the cap."""
-
-    receipts = Bundle("receipts")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.path = Path(self.folder.name) / "ledger.db"
-        self.granted: dict[str, list[Gaussian]] = {"patients": [], "staff": []}
-        self.open: set[str] = set()
-
-    def teardown(self) -> None:
-        self.folder.cleanup()
-
-    @rule(
-        target=receipts,
-        population=st.sampled_from(["patients", "staff"]),
-        noise=st.sampled_from([3.0, 5.0, 12.0]),
-        cap=st.sampled_from([1.0, 2.0, 3.0]),
-    )
-    def reserve(self, population: str, noise: float, cap: float) -> str:
-        wanted = [*self.granted[population], gaussian(noise)]
-        budget = Budget(epsilon=cap, delta=DELTA, approver="x")
-        if epsilon(wanted, DELTA) > cap:
-            with pytest.raises(BudgetError):
-                reserve(Ledger(self.path), noise, budget, population)
-            return ""
-        receipt = reserve(Ledger(self.path), noise, budget, population)
-        assert receipt.epsilon_spent_after == epsilon(wanted, DELTA) <= cap
-        self.granted[population] = wanted
-        self.open.add(receipt.id)
-        return receipt.id
-
-    @rule(id=consumes(receipts))
-    def spend(self, id: str) -> None:
-        if id in self.open:
-            self.open.remove(id)
-            Ledger(self.path).spend(id, "source", "generator")
-        with pytest.raises(LedgerError):
-            Ledger(self.path).spend(id, "source", "generator")
-
-    @invariant()
-    def nothing_is_lost_and_nothing_is_charged_twice(self) -> None:
-        history = Ledger(self.path).history()
-        for population, events in self.granted.items():
-            reserved = [e for e in history if isinstance(e, Reserve) and e.population == population]
-            assert [event for entry in reserved for event in entry.events] == events
-        assert {e.id for e in history if isinstance(e, Reserve)} - {
-            e.id for e in history if isinstance(e, Spend)
-        } == self.open
+@pytest.fixture
+def marked(tmp_path: Path) -> Ledger:
+    """A ledger with a bookmark and two entries."""
+    ledger = Ledger(tmp_path / "privacy_ledger.db", tmp_path / "target" / "bookmark.json")
+    reserve(ledger)
+    reserve(ledger)
+    return ledger
 
 
-TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
+def test_a_bookmark_finds_an_older_copy(marked, tmp_path):
+    older = marked.path.read_bytes()
+    reserve(marked)
+    head = marked.verify().head
+    marked.path.write_bytes(older)
+    assert Ledger(marked.path).verify().entries == 2  # it is a good ledger, only not the latest
+    with pytest.raises(LedgerError, match=f"put back to an older copy or rewritten.*{head}") as found:
+        reserve(marked)
+    assert "remove " + str(tmp_path / "target" / "bookmark.json") in str(found.value)
+    (tmp_path / "target" / "bookmark.json").unlink()
+    assert reserve(marked).epsilon_spent_before == epsilon([gaussian(20.0)] * 2, DELTA)
 
 
-# ---------------------------------------------------------------- crashes and races, with real processes
-
-WORKER = """
-import os, sys, time
-from pathlib import Path
-from synth.artifacts.budget import Budget
-from synth.artifacts.plan import Gaussian
-from synth.errors import BudgetError
-from synth.privacy.accounting import epsilon
-from synth.privacy.ledger import Ledger
-
-path, noise, cap, attempts, runs, rest = Path(sys.argv[1]), *map(float, sys.argv[2:])
-events = [Gaussian(name="sum", noise_multiplier=noise)]
-price = epsilon(events, 1e-6)
-print("ready", flush=True)
-first = os.getpid()
-for _ in range(int(runs) - 1):
-    if os.fork() == 0:
-        break
-for _ in range(int(attempts)):
-    try:
-        budget = Budget(epsilon=cap, delta=1e-6, approver="x")
-        id = Ledger(path).reserve("patients", budget, "admissions", "plan", events, price).id
-        print(f"reserved {id}\\n", end="", flush=True)
-        time.sleep(rest)
-        Ledger(path).spend(id, "source", "generator")
-        print(f"spent {id}\\n", end="", flush=True)
-    except BudgetError:
-        print("refused\\n", end="", flush=True)
-if os.getpid() == first:
-    assert all(os.wait()[1] == 0 for _ in range(int(runs) - 1))
-"""
+def test_what_others_add_is_no_reason_to_complain(marked, tmp_path):
+    other = Ledger(marked.path, tmp_path / "elsewhere" / "bookmark.json")
+    reserve(other)
+    marked.verify()
+    reserve(marked)
+    other.verify()
 
 
-def work(path: Path, noise: float, cap: float, attempts: int, runs: int, rest: float) -> subprocess.Popen[str]:
-    """``runs`` processes that each reserve and spend ``attempts`` times, with a ``rest`` of so many seconds between."""
-    arguments = [str(value) for value in (path, noise, cap, attempts, runs, rest)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", WORKER, *arguments], stdout=subprocess.PIPE, text=True, env=environment
-    )
-    assert process.stdout is not None and process.stdout.readline() == "ready\n"
-    return process
+def test_each_ledger_has_its_own_bookmark_which_may_be_moved_with_it(marked, tmp_path):
+    second = Ledger(tmp_path / "second.db", tmp_path / "target" / "bookmark.json")
+    second.verify()
+    reserve(second)
+    marked.verify()
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for name in ("privacy_ledger.db", "target"):
+        (tmp_path / name).rename(moved / name)
+    Ledger(moved / "privacy_ledger.db", moved / "target" / "bookmark.json").verify()
+    (moved / "privacy_ledger.db").unlink()
+    with pytest.raises(LedgerError, match="it was removed"):
+        Ledger(moved / "privacy_ledger.db", moved / "target" / "bookmark.json").verify()
 
 
-def test_a_run_that_is_killed_at_any_moment_has_paid(tmp_path):
-    ledger = Ledger(tmp_path / "ledger.db")
-    told: dict[str, set[str]] = {"reserved": set(), "spent": set()}
-    for _ in range(6):
-        process = work(ledger.path, noise=200.0, cap=900.0, attempts=10**6, runs=1, rest=0.0)
-        time.sleep(random.uniform(0, 0.15))
-        process.send_signal(signal.SIGKILL)
-        for line in process.communicate()[0].splitlines(keepends=True):
-            if line.endswith("\n"):
-                told[line.split()[0]].add(line.split()[1])
-        ledger.verify()
-    history = ledger.history()
-    reserved = [entry.id for entry in history if isinstance(entry, Reserve)]
-    spent = [entry.id for entry in history if isinstance(entry, Spend)]
-    assert len(set(reserved)) == len(reserved) and len(set(spent)) == len(spent)
-    assert told["reserved"] and told["reserved"] <= set(reserved) and told["spent"] <= set(spent)
-    assert len(reserved) - len(told["reserved"]) <= 6  # at most one that each process could not tell any more
-    (summary,) = ledger.summary()
-    assert summary.spent == epsilon([gaussian(200.0)] * len(reserved), DELTA)
-    assert summary.reserved_open == len(reserved) - len(spent) <= 6
-
-
-def test_a_run_that_is_killed_between_reserve_and_spend_has_paid(tmp_path):
-    ledger = Ledger(tmp_path / "ledger.db")
-    process = work(ledger.path, noise=4.0, cap=3.0, attempts=1, runs=1, rest=600.0)
-    assert process.stdout is not None and process.stdout.readline().startswith("reserved")
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    (summary,) = ledger.summary()
-    assert (summary.reserved_open, summary.spent) == (1, epsilon([gaussian(4.0)], DELTA))
-    with pytest.raises(BudgetError):
-        reserve(ledger, noise=1.5)
-
-
-def test_sixteen_runs_at_once_are_granted_exactly_up_to_the_cap(tmp_path):
-    noise, cap, runs, attempts = 6.0, 2.0, 16, 2
-    fits = next(n for n in range(1, 99) if epsilon([gaussian(noise)] * (n + 1), DELTA) > cap)
-    assert 1 < fits < runs * attempts
-    ledger = Ledger(tmp_path / "ledger.db")
-    process = work(ledger.path, noise, cap, attempts, runs, rest=0.0)
-    words = process.communicate()[0].split()
-    assert process.returncode == 0
-    assert (words.count("reserved"), words.count("spent")) == (fits, fits)
-    assert words.count("refused") == runs * attempts - fits
-    (summary,) = ledger.summary()
-    assert summary.spent == epsilon([gaussian(noise)] * fits, DELTA) <= cap
-    assert (summary.reserved_open, summary.entries) == (0, 2 * fits)
+def test_a_spoilt_bookmark_is_an_error_in_plain_words(marked, tmp_path):
+    for text in ("{", "[]"):
+        (tmp_path / "target" / "bookmark.json").write_text(text)
+        with pytest.raises(LedgerError, match=r"bookmark.json cannot be read, or was changed"):
+            marked.verify()

@@ -2,9 +2,9 @@
 
 One SQLite file on a local disk (the locks of a network share cannot be trusted). Every entry carries the SHA-256 of
 its own text and of the hash before it; the number of entries and the last hash are kept beside them. Each read
-verifies everything. What is found: an entry edited, removed, inserted or reordered, also at the end. What cannot be
-found: the whole file put back to an older copy or deleted, or all of it rewritten by somebody who follows the format.
-Keep the file where only its administrator may replace it.
+verifies everything. What is found: an entry edited, removed, inserted or reordered, also at the end. The whole file put
+back to an older copy, deleted, or rewritten by somebody who follows the format is found by a hash kept elsewhere: the
+bookmark of whoever wrote to it, or a note on paper. Keep the file where only its administrator may replace it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from synth.errors import LedgerError
+from synth.privacy.bookmark import Bookmark
 
 APPLICATION = 0x73796E74  # "synt", in the header of the file
 VERSION = 1
@@ -40,14 +41,26 @@ WORDS = {  # the beginnings of SQLite's names for what can go wrong with a file
     "SQLITE_CANTOPEN": "it cannot be opened",
     "SQLITE_READONLY": "it cannot be written",
     "SQLITE_FULL": "the disk is full",
+    "SQLITE_IOERR": "it cannot be read or written; the disk may be full or failing",
 }
+FULL = ("SQLITE_FULL", "SQLITE_IOERR")
+SETTLE = "No run can spend until this is settled."
+RESTORE = f"{SETTLE} If the file was changed or damaged, restore it from a backup."
+ROOM = f"{SETTLE} Nothing was written and nothing is lost: make room on the disk and run again."
+
+
+class Link(NamedTuple):
+    """One entry."""
+
+    body: str
+    hash: str  # SHA-256, in hex, of the hash before it, a line feed and the body
 
 
 class Page(NamedTuple):
     """The chain as it stands within one transaction; nobody else can write until it ends."""
 
     database: sqlite3.Connection
-    bodies: tuple[str, ...]  # before this transaction
+    links: tuple[Link, ...]  # before this transaction
     key: bytes  # 32 random bytes made with the file, for keyed digests
 
     def append(self, body: str) -> None:
@@ -58,32 +71,42 @@ class Page(NamedTuple):
 
 
 class Chain:
-    """The chain in the file ``path``, which need not exist. ``LedgerError`` where it was changed or cannot be used."""
+    """The chain in the file ``path``, which need not exist. ``LedgerError`` where it was changed or cannot be used.
 
-    def __init__(self, path: Path) -> None:
+    What was once appended through a chain with this ``bookmark`` must still be there.
+    """
+
+    def __init__(self, path: Path, bookmark: Bookmark | None = None) -> None:
         self.path = path
+        self.bookmark = bookmark
 
-    def read(self) -> tuple[str, ...]:
-        """All bodies, oldest first; none where there is no file."""
+    def read(self) -> tuple[Link, ...]:
+        """All entries, oldest first; none where there is no file."""
+        noted = self._noted()
         try:
             if not self.path.exists():
-                return ()
+                return self._checked((), noted)
         except OSError as error:
             raise self._error(f"it cannot be opened ({error.strerror})") from None
         with self._transaction("BEGIN") as database:
-            return () if self._is_new(database) else self._verified(database)
+            return self._checked(() if self._is_new(database) else self._verified(database), noted)
 
     @contextmanager
     def write(self) -> Iterator[Page]:
         """One transaction: what is appended within the block is there at its end, or nothing is where it raises."""
+        noted = self._noted()
         self._create()
         with self._transaction("BEGIN IMMEDIATE") as database:
             if self._is_new(database):
                 _lay_out(database)
-            bodies = self._verified(database)
+            links = self._checked(self._verified(database), noted)
             if (secret := database.execute("SELECT key FROM secret").fetchone()) is None:
                 raise self._error("its key was removed")
-            yield Page(database, bodies, *secret)
+            yield Page(database, links, *secret)
+            ((head,),) = database.execute("SELECT hash FROM head")
+        if self.bookmark and head != GENESIS:
+            with suppress(OSError):  # what was appended stands; an older bookmark only finds less
+                self.bookmark.write(self.path, head)
 
     def _create(self) -> None:
         try:
@@ -105,21 +128,39 @@ class Chain:
         except sqlite3.Error as error:
             name = getattr(error, "sqlite_errorname", "")
             what = next((words for key, words in WORDS.items() if name.startswith(key)), str(error))
-            raise self._error(what) from None
+            raise self._error(what, ROOM if name.startswith(FULL) else RESTORE) from None
 
     def _is_new(self, database: sqlite3.Connection) -> bool:
         ((application,),) = database.execute("PRAGMA application_id")
         ((version,),) = database.execute("PRAGMA user_version")
         ((tables,),) = database.execute("SELECT count(*) FROM sqlite_master")
-        if (application, version, tables) == (0, 0, 0):
+        size = self.path.stat().st_size  # nobody else can change it within this transaction
+        if (application, version, tables, size) == (0, 0, 0, 0):
             return True
         if application != APPLICATION:
             raise self._error("it is a database of something else")
         if version != VERSION:
             raise self._error(f"it has the format {version}, and this synth knows {VERSION}")
+        if (size,) != database.execute(
+            "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+        ).fetchone():
+            raise self._error("it is damaged")  # SQLite reads zeros beyond the end of its last page
         return False
 
-    def _verified(self, database: sqlite3.Connection) -> tuple[str, ...]:
+    def _noted(self) -> str | None:
+        """Called before the file is looked at: whatever was noted by then is in it."""
+        return self.bookmark.read(self.path) if self.bookmark else None
+
+    def _checked(self, links: tuple[Link, ...], noted: str | None) -> tuple[Link, ...]:
+        if self.bookmark and noted is not None and noted not in {link.hash for link in links}:
+            raise self._error(
+                "it was removed, put back to an older copy or rewritten: an entry that was written from here, with the hash "
+                f"{noted}, is not in it",
+                f"{SETTLE} Restore the ledger. If a new one is meant to begin, remove {self.bookmark.path}.",
+            )
+        return links
+
+    def _verified(self, database: sqlite3.Connection) -> tuple[Link, ...]:
         rows = database.execute("SELECT sequence, body, hash FROM entry ORDER BY sequence").fetchall()
         hash_before = GENESIS
         for expected, (sequence, body, hash_here) in enumerate(rows, 1):
@@ -134,13 +175,10 @@ class Chain:
             raise self._error(f"its entries from {len(rows) + 1} to {highest} were removed")
         if (count, head) != (len(rows), hash_before):
             raise self._error(f"its entry {len(rows)} is not the one that was written last")
-        return tuple(body for _, body, _ in rows)
+        return tuple(Link(body, hash_here) for _, body, hash_here in rows)
 
-    def _error(self, what: str) -> LedgerError:
-        return LedgerError(
-            f"The privacy ledger {self.path} cannot be used: {what}.",
-            "No run can spend until this is settled. If the file was changed or damaged, restore it from a backup.",
-        )
+    def _error(self, what: str, fix: str = RESTORE) -> LedgerError:
+        return LedgerError(f"The privacy ledger {self.path} cannot be used: {what}.", fix)
 
 
 def _link(hash_before: str, body: str) -> str:

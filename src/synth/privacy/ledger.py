@@ -19,10 +19,22 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field, TypeAdapter, ValidationError
 
 from synth.artifacts.budget import Budget
-from synth.artifacts.plan import Artifact, Event
+from synth.artifacts.plan import Artifact, Event, Privacy
 from synth.errors import BudgetError, LedgerError
 from synth.privacy import accounting
-from synth.privacy.chain import Chain
+from synth.privacy.bookmark import Bookmark
+from synth.privacy.chain import GENESIS, Chain, Link
+from synth.version import __version__
+
+
+class Guarantee(Artifact):
+    """What the epsilon of a reservation means: whom it protects, and at which delta."""
+
+    unit: str  # the column that names a unit, or "row" where each unit has one row by declaration
+    units: int  # declared, public, approximate
+    max_rows_per_unit: int
+    adjacency: str
+    delta: float  # of the model, at most the budget's
 
 
 class Reserve(Artifact):
@@ -37,6 +49,8 @@ class Reserve(Artifact):
     budget: Budget  # as it was declared at the time
     events: tuple[Event, ...]
     epsilon_alone: float  # of these events by themselves
+    guarantee: Guarantee | None = None  # None, like the version: written before the ledger kept them
+    synth_version: str | None = None
 
 
 class Spend(Artifact):
@@ -63,6 +77,31 @@ class Receipt(NamedTuple):
     epsilon_spent_after: float
 
 
+class Verified(NamedTuple):
+    """A ledger that holds together."""
+
+    entries: int
+    head: str  # hash of the last entry; 64 zeros for none
+    place: int | None  # which entry has the noted hash, counted from 1; 0 for the hash of none
+
+
+class Chained(NamedTuple):
+    """An entry with its place in the chain."""
+
+    sequence: int  # from 1
+    entry: Entry
+    link: Link
+
+
+class Cap(NamedTuple):
+    """A budget, from the first reservation on that was made under it."""
+
+    population: str
+    since: str  # ISO 8601, UTC, seconds
+    budget: Budget
+    before: Budget | None
+
+
 class PopulationSummary(Artifact):
     """Where one population stands, under the budget that was declared last."""
 
@@ -79,34 +118,36 @@ class PopulationSummary(Artifact):
 class Ledger:
     """The ledger in the file ``path``, which is made when it is first needed for writing, never for reading.
 
-    Every method raises ``LedgerError`` where the file was changed or cannot be used (see ``Chain``).
+    Every method raises ``LedgerError`` where the file was changed or cannot be used (see ``Chain``); with a ``bookmark``
+    also where it is older than what was once written from here.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, bookmark: Path | None = None) -> None:
         self.path = path
-        self._chain = Chain(path)
+        self._chain = Chain(path, Bookmark(bookmark) if bookmark else None)
 
-    def reserve(
-        self,
-        population: str,
-        budget: Budget,
-        model: str,
-        fingerprint: str,
-        events: Iterable[Event],
-        epsilon_alone: float,
-    ) -> Receipt:
-        """Pay for ``events`` before they happen; ``BudgetError`` above the cap, and then nothing is written."""
+    def reserve(self, budget: Budget, model: str, fingerprint: str, privacy: Privacy) -> Receipt:
+        """Pay for the events of a plan before they happen; ``BudgetError`` above the cap, and then nothing is written."""
         with self._chain.write() as page:
-            before = tuple(e for e in _reserves(self._parse(page.bodies)) if e.population == population)
+            entries = self._parse(page.links)
+            before = tuple(entry for entry in _reserves(entries) if entry.population == privacy.population)
             entry = Reserve(
                 id=secrets.token_hex(8),
                 time=_now(),
-                population=population,
+                population=privacy.population,
                 model=model,
                 fingerprint=fingerprint,
                 budget=budget,
-                events=tuple(events),
-                epsilon_alone=epsilon_alone,
+                events=privacy.events,
+                epsilon_alone=privacy.epsilon,
+                guarantee=Guarantee(
+                    unit=privacy.unit,
+                    units=privacy.units,
+                    max_rows_per_unit=privacy.max_rows_per_unit,
+                    adjacency=privacy.adjacency,
+                    delta=privacy.delta,
+                ),
+                synth_version=__version__,
             )
             receipt = Receipt(entry.id, _cost(before, budget), _cost((*before, entry), budget))
             if receipt.epsilon_spent_after > budget.epsilon:
@@ -122,7 +163,7 @@ class Ledger:
     def spend(self, id: str, source_digest: str, generator_digest: str) -> None:
         """End the reservation ``id``, once."""
         with self._chain.write() as page:
-            entries = self._parse(page.bodies)
+            entries = self._parse(page.links)
             reserved = next((entry for entry in _reserves(entries) if entry.id == id), None)
             if reserved is None or any(entry.id == id for entry in _spends(entries)):
                 state = "does not exist" if reserved is None else "is spent already"
@@ -145,17 +186,30 @@ class Ledger:
 
     def history(self, population: str | None = None) -> tuple[Entry, ...]:
         """All entries, of one population or of all, oldest first."""
-        return tuple(e for e in self._parse(self._chain.read()) if population in (None, e.population))
+        return tuple(entry for _, entry, _ in self.chained() if population in (None, entry.population))
+
+    def chained(self) -> tuple[Chained, ...]:
+        """All entries, oldest first, each with what was hashed and its hash."""
+        links = self._chain.read()
+        return tuple(map(Chained, range(1, len(links) + 1), self._parse(links), links))
 
     def summary(self) -> tuple[PopulationSummary, ...]:
         """Every population that was ever asked, by name."""
-        entries = self.history()
-        names = sorted({entry.population for entry in entries})
-        return tuple(_summarize([entry for entry in entries if entry.population == name]) for name in names)
+        return summarize(self.history())
 
-    def verify(self) -> None:
-        """``LedgerError`` naming the first entry that was changed or removed. Every other method does this too."""
-        self.history()
+    def verify(self, noted: str | None = None) -> Verified:
+        """``LedgerError`` naming the first entry that was changed or removed. Every other method does this too.
+
+        ``noted`` is a last hash that was written down earlier; ``LedgerError`` where it is no longer in the chain.
+        """
+        hashes = [GENESIS, *(link.hash for _, _, link in self.chained())]
+        if noted is not None and noted not in hashes:
+            raise LedgerError(
+                f"The noted hash {noted} is not in the privacy ledger {self.path}, which holds {len(hashes) - 1} entries. "
+                "Either the ledger was removed, put back to an older copy or rewritten since, or the hash is not one of it.",
+                "Compare the hash with the note. If it is right, let nothing run until the ledger is restored from a backup.",
+            )
+        return Verified(len(hashes) - 1, hashes[-1], None if noted is None else hashes.index(noted))
 
     def key(self) -> bytes:
         """32 random bytes for digests that tell outsiders nothing. They are made with the file; this makes it too."""
@@ -167,14 +221,40 @@ class Ledger:
         with path.open("rb") as source:
             return hashlib.file_digest(source, lambda: hmac.new(self.key(), digestmod="sha256")).hexdigest()
 
-    def _parse(self, bodies: Iterable[str]) -> tuple[Entry, ...]:
+    def _parse(self, links: Iterable[Link]) -> tuple[Entry, ...]:
         try:
-            return tuple(_ENTRY.validate_json(body) for body in bodies)
+            return tuple(_ENTRY.validate_json(link.body) for link in links)
         except ValidationError:
             raise LedgerError(f"The privacy ledger {self.path} was written by another version of synth.") from None
 
 
 _ENTRY: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="kind")])
+
+
+def summarize(entries: Iterable[Entry]) -> tuple[PopulationSummary, ...]:
+    """The populations of a whole history, by name."""
+    by_name: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_name.setdefault(entry.population, []).append(entry)
+    return tuple(_summarize(by_name[name]) for name in sorted(by_name))
+
+
+def caps(entries: Iterable[Entry]) -> tuple[Cap, ...]:
+    """Every budget that a reservation was made under, oldest first: who approved which cap, and when it changed."""
+    found: list[Cap] = []
+    last: dict[str, Budget] = {}
+    for entry in _reserves(entries):
+        before = last.get(entry.population)
+        if entry.budget != before:
+            found.append(Cap(entry.population, entry.time, entry.budget, before))
+            last[entry.population] = entry.budget
+    return tuple(found)
+
+
+def open_reservations(entries: Iterable[Entry]) -> frozenset[str]:
+    """The ids of reservations without an end: a run under way, or one that crashed. They are paid all the same."""
+    listed = tuple(entries)
+    return frozenset(e.id for e in _reserves(listed)) - {e.id for e in _spends(listed)}
 
 
 def _reserves(entries: Iterable[Entry]) -> list[Reserve]:
@@ -201,7 +281,7 @@ def _summarize(entries: list[Entry]) -> PopulationSummary:
         delta=budget.delta,
         approver=budget.approver,
         spent=spent,
-        reserved_open=len(reserves) - len(_spends(entries)),
+        reserved_open=len(open_reservations(entries)),
         left=max(0.0, round(budget.epsilon - spent, accounting.DECIMALS)),
         entries=len(entries),
     )

@@ -104,10 +104,7 @@ class Runner:
         epsilon = 0.0
         if generator is None:
             self._check_price(model, price)
-            receipt = self.ledger.reserve(
-                model.plan.privacy.population, price.budget, model.name, model.fit_fingerprint(), model.plan.privacy.events,
-                price.epsilon,
-            )  # fmt: skip
+            receipt = self.ledger.reserve(price.budget, model.name, model.fit_fingerprint(), model.plan.privacy)
             generator, epsilon = self._fit(model, zone), price.epsilon
             self.ledger.spend(receipt.id, source_digest, folder_digest(self._generator_folder(model)))
         remember(self.folder, model, files)

@@ -16,6 +16,7 @@ from synth.artifacts.results import Results, SuiteResult
 
 _COMPILED = ("compiled", "plans", "expectations")
 _PAID = ("generators",)  # making these again spends budget
+_BOOKMARK = "ledger_bookmark.json"  # cannot be made again: like the ledger, never removed
 
 
 class TargetFolder:
@@ -34,6 +35,10 @@ class TargetFolder:
     @property
     def calibrations(self) -> Path:
         return self.path / "calibrations.json"
+
+    @property
+    def ledger_bookmark(self) -> Path:
+        return self.path / _BOOKMARK
 
     def generator(self, name: str) -> Path:
         return self.path / "generators" / name
@@ -86,7 +91,8 @@ class TargetFolder:
     def clean(self, everything: bool, databases: Container[Path]) -> list[str]:
         """Removes what can be made again for nothing; with ``everything`` also fitted generators and the ``databases``."""
         removed = []
-        for path in sorted(self.path.iterdir()) if self.path.is_dir() else []:
+        found = sorted(self.path.iterdir()) if self.path.is_dir() else []
+        for path in (path for path in found if path.name != _BOOKMARK):
             if path.name in _PAID and not everything:
                 removed += _remove_unpaid(path)
             keep = path.name in _PAID or path.with_name(path.name.removesuffix(".wal")) in databases
