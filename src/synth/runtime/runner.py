@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -20,6 +21,7 @@ from synth.errors import BudgetError, LedgerError, RunError
 from synth.privacy import accounting
 from synth.privacy.ledger import Ledger, PopulationSummary
 from synth.runtime.listener import Listener
+from synth.runtime.pools import make_up
 from synth.runtime.private_zone import PrivateZone
 from synth.runtime.target_folder import TargetFolder
 from synth.runtime.warehouse import Codes, Warehouse
@@ -84,13 +86,14 @@ class Runner:
 
         # Matrices of this size gain nothing from a second thread, and lose tenfold where the machine is shared.
         torch.set_num_threads(1)
+        pools = {pool.variable: make_up(pool, model.plan.seed) for pool in model.pools}
         with PrivateZone(self.root, self.folder.internal, model, self.threads, self.memory_limit) as zone:
             digest = self._source_digest(zone)
             generator = None if self.full_refresh else self._reusable(model, digest)
             reused = generator is not None
             if generator is None:
                 generator = self._fit(model, zone, digest)
-        rows = self._land(model, generator)
+        rows = self._land(model, generator, pools)
         return rows, 0.0 if reused else model.plan.privacy.epsilon, reused
 
     def _source_digest(self, zone: PrivateZone) -> str:
@@ -158,7 +161,7 @@ class Runner:
             f"before you trust the table, see how many values were unreadable or left out: {shown} (private)"
         )
 
-    def _land(self, model: SyntheticModel, generator: Generator) -> int:
+    def _land(self, model: SyntheticModel, generator: Generator, pools: Mapping[str, Sequence[str]]) -> int:
         from synth.generator.sequences import places
         from synth.generator.synthesis import draw_sizes, nats, synthesize
 
@@ -169,11 +172,13 @@ class Runner:
         self.listener.progress(model.name, "sampling", 0, 1)
         sizes = draw_sizes(generator, None if plan.rows else plan.privacy.units, plan.rows, plan.seed)
         unit, position = np.repeat(np.arange(len(sizes)), sizes), places(np.zeros(len(sizes), np.int64), sizes)
-        self.warehouse.begin_landing(model)
+        self.warehouse.begin_landing(model, pools)
+        typical = _typical(model, generator)
         done = 0
-        for block in synthesize(generator, sizes, plan.seed, rules=self._rules(model)):
+        for block in synthesize(generator, sizes, plan.seed, rules=self._rules(model, typical)):
             part = slice(done, done + len(block.codes))
-            broken = self.warehouse.accept(model, _named(block.codes, unit[part], position[part] + 1))
+            codes = _imputed(block.codes, model, typical)
+            broken = self.warehouse.accept(model, _named(codes, unit[part], position[part] + 1))
             if broken:
                 raise RunError(
                     f"{model.name}: {sum(broken.values()):,} of {len(block.codes):,} rows broke a constraint however often they "
@@ -186,11 +191,12 @@ class Runner:
         label = f"SYNTHETIC, differentially private: {price}. {model.description}"
         return self.warehouse.land(model, label)
 
-    def _rules(self, model: SyntheticModel) -> list[Rule]:
+    def _rules(self, model: SyntheticModel, typical: Mapping[int, int]) -> list[Rule]:
         """The model's constraints over codes of synthetic rows."""
         from synth.generator.sampling import Rule
 
         def held(constraint: Constraint, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
+            codes = _imputed(codes, model, typical)
             return self.warehouse.held(model, constraint, _named(codes, *np.zeros((2, len(codes)), np.int64)))
 
         places = {column.name: i for i, column in enumerate(model.plan.layout)}
@@ -199,6 +205,21 @@ class Runner:
             for constraint in model.constraints
             if constraint.columns
         ]
+
+
+def _typical(model: SyntheticModel, generator: Generator) -> dict[int, int]:
+    """The code that stands for a missing value, by column."""
+    return {i.column: generator.ways.columns[i.column].typical(i.statistic) for i in model.imputed}
+
+
+def _imputed(codes: NDArray[np.int64], model: SyntheticModel, typical: Mapping[int, int]) -> NDArray[np.int64]:
+    """Codes [rows, columns] without missing values where they are imputed."""
+    if not typical:
+        return codes
+    found = codes.copy()
+    for column, code in typical.items():
+        found[codes[:, column] == model.plan.layout[column].cells, column] = code
+    return found
 
 
 def _named(codes: NDArray[np.int64], units: NDArray[np.int64], position: NDArray[np.int64]) -> Codes:
