@@ -224,7 +224,7 @@ class Modelled(_Column):
     @model_validator(mode="after")
     def _constant_fits(self) -> Modelled:
         if isinstance(self.impute, Imputed) and (what := self._misfit(self.impute.constant)):
-            raise ValueError(f"impute: {self.impute.constant!r} is {what}")
+            raise ValueError(f"impute: {self.impute.constant!r} is {what}; give one that the column can hold")
         return self
 
     def _misfit(self, value: bool | int | float | str) -> str | None:
