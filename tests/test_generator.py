@@ -42,12 +42,13 @@ from synth.generator.dp_sgd import unit_gradients
 from synth.generator.fit import Codes, fit
 from synth.generator.fitted import Generator
 from synth.generator.levels import merge
+from synth.generator.rows import PrivateRows
 from synth.generator.sampling import Rule
 from synth.generator.sequences import Sequences
 from synth.generator.store import load, save
 from synth.generator.synthesis import draw_sizes, nats, sample, synthesize
 from synth.generator.tilt import best, chosen
-from synth.privacy.mechanisms import GRADIENT_GRID, INPUT_GRID, MARGIN, Curator, _lattice_gradient
+from synth.privacy.mechanisms import GRADIENT_GRID, INPUT_GRID, MARGIN, Curator, Factors, _lattice_gradient
 from synth.privacy.randomness import Randomness
 from synth.project.spec import GeneratorSpec
 
@@ -221,6 +222,43 @@ def test_factors_make_the_gradients_of_single_units(cap: int, latent: int) -> No
         summed = np.stack([outer[factors.unit == u].sum(0) for u in range(9)]) * mask.numpy()
         np.testing.assert_allclose(summed, gradients, rtol=1e-4, atol=1e-5)
         assert np.abs(gradients).max() > 0.01
+
+
+def test_the_sequences_of_a_unit_are_clipped_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below several rows of a parent, each sequence is learned by itself, and a unit's gradients are added up."""
+    network, tables, sequences = small_network(4, latent=0)
+    whose = np.array([0, 0, 0, 1, 2, 2, 2, 2, 2])
+    expected = looped(network, tables, sequences, torch.zeros((9, 0)))
+    seen: list[list[Factors]] = []
+
+    class Recorder(Curator):
+        def gradient(self, event_name: str, batches: Any, masks: Any, max_grad_norm: float) -> Any:
+            seen.extend(found := [list(batch) for batch in batches])
+            return super().gradient(event_name, found, masks, max_grad_norm)
+
+    curator = Recorder([SubsampledGaussian(name=DP_SGD, noise_multiplier=1, sample_rate=1, steps=1)], Randomness())
+    rows = PrivateRows(list(sequences.levels.T), sequences.first, sequences.sizes, whose, curator)
+    masks = [mask.numpy() for mask in network.masks.values()]
+    rows.gradient(
+        DP_SGD, lambda s: unit_gradients(network, tables, s, np.zeros((len(s.sizes), 0), np.float32)), masks, 1.0
+    )
+    (layers,) = seen
+    order = np.argsort(np.bincount(whose, sequences.sizes), kind="stable")  # pieces go by size
+    for layer, singles, mask in zip(layers, expected, masks, strict=True):
+        outer = layer.gradients[:, :, None] * layer.inputs[:, None, :]
+        for place, unit in enumerate(order):
+            summed = outer[layer.unit == place].sum(0) * mask
+            np.testing.assert_allclose(summed, singles[whose == unit].sum(0), rtol=1e-4, atol=1e-5)
+
+
+def test_a_persons_rows_below_several_parents_weigh_one_person() -> None:
+    """Three persons; the first has six rows of level 1 in three sequences. Hardly any noise."""
+    unit = np.array([0] * 6 + [1, 2])
+    codes = Codes([(unit == 0).astype(np.int64)], unit, np.array([0, 0, 1, 1, 2, 2, 0, 0]))
+    plan = plan_for((category("only", 2),), units=3, cap=3, noise=0.01)
+    generator = fit(codes, plan, Randomness())
+    np.testing.assert_allclose(generator.ways.columns[0].shares, [2 / 3, 1 / 3], atol=0.05)
+    np.testing.assert_allclose(generator.ways.columns[-1].shares, [2 / 3, 1 / 3, 0], atol=0.05)
 
 
 @pytest.mark.parametrize("cap", [1, 4])

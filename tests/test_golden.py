@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -272,6 +274,95 @@ def test_every_code_restores_inside_the_declaration(compiled: Compiled) -> None:
             assert private.failures(check.sql) == 0, check.id
 
 
+# forms: what is paid, timed, made up and computed
+
+FORM = {
+    "fee": "12.50", "dose": "2.5", "pain": "some", "code": "007", "came": "16:30", "shift": "07:00:00",
+    "waited": "1 day 02:30:00", "day": "29/02/2020", "sent": "2010-07-01T12:00:00+0000", "visits": "3", "ward": "A",
+    "seen": "2011-01-01", "rested": "07:00:00", "height": "170",
+}  # fmt: skip
+READ = {
+    "fee": Decimal("12.50"), "dose": 2.5, "pain": "some", "code": "007", "came": time(16, 30), "shift": time(7),
+    "waited": timedelta(hours=26, minutes=30), "day": date(2020, 2, 29), "sent": datetime(2010, 7, 1, 13),
+    "visits": 3, "ward": "A", "seen": date(2011, 1, 1), "rested": timedelta(hours=7), "height": 170,
+    "site": "north", "version": 2, "late": False, "double fee": Decimal("25.00"), "late fee": Decimal("12.50"),
+}  # fmt: skip
+ODD_FORMS = [
+    ("fee", "-100.004", {"fee": Decimal("-100.00")}), ("fee", "1e20", {"fee": Decimal("9999.99")}),
+    ("fee", "0.005", {"fee": Decimal("0.01")}), ("fee", "NaN", {"fee": None}), ("fee", "£5", {"fee": None}),
+    ("dose", "0.1", {"dose": 0.5}), ("dose", "3.14", {"dose": 3.1}), ("dose", "ten", None),
+    ("code", "7", None), ("code", "08", {"code": "08"}), ("pain", "much", {"pain": "much"}), ("pain", "worse", None),
+    ("came", "04:30 PM", {"came": time(16, 30)}), ("came", "17:59", {"came": time(17, 59), "late": True}),
+    ("came", "25:00", None), ("came", None, None), ("shift", "05:59:59", {"shift": time(6)}),
+    ("shift", "23:00:00", {"shift": time(22)}), ("shift", "noon", {"shift": None}),
+    ("waited", "-2 hours", {"waited": timedelta(hours=-1)}), ("waited", "9999999 years", {"waited": None}),
+    ("waited", "00:00:59", {"waited": timedelta(0)}), ("waited", "long", {"waited": None}), ("waited", "", {"waited": None}),
+    ("day", "2019-03-01", {"day": date(2019, 3, 1)}), ("day", "03-01-2019", None),
+    ("sent", "2010-01-01T12:00:00+0100", {"sent": datetime(2010, 1, 1, 11)}), ("sent", "2010-01-01T12:00:00", None),
+    # nulls that are imputed; what the statistics are is known when a table lands
+    ("visits", None, {"visits": 0}), ("visits", "some", {"visits": 0}), ("ward", "", {"ward": "B"}), ("ward", "C", None),
+    ("seen", None, {"seen": date(2010, 1, 1)}), ("rested", None, {"rested": timedelta(hours=8)}),
+    ("height", None, {"height": None}),
+]  # fmt: skip
+
+
+def forms(compiled: Compiled, rows: list[dict[str, Any]]) -> Private:
+    return Private(compiled.synthetic["forms"]).load(rows, ["form_id", "person_id", *FORM])
+
+
+def test_what_odd_forms_become(compiled: Compiled) -> None:
+    rows = [FORM | {"person_id": f"{i:03}", column: value} for i, (column, value, _) in enumerate(ODD_FORMS)]
+    private = forms(compiled, rows)
+    codes = private.prepare()
+    assert_in_layout(private.model, codes)
+    wanted = [(column, value, became) for column, value, became in ODD_FORMS if became is not None]
+    for row, (column, value, became) in zip(private.restore(codes), wanted, strict=True):
+        expected = READ | became
+        if expected["fee"] != READ["fee"]:
+            fee = expected["fee"]
+            expected |= {"double fee": None if fee is None else fee * 2, "late fee": fee}
+        if expected["late"]:
+            expected["late fee"] = expected["double fee"]
+        assert {k: v for k, v in row.items() if not k.startswith("#")} == expected, (column, value)
+
+
+def test_text_is_never_asked_for(compiled: Compiled) -> None:
+    model = compiled.synthetic["forms"]
+    assert [(model.plan.layout[i.column].name, i.statistic) for i in model.imputed] == [("height", "mean")]
+    for word in ("letter", "who", "nhs_number", "reference", "remark", "site", "late"):
+        assert word not in model.prepare_sql and word not in model.oddities_sql
+    assert "letter" not in [column.name for column in model.columns]
+    assert [(pool.kind, pool.locale) for pool in model.pools] == [("name", "en_GB")]
+
+
+def test_a_constraint_over_computed_columns_knows_what_decides_it(compiled: Compiled) -> None:
+    (constraint,) = compiled.synthetic["forms"].constraints
+    assert set(constraint.columns) == {"fee", "came"}
+
+
+def test_made_up_text_is_the_persons_own(compiled: Compiled) -> None:
+    private = forms(compiled, [FORM | {"person_id": str(i % 500)} for i in range(1000)])
+    private.connection.execute("set variable \"name en_GB\" = ['Ann', 'Bob', 'Cy']")
+    private.restore(private.prepare())
+    private.land()
+    rows = private.connection.execute(
+        "select person_id, who, nhs_number, reference, remark from synthetic.forms"
+    ).fetchall()
+    assert (
+        len({(person, who, number) for person, who, number, *_ in rows})
+        == len({number for _, _, number, *_ in rows})
+        == 500
+    )
+    assert {who for _, who, *_ in rows} == {"Ann", "Bob", "Cy"}
+    assert len({reference for *_, reference, _ in rows}) > 900
+    assert all(re.fullmatch(r"A\d\d-[A-Z][A-Z]", reference) for *_, reference, _ in rows)
+    assert {remark for *_, remark in rows} == {"it's left out"}
+    for _, _, number, *_ in rows:  # modulus 11, weights 10 to 2
+        *digits, check = map(int, number)
+        assert number.startswith("999") and len(digits) == 9
+        assert sum(w * d for w, d in zip(range(10, 1, -1), digits, strict=True)) % 11 == (11 - check) % 11
+
+
 # people: hostile names; land and expectations, with one bad row planted for each
 
 PERSON = {
@@ -314,10 +405,11 @@ def landed(compiled: Compiled) -> Callable[[str], Private]:
 
     def land(name: str) -> Private:
         model = compiled.synthetic[name]
-        row = {"stays": STAY, "people": PERSON, "answers": {"liked": "1", "stars": "5"}}[name]
+        row = {"stays": STAY, "people": PERSON, "answers": {"liked": "1", "stars": "5"}, "forms": FORM}[name]
         count = 4 if name == "answers" else 3
         rows = [row | {"person_id": person} for person in "xyzu"[:count]]
         private = Private(model).load(rows, [*(c.name for c in model.columns), *row])
+        private.connection.execute("set variable \"name en_GB\" = ['Ann']")
         private.restore(private.prepare())
         assert private.land() == {c.name: c.sql_type.upper() for c in model.columns}
         return private
@@ -325,7 +417,7 @@ def landed(compiled: Compiled) -> Callable[[str], Private]:
     return land
 
 
-@pytest.mark.parametrize("name", ["stays", "people", "answers"])
+@pytest.mark.parametrize("name", ["stays", "people", "answers", "forms"])
 def test_good_rows_pass_every_expectation(name: str, compiled: Compiled, landed: Callable[[str], Private]) -> None:
     private = landed(name)
     assert {check.id: private.failures(check.sql) for check in compiled.expectations[name]} == {
@@ -342,6 +434,7 @@ BREAKS = {  # of a constraint, by its expectation
     "stays.went____seen.holds": "went = seen - interval 1 minute",
     "stays.the_old_are_not_light___quotes.holds": "age = 18, weight = 30",
     "stays.buried_is_null_or_died.holds": "buried = born, died = false",
+    "forms.late_fee__is_null_or_not_late_or_fee____0.holds": 'late = true, fee = -1, "late fee" = -2',
     "people.we__ird___name______codes.holds": '"we""ird, \'name\'" = 9, codes = 1',
 }
 
@@ -359,7 +452,15 @@ def plant(check: Expectation, relation: str, sql_type: str) -> str | None:
         return f"delete from {relation}"
     if kind == "holds":
         return f"update {relation} set {BREAKS[check.id]} {one}"
-    far = {"BIGINT": "-99999", "DOUBLE": "1e9", "VARCHAR": "'nobody'", "DATE": "date '20000-01-01'"}
+    far = {
+        "TIME": "time '23:59:59.5'",
+        "INTERVAL": "to_days(99)",
+        "DECIMAL(6,2)": "-9999",
+        "BIGINT": "-99999",
+        "DOUBLE": "1e9",
+        "VARCHAR": "'nobody'",
+        "DATE": "date '20000-01-01'",
+    }
     value = {
         "not_null": "null",
         "in_set": far.get(sql_type),
@@ -371,7 +472,7 @@ def plant(check: Expectation, relation: str, sql_type: str) -> str | None:
     return f"update {relation} set {name} = {value} {one}" if value else None
 
 
-@pytest.mark.parametrize("name", ["stays", "people", "answers"])
+@pytest.mark.parametrize("name", ["stays", "people", "answers", "forms"])
 def test_each_expectation_finds_a_planted_row(name: str, compiled: Compiled, landed: Callable[[str], Private]) -> None:
     private, kinds = landed(name), set()
     types = {c.name: c.sql_type.upper() for c in compiled.synthetic[name].columns}

@@ -193,6 +193,27 @@ def test_a_fit_at_another_price_takes_no_paid_generator_away(built: Path) -> Non
     assert "reused, eps 0.00" in synth(built, "build").stdout
 
 
+def test_text_is_made_up_and_nulls_are_imputed(members: Callable[[list[dict[str, str]]], Path]) -> None:
+    project = members([member(i, systolic="" if i % 3 else "130") for i in range(300)])
+    metadata = project / "metadata" / "members.yml"
+    edit(metadata, "bounds: [50, 260], nullable: true", "bounds: [50, 260], impute: median")
+    edit(
+        metadata,
+        "      - {name: smoker",
+        """      - {name: name, type: text, fake: name}
+      - {name: nhs_number, type: text, fake: nhs_number}
+      - {name: decade, type: derived, expression: "age // 10 * 10"}
+      - {name: smoker""",
+    )
+    result = synth(project, "build")
+    assert result.returncode == 0, result.stdout + result.stderr
+    found = "count(*), count(distinct nhs_number), count(distinct name) > 100, count(*) filter (where systolic is null)"
+    assert rows(project, f"select {found}, bool_and(decade = age // 10 * 10) from synthetic.members") == [
+        (300, 300, True, 0, True)
+    ]
+    assert "reused" in synth(project, "run", "--vars", "{}").stdout
+
+
 def test_what_a_latent_carries_is_told(members: Callable[[list[dict[str, str]]], Path]) -> None:
     project = members([member(i) for i in range(300)])
     edit(project / "metadata" / "members.yml", "epsilon: 1.0", "epsilon: 1.0, generator: {latent: 2}")

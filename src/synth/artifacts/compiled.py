@@ -55,6 +55,25 @@ class Price(NamedTuple):
     budget: Budget
 
 
+class Pool(Artifact):
+    """Made-up values of one kind, which a landing table draws from."""
+
+    kind: str  # a provider of Faker
+    locale: str
+
+    @property
+    def variable(self) -> str:
+        """The DuckDB variable that holds them."""
+        return f"{self.kind} {self.locale}"
+
+
+class Imputed(Artifact):
+    """A modelled column, counted from 0, whose missing values become a statistic of its noisy marginal."""
+
+    column: int
+    statistic: Literal["mean", "median", "mode"]
+
+
 class SyntheticModel(Artifact):
     name: str
     file: str
@@ -66,6 +85,8 @@ class SyntheticModel(Artifact):
     restore_sql: str  # codes to typed values
     land_sql: str  # accepted values and new keys to the final table
     columns: tuple[OutputColumn, ...]
+    pools: tuple[Pool, ...] = ()
+    imputed: tuple[Imputed, ...] = ()
     constraints: tuple[Constraint, ...]
     declared: tuple[DeclaredKey, ...]  # what the fit comes from
     plan: Plan

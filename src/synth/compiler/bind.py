@@ -28,6 +28,7 @@ class Stubs:
 
     def __init__(self) -> None:
         self.connection = duckdb.connect(config={"enable_external_access": "false", "threads": "1"})
+        self.connection.execute("set TimeZone = 'UTC'")
         for schema in ("source", "private", "synthetic", "public"):
             self.connection.execute(f"create schema {schema}")
 
@@ -38,6 +39,9 @@ class Stubs:
         body = ", ".join(f"{identifier(name)} {sql_type}" for name, sql_type in columns.items())
         self.connection.execute(f"create table {relation} ({body})")
         self.connection.execute(f"insert into {relation} default values")
+
+    def add_column(self, relation: str, name: str, sql_type: str) -> None:
+        self.connection.execute(f"alter table {relation} add column {identifier(name)} {sql_type}")
 
     def view(self, relation: str, sql: str) -> dict[str, str]:
         """Binds a statement as a view; its columns' types by name. Raises BindProblem."""
@@ -55,10 +59,17 @@ class Stubs:
         self._run(sql, shift=1)
         return str(found[0][1])
 
-    def format_problem(self, strptime_format: str, resolution: str) -> str | None:
-        """Why moments of a resolution cannot be written and read in a format; None where they can."""
-        sql = f"""select try_strptime(strftime(moment, $1), $1) is not distinct from moment
-        from (select date_trunc('{resolution}', timestamp '2001-12-31 23:58:59') as moment)"""
+    def knows_timezone(self, name: str) -> bool:
+        found = self.connection.execute("select count(*) from pg_timezone_names() where name = ?", [name]).fetchone()
+        return bool(found and found[0])
+
+    def format_problem(self, strptime_format: str, resolution: str, day: str = "2001-12-31") -> str | None:
+        """Why moments of a resolution cannot be written and read in a format; None where they can.
+
+        ``day``: on which the moment lies; 1900-01-01 for times of day, whose format names no day.
+        """
+        sql = f"""select cast(try_strptime(strftime(moment, $1), $1) as timestamp) is not distinct from moment
+        from (select date_trunc('{resolution}', timestamp '{day} 23:58:59') as moment)"""
         try:
             whole = self.connection.execute(sql, [strptime_format]).fetchone()
         except duckdb.Error as error:

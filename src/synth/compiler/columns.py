@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import singledispatch
 
@@ -49,9 +49,22 @@ class ColumnSql:
     anchor: str | None = None  # the column it is an offset from
 
 
-def column_sql(column: spec.Column, number: int, offset: Offset | None) -> ColumnSql:
+def column_sql(column: spec.Modelled, number: int, offset: Offset | None) -> ColumnSql:
     """``number``: the position among the modelled columns, from 1; the code column is "#number"."""
-    return _column(column, identifier(column.name), f'codes."#{number}"', offset)
+    made = _column(column, identifier(column.name), f'codes."#{number}"', offset)
+    if isinstance(column.impute, spec.Imputed):
+        return replace(made, read=f"coalesce({made.read}, {_constant(column.impute.constant, made)})")
+    return made
+
+
+def _constant(value: bool | int | float | str, column: ColumnSql) -> str:
+    """A declared value in the type that ``read`` gives."""
+    if column.sql_type == "interval":
+        return f"epoch_us(interval {literal(str(value))})"
+    if isinstance(value, bool):
+        return str(value).lower()
+    kind = {"varchar": "varchar", "date": "date", "timestamp": "timestamp", "time": "time", "boolean": "boolean"}
+    return f"cast({literal(value)} as {kind.get(column.sql_type, 'double')})"
 
 
 @singledispatch
@@ -68,13 +81,38 @@ def _integer(column: spec.IntegerColumn, name: str, code: str, offset: Offset | 
 @_column.register
 def _number(column: spec.NumberColumn, name: str, code: str, offset: Offset | None) -> ColumnSql:
     low, high = column.bounds
-    if column.rounding is None:
+    step = column.step
+    if step is None:
         return _cut_number(column, name, code)
-    cells = math.floor((high - low) / column.rounding + 1e-9) + 1
-    places = max(decimals(column.rounding), decimals(low))
+    cells = math.floor((high - low) / step + 1e-9) + 1
+    places = max(decimals(step), decimals(low))
     # as a double, since a whole number times a literal such as 0.1 is a decimal to DuckDB, and may overflow
-    restore = f"round({literal(low)} + cast({code} as double) * {literal(column.rounding)}, {places})"
-    return _numeric(column, name, low, column.rounding, cells, "double", restore)
+    restore = f"round({literal(low)} + cast({code} as double) * {literal(step)}, {places})"
+    return _numeric(column, name, low, step, cells, "double", restore)
+
+
+@_column.register
+def _decimal(column: spec.DecimalColumn, name: str, code: str, offset: Offset | None) -> ColumnSql:
+    """Counted in units of the last decimal place; as a double on the way in, which holds 2^53 of them exactly."""
+    unit = 10**column.decimals
+    low, high = (int(bound * unit) for bound in column.bounds)
+    digits = max(len(str(abs(bound))) for bound in (low, high))
+    kind = f"decimal({max(digits, column.decimals + 1)}, {column.decimals})"
+    bounds = [f"cast({bound} as double) / {unit}" for bound in (low, high)]
+    return ColumnSql(
+        name=column.name,
+        sql_type=kind.replace("decimal", "DECIMAL").replace(" ", ""),
+        read=f"nullif(try_cast({name} as double), 'nan')",
+        declare=clamp(name, *bounds),
+        code=f"cast(round({name} * {unit}) as bigint) - ({low})",
+        restore=f"cast(round(cast({low} + {code} as double) / {unit}, {column.decimals}) as {kind})",
+        layout=ColumnLayout(
+            name=column.name, cells=high - low + 1, missing=column.has_missing_level, ordered=True,
+            zero=-low if low <= 0 <= high else None,
+        ),
+        unreadable="not a number",
+        outside=f"{name} < {bounds[0]} or {name} > {bounds[1]}",
+    )  # fmt: skip
 
 
 def _cut_number(column: spec.NumberColumn, name: str, code: str) -> ColumnSql:
@@ -93,7 +131,7 @@ def _cut_number(column: spec.NumberColumn, name: str, code: str) -> ColumnSql:
         code=f"cast(floor({name} / {literal(step)} + {literal(CUT)}) as bigint) - ({first})",
         restore=f"greatest({literal(low)}, least({literal(high)}, {value}))",  # a cut may lead out of bounds
         layout=ColumnLayout(
-            name=column.name, cells=last - first + 1, missing=column.nullable, ordered=True,
+            name=column.name, cells=last - first + 1, missing=column.has_missing_level, ordered=True,
             zero=-first if first <= 0 <= last else None,
         ),
         unreadable="not a number",
@@ -114,7 +152,7 @@ def _numeric(
         declare=clamp(name, literal(low), literal(last)),
         code=f"cast(round(({name} - {literal(low)}) / {literal(step)}) as bigint)",
         restore=restore,
-        layout=ColumnLayout(name=column.name, cells=cells, missing=column.nullable, ordered=True, zero=zero),
+        layout=ColumnLayout(name=column.name, cells=cells, missing=column.has_missing_level, ordered=True, zero=zero),
         unreadable="not a number",
         outside=f"{name} < {literal(column.bounds[0])} or {name} > {literal(column.bounds[1])}",
     )
@@ -134,7 +172,9 @@ def _categorical(column: spec.CategoricalColumn, name: str, code: str, offset: O
         declare=f"case when {known} then {kept}{unknown} end",
         code=f"list_position({values(levels)}, {name}) - 1",
         restore=f"list_extract({values(levels)}, {code} + 1)",
-        layout=ColumnLayout(name=column.name, cells=len(levels), missing=column.nullable, ordered=False),
+        layout=ColumnLayout(
+            name=column.name, cells=len(levels), missing=column.has_missing_level, ordered=column.ordered
+        ),
         unreadable="not a number" if whole else "empty",
         outside=f"not {known}",
         refused=f"{name} is not null and not {known}" if column.unknown == "drop" else None,
@@ -151,7 +191,7 @@ def _boolean(column: spec.BooleanColumn, name: str, code: str, offset: Offset | 
         declare=name,
         code=f"cast({name} as bigint)",
         restore=f"case {code} when 0 then false when 1 then true end",
-        layout=ColumnLayout(name=column.name, cells=2, missing=column.nullable, ordered=False),
+        layout=ColumnLayout(name=column.name, cells=2, missing=column.has_missing_level, ordered=False),
         unreadable="not true or false",
     )
 
@@ -159,27 +199,82 @@ def _boolean(column: spec.BooleanColumn, name: str, code: str, offset: Offset | 
 @_column.register
 def _date(column: spec.DateColumn, name: str, code: str, offset: Offset | None) -> ColumnSql:
     bounds = [f"date '{b}'" for b in column.bounds or ()]
-    read = f"cast({_moment(name, column.format)} as date)"
+    read = f"cast({_moment(name, column.format, None)} as date)"
     return _dated(column, name, code, "date", read, bounds, 86400, offset)
 
 
 @_column.register
 def _datetime(column: spec.DatetimeColumn, name: str, code: str, offset: Offset | None) -> ColumnSql:
     bounds = [f"timestamp '{b:%Y-%m-%d %H:%M:%S}'" for b in column.bounds or ()]
-    read = _moment(name, column.format)
+    read = _moment(name, column.format, column.timezone)
     return _dated(column, name, code, "timestamp", read, bounds, spec.STEPS[column.resolution], offset)
 
 
-def _moment(name: str, strptime_format: str) -> str:
-    """Text by the declared format; a column that the source already types as a date or timestamp is taken as it is.
-
-    DuckDB reads 'infinity' and 'epoch' in every format as 1900-01-01; a date has a digit.
-    """
+@_column.register
+def _time(column: spec.TimeColumn, name: str, code: str, offset: Offset | None) -> ColumnSql:
+    step = spec.STEPS[column.resolution]
+    low, high = (spec.seconds_of_day(bound) // step for bound in column.bounds)
+    bounds = [f"time '{bound:%H:%M:%S}'" for bound in column.bounds]
     text = f"cast({name} as varchar)"
-    read = f"case when regexp_matches({text}, '[0-9]') then try_strptime({text}, {literal(strptime_format)}) end"
+    read = f"case when regexp_matches({text}, '[0-9]') then try_strptime({text}, {_formats(column.format)}) end"
+    return ColumnSql(
+        name=column.name,
+        sql_type="time",
+        read=f"case when typeof({name}) = 'VARCHAR' then cast({read} as time) else try_cast({name} as time) end",
+        declare=clamp(name, *bounds),
+        code=f"epoch_us({name}) // {step * 1_000_000}{_plus(-low)}",
+        restore=f"time '00:00:00' + to_microseconds(({code}{_plus(low)}) * {step * 1_000_000})",
+        layout=ColumnLayout(name=column.name, cells=high - low + 1, missing=column.has_missing_level, ordered=True),
+        unreadable="not in the declared format",
+        outside=f"{name} < {bounds[0]} or {name} > {bounds[1]}",
+    )
+
+
+@_column.register
+def _duration(column: spec.DurationColumn, name: str, code: str, offset: Offset | None) -> ColumnSql:
+    """In microseconds on the way in: intervals of one length may be written in several ways."""
+    step = timedelta(seconds=spec.STEPS[column.resolution])
+    low, high = (math.floor(bound / step) for bound in column.bounds)
+    micro = step // timedelta(microseconds=1)
+    bounds = [str(bound // timedelta(microseconds=1)) for bound in column.bounds]
+    return ColumnSql(
+        name=column.name,
+        sql_type="interval",
+        read=f"try(epoch_us(try_cast({name} as interval)))",
+        declare=clamp(name, *bounds),
+        code=f"cast(floor({name} / {micro}) as bigint){_plus(-low)}",
+        restore=f"to_microseconds(({code}{_plus(low)}) * {micro})",
+        layout=ColumnLayout(
+            name=column.name, cells=high - low + 1, missing=column.has_missing_level, ordered=True,
+            zero=-low if low <= 0 <= high else None,
+        ),
+        unreadable="not a length of time",
+        outside=f"{name} < {bounds[0]} or {name} > {bounds[1]}",
+    )  # fmt: skip
+
+
+def _formats(formats: tuple[str, ...]) -> str:
+    return literal(formats[0]) if len(formats) == 1 else values(formats)
+
+
+def _moment(name: str, formats: tuple[str, ...], timezone: str | None) -> str:
+    """Text by the first declared format that fits; what the source types as a date or timestamp is taken as it is.
+
+    What carries an offset from UTC is brought to the wall clock of ``timezone``, or of UTC. DuckDB reads 'infinity' and
+    'epoch' in every format as 1900-01-01; a date has a digit.
+    """
+    text, zone = f"cast({name} as varchar)", literal(timezone or "UTC")
+    read = f"case when regexp_matches({text}, '[0-9]') then try_strptime({text}, {_formats(formats)}) end"
+    if any("%z" in format for format in formats):
+        read = f"{read} at time zone {zone}"
     typed = f"try_cast({name} as timestamp)"
     written = f"{typed} between timestamp '0001-01-01' and timestamp '9999-12-31'"  # beyond it, arithmetic can overflow
-    return f"case when typeof({name}) = 'VARCHAR' then {read} when {written} then {typed} end"
+    zoned = (
+        f"when typeof({name}) = 'TIMESTAMP WITH TIME ZONE' then try_cast({name} as timestamptz) at time zone {zone} "
+    )
+    return (
+        f"case when typeof({name}) = 'VARCHAR' then {read} {zoned if timezone else ''}when {written} then {typed} end"
+    )
 
 
 def _dated(
@@ -197,7 +292,7 @@ def _dated(
         cells = _seconds(column.bounds[1]) // step - _seconds(column.bounds[0]) // step + 1
         cell = f"(epoch_us({name}) - epoch_us({bounds[0]})) // {step * 1_000_000}"
         restore = _moved(bounds[0], code, step, sql_type)
-        layout = ColumnLayout(name=column.name, cells=cells, missing=column.nullable, ordered=True)
+        layout = ColumnLayout(name=column.name, cells=cells, missing=column.has_missing_level, ordered=True)
     return ColumnSql(
         name=column.name, sql_type=sql_type, read=read, declare=declare, code=cell, restore=restore, layout=layout,
         unreadable="not in the declared format", outside=outside, anchor=offset.anchor if offset else None,
@@ -217,7 +312,7 @@ def _offset(
     cell = f"case when {name} is not null and {anchor} is not null then {since} end"  # least(1, null) is 1
     restore = _moved(anchor, f"({code}{_plus(low)})" if low else code, step, sql_type)
     layout = ColumnLayout(
-        name=column.name, cells=high - low + 1, missing=column.nullable, ordered=True,
+        name=column.name, cells=high - low + 1, missing=column.has_missing_level, ordered=True,
         zero=-low if low <= 0 <= high else None, spacing="geometric",
     )  # fmt: skip
     return cell, restore, layout

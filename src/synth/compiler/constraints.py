@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from synth.artifacts.compiled import Constraint
-from synth.compiler import apart, tree
-from synth.compiler.bind import BindProblem, Stubs
+from synth.compiler import apart, row_sql
+from synth.compiler.bind import Stubs
 from synth.compiler.columns import Offset
-from synth.errors import Place, Problem
+from synth.compiler.derived import behind
+from synth.compiler.row_sql import RowSql
+from synth.errors import Problem
 from synth.project import spec
 from synth.project.loader import Declared
 from synth.quoting import identifier
@@ -18,58 +19,41 @@ from synth.quoting import identifier
 
 @dataclass(frozen=True)
 class Parsed:
-    """A constraint with its parse tree and the place it was written at."""
+    """A constraint with the expression that it is."""
 
     constraint: Constraint
-    tree: dict[str, Any]
-    place: Place
+    expression: RowSql
 
 
-def parse(declared: Declared, stubs: Stubs, functions: apart.Functions, problems: list[Problem]) -> list[Parsed]:
-    """The constraints that are expressions over one row of modelled columns; problems of the others."""
-    made = []
-    names = {c.name.casefold(): c.name for c in declared.table.columns}
-    keys = {c.name.casefold() for c in declared.table.columns if isinstance(c, spec.KeyColumn)}
+def parse(
+    declared: Declared, reads: Mapping[str, tuple[str, ...]], stubs: Stubs, functions: apart.Functions,
+    problems: list[Problem],
+) -> list[Parsed]:  # fmt: skip
+    """The constraints that are expressions over one row; problems of the others.
+
+    ``reads``: for each column of the row, the modelled columns that decide it.
+    """
+    made, later = [], row_sql.made_later(declared.table)
     for i, written in enumerate(declared.table.constraints):
         sql, place = written.expression, declared.place("constraints", i, "expression")
-        try:
-            parsed = tree.parse_expression(stubs.connection, sql)
-        except tree.SyntaxProblem as problem:
-            what = f"the constraint is not one expression: {problem.what}"
-            fix = 'Write one comparison, say; names that are words of SQL in double quotes: "order".'
-            problems.append(Problem(_within(place, sql, problem.offset), what, fix))
+        found = row_sql.read(sql, place, "constraint", later, stubs, functions)
+        if isinstance(found, list):
+            problems += found
             continue
-        named = {name.casefold() for item in tree.walk(parsed) if (name := tree.column(item.node))}
-        wrong = [
-            (breach.what, "A constraint looks at one row.", breach.offset)
-            for breach in apart.expression(parsed, functions)
-        ]
-        for item in tree.walk(parsed):
-            name = tree.column(item.node)
-            if name and name.casefold() in keys:
-                what = f"'{name}' is a key: its values are made after the constraints are held"
-                wrong.append((what, "Leave keys out.", item.offset))
-        problems += [Problem(_within(place, sql, offset - tree.BEFORE), what, fix) for what, fix, offset in wrong]
-        if not wrong:
-            columns = tuple(name for folded, name in names.items() if folded in named)
-            constraint = Constraint(name=" ".join((written.name or sql).split()), sql=sql.strip(), columns=columns)
-            made.append(Parsed(constraint, parsed, place))
+        name = " ".join((written.name or sql).split())
+        made.append(Parsed(Constraint(name=name, sql=sql.strip(), columns=behind(found.named, reads)), found))
     return made
 
 
 def bind(parsed: Iterable[Parsed], relation: str, stubs: Stubs) -> Iterator[Problem]:
     """Where a constraint is not true or false over the columns of a stub."""
     for one in parsed:
-        sql = one.constraint.sql
-        try:
-            sql_type = stubs.evaluate(sql, relation)
-        except BindProblem as problem:
-            at = _within(one.place, sql, len(sql[: max(sql.find(problem.word), 0)].encode()))
-            yield Problem(at, problem.what, problem.hint or "Mend the constraint.")
-            continue
-        if sql_type != "BOOLEAN":
+        sql_type = row_sql.type_of(one.expression, relation, stubs)
+        if isinstance(sql_type, Problem):
+            yield sql_type
+        elif sql_type != "BOOLEAN":
             what = f"the constraint gives {sql_type.lower()}, not true or false"
-            yield Problem(one.place, what, "Write a comparison, such as dischtime >= admittime.")
+            yield Problem(one.expression.place, what, "Write a comparison, such as dischtime >= admittime.")
 
 
 def still_bounded(table: spec.Table, found: Mapping[str, Offset]) -> tuple[Constraint, ...]:
@@ -82,12 +66,3 @@ def still_bounded(table: spec.Table, found: Mapping[str, Offset]) -> tuple[Const
             sql = f"{identifier(column.name)} between {low} and {high}"
             made.append(Constraint(name=f"{column.name} within bounds", sql=sql, columns=(column.name,)))
     return tuple(made)
-
-
-def _within(place: Place, sql: str, offset: int) -> Place:
-    """The place of an offset (bytes of UTF-8) in SQL that is a value of a YAML file, where it stands there on one line."""
-    characters = len(sql.encode()[: max(offset, 0)].decode(errors="ignore"))
-    for quote in (0, 1):
-        if place.text[place.column - 1 + quote :].startswith(sql):
-            return Place(place.file, place.line, place.column + quote + characters, place.text)
-    return place

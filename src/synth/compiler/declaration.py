@@ -62,9 +62,14 @@ def _names(declared: Declared) -> Iterator[Problem]:
                 place, f"the column '{name}' begins with #", "Such names are kept for codes; rename it in SQL."
             )
         seen[name.casefold()] = name
-    if all(isinstance(column, spec.KeyColumn) for column in declared.table.columns):
+    if not any(isinstance(column, spec.Modelled) for column in declared.table.columns):
         place = declared.place("columns", key=True)
-        yield Problem(place, "every column is a key, so there is nothing to model", "Declare another.")
+        what = (
+            "every column is a key"
+            if all(isinstance(c, spec.KeyColumn) for c in declared.table.columns)
+            else "no column is modelled"
+        )
+        yield Problem(place, f"{what}, so there is nothing to model", "Declare another.")
 
 
 def _references(declared: Declared, tables: Iterable[str]) -> Iterator[Problem]:
@@ -83,7 +88,7 @@ def _references(declared: Declared, tables: Iterable[str]) -> Iterator[Problem]:
             yield Problem(
                 place, f"the column '{name}' is not of type key", f"Declare it as {{name: {name}, type: key}}."
             )
-    modelled = [c.name for c in table.columns if not isinstance(c, spec.KeyColumn)]
+    modelled = [c.name for c in table.columns if isinstance(c, spec.Modelled)]
     if table.order_by and bind.names_match([table.order_by], modelled):
         what = f"'{table.order_by}' is not a column whose values are modelled"
         yield Problem(declared.place("order_by"), what, nearest(table.order_by, modelled))
@@ -101,10 +106,18 @@ def _references(declared: Declared, tables: Iterable[str]) -> Iterator[Problem]:
 def _formats(declared: Declared, stubs: Stubs) -> Iterator[Problem]:
     """Formats that DuckDB cannot read, or in which a value cannot be written without loss."""
     for i, column in enumerate(declared.table.columns):
-        if not isinstance(column, offsets.Dated):
+        if not isinstance(column, offsets.Dated | spec.TimeColumn):
             continue
         resolution = "day" if isinstance(column, spec.DateColumn) else column.resolution
-        what = stubs.format_problem(column.format, resolution)
-        if what:
+        day = "1900-01-01" if isinstance(column, spec.TimeColumn) else "2001-12-31"
+        for what in filter(None, (stubs.format_problem(form, resolution, day) for form in column.format)):
             fix = "Write it with %Y, %m, %d, %H, %M and %S, as far as the resolution goes."
             yield Problem(declared.place("columns", i, "format"), f"format: {what}", fix)
+        if len({("%z" in form) for form in column.format}) > 1:
+            what = "format: some have an offset from UTC (%z) and some have not"
+            yield Problem(declared.place("columns", i, "format"), what, "Bring them to one in the model's SQL.")
+        zone = getattr(column, "timezone", None)
+        if zone and not stubs.knows_timezone(zone):
+            yield Problem(
+                declared.place("columns", i, "timezone"), f"'{zone}' is not a time zone", "For example Europe/London."
+            )

@@ -61,8 +61,11 @@ def _table(declared: Declared, promise: Promise) -> Iterator[DeclaredKey]:
 
 
 def _columns(declared: Declared, offsets: Mapping[str, Offset]) -> Iterator[DeclaredKey]:
-    yield _key(COLUMNS, "order", [c.name for c in declared.table.columns], declared.place("columns", key=True))
+    order = [c.name for c in declared.table.columns if c.is_read]
+    yield _key(COLUMNS, "order", order, declared.place("columns", key=True))
     for i, column in enumerate(declared.table.columns):
+        if not column.is_read:
+            continue
         said = column.model_dump(mode="json", exclude=_OF_THE_COLUMN, exclude_none=True)
         if offset := offsets.get(column.name):
             said["offset_from"] = offset.anchor

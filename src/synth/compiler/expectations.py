@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 from synth.artifacts.compiled import Constraint, OutputColumn
@@ -21,7 +22,8 @@ def expectations(
     made = _Maker(plan.model, f"synthetic.{identifier(plan.model)}", folder)
     found = [*_types(made, columns), *_keys(made, table), *_rows(made, table, plan)]
     for column in table.columns:
-        found += _column(made, column)
+        if column.lands:
+            found += _column(made, column)
     found += [made.make(None, "holds", f"{c.name} holds in every row", "unexpected_rows_expectation",
                         {"description": c.sql}, f"not coalesce(({c.sql}\n), true)", label=c.name)
               for c in constraints]  # fmt: skip
@@ -106,18 +108,27 @@ def _column(made: _Maker, column: spec.Column) -> Iterator[Expectation]:
         yield _in_set(made, column, [*column.values, *([OTHER] if column.unknown == "other" else [])])
     elif isinstance(column, spec.BooleanColumn):
         yield _in_set(made, column, [True, False])
-    elif isinstance(column, spec.IntegerColumn | spec.NumberColumn):
-        yield _between(made, name, *(literal(b) for b in column.bounds), *column.bounds)
-        if isinstance(column, spec.NumberColumn) and column.rounding:
-            places = max(decimals(column.rounding), decimals(column.bounds[0]))
-            low, step = literal(column.bounds[0]), literal(column.rounding)
-            grid = f"round({low} + round(({sql} - {low}) / {step}) * {step}, {places})"
-            what = f"{name} is a multiple of {column.rounding} from {column.bounds[0]}"
+    elif isinstance(column, spec.IntegerColumn | spec.NumberColumn | spec.DecimalColumn):
+        low, high = (float(b) if isinstance(b, Decimal) else b for b in column.bounds)
+        yield _between(made, name, literal(low), literal(high), low, high)
+        if isinstance(column, spec.NumberColumn) and column.step:
+            places = max(decimals(column.step), decimals(column.bounds[0]))
+            start, step = literal(column.bounds[0]), literal(column.step)
+            grid = f"round({start} + round(({sql} - {start}) / {step}) * {step}, {places})"
+            what = f"{name} is a multiple of {column.step} from {column.bounds[0]}"
             yield made.make(
                 name, "rounding", what, "unexpected_rows_expectation", {"description": what}, f"{sql} <> {grid}"
             )
     elif isinstance(column, spec.DateColumn | spec.DatetimeColumn):
         yield from _moment(made, column)
+    elif isinstance(column, spec.TimeColumn):
+        low_time, high_time = (f"{bound:%H:%M:%S}" for bound in column.bounds)
+        yield _between(made, name, f"time '{low_time}'", f"time '{high_time}'", low_time, high_time)
+    elif isinstance(column, spec.DurationColumn):
+        seconds = [int(bound.total_seconds()) for bound in column.bounds]
+        yield _between(made, name, *(f"to_seconds({s})" for s in seconds), *(str(bound) for bound in column.bounds))
+    elif isinstance(column, spec.ConstantColumn):
+        yield _in_set(made, column, [column.value])
 
 
 def _moment(made: _Maker, column: spec.DateColumn | spec.DatetimeColumn) -> Iterator[Expectation]:
@@ -126,10 +137,11 @@ def _moment(made: _Maker, column: spec.DateColumn | spec.DatetimeColumn) -> Iter
     if column.bounds:
         low, high = (b.isoformat(sep=" ") if sql_type == "timestamp" else b.isoformat() for b in column.bounds)  # type: ignore[call-arg]
         yield _between(made, name, f"{sql_type} '{low}'", f"{sql_type} '{high}'", low, high)
-    form = literal(column.format)
-    what = f"{name} loses nothing when written as {column.format}"
-    yield made.make(
-        name, "format", what, "expect_column_values_to_match_strftime_format", {"strftime_format": column.format},
+    form = literal(column.format[0])
+    what = f"{name} loses nothing when written as {column.format[0]}"
+    if "%z" not in form:  # what lands is a wall clock
+        yield made.make(
+        name, "format", what, "expect_column_values_to_match_strftime_format", {"strftime_format": column.format[0]},
         f"{sql} is not null and try_strptime(strftime({sql}, {form}), {form}) is distinct from cast({sql} as timestamp)",
     )  # fmt: skip
     if isinstance(column, spec.DatetimeColumn) and column.resolution != "second":

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from synth.artifacts.budget import Budget
-from synth.artifacts.compiled import Constraint, OutputColumn, PrivateView, SourceTable, SyntheticModel
+from synth.artifacts.compiled import Constraint, Imputed, OutputColumn, PrivateView, SourceTable, SyntheticModel
 from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import Expectation
 from synth.compiler import apart, bind, constraints, offsets
@@ -14,7 +14,9 @@ from synth.compiler.bind import BindProblem, Stubs
 from synth.compiler.columns import ColumnSql, Offset, column_sql
 from synth.compiler.declaration import declaration_problems, offset_problems, order_of
 from synth.compiler.declared import declared_keys
+from synth.compiler.derived import Computed, computed
 from synth.compiler.expectations import expectations
+from synth.compiler.made import KEY_TYPE, pools, text
 from synth.compiler.plan import Promise, make_plan
 from synth.compiler.prepare import oddities_sql, prepare_sql
 from synth.compiler.restore import land_sql, restore_sql
@@ -25,8 +27,6 @@ from synth.project import spec
 from synth.project.loader import Declared, Project
 from synth.project.nearest import nearest
 from synth.quoting import identifier
-
-_KEY_TYPE = "bigint"
 
 
 class SyntheticCompiler:
@@ -43,6 +43,9 @@ class SyntheticCompiler:
             calibrate,
         )
         self.models: dict[str, SyntheticModel] = {}
+        self.computed: dict[
+            str, tuple[list[Computed], list[Problem]]
+        ] = {}  # constants and derived columns of each stub
         self.expectations: dict[str, tuple[Expectation, ...]] = {}
 
     def compile(self, node: Node) -> list[Problem]:
@@ -51,8 +54,13 @@ class SyntheticCompiler:
         table = node.declared.table
         problems = [*self._input(node), *declaration_problems(node.declared, self.project.tables, self.stubs)]
         promise = self._promise(node, problems)
-        parsed = constraints.parse(node.declared, self.stubs, self.functions, problems)
-        found = offsets.offsets(table.columns, [p.tree for p in parsed])
+        made, wrong = self.computed[node.name]
+        problems += wrong
+        reads = {c.name: (c.name,) for c in table.columns if isinstance(c, spec.Modelled)} | {
+            c.name: c.reads for c in made
+        }
+        parsed = constraints.parse(node.declared, reads, self.stubs, self.functions, problems)
+        found = offsets.offsets(table.columns, [p.expression.tree for p in parsed])
         problems += [*offset_problems(node.declared, found), *constraints.bind(parsed, node.relation, self.stubs)]
         if not problems and promise is not None:
             try:
@@ -63,8 +71,10 @@ class SyntheticCompiler:
 
     def _keep(self, node: Node, promise: Promise, held: Sequence[Constraint], found: Mapping[str, Offset]) -> None:
         assert node.declared is not None
-        table, sql, outputs = node.declared.table, node.statement, self._outputs(node.declared.table, promise)
-        modelled = [c for c in table.columns if not isinstance(c, spec.KeyColumn)]
+        table, sql, made = node.declared.table, node.statement, self.computed[node.name][0]
+        outputs = self._outputs(table, promise, made)
+        modelled = [c for c in table.columns if isinstance(c, spec.Modelled)]
+        texts = [c for c in table.columns if isinstance(c, spec.TextColumn) and c.lands]
         columns = [column_sql(c, i, found.get(c.name)) for i, c in enumerate(modelled, 1)]
         order_by = order_of(table) if promise.max_rows_per_unit > 1 else None
         anchors = {c.name: c.anchor for c in columns}
@@ -77,8 +87,12 @@ class SyntheticCompiler:
             views=tuple(PrivateView(name=v.name, sql=v.statement.strip()) for v in views),
             prepare_sql=prepare_sql(sql, columns, promise.unit, promise.max_rows_per_unit, node.name, order_by),
             oddities_sql=oddities_sql(sql, columns, promise.unit),
-            restore_sql=restore_sql(columns, offsets.order([c.name for c in columns], anchors)),
-            land_sql=land_sql(node.name, outputs, order_by), columns=outputs,
+            restore_sql=restore_sql(columns, offsets.order([c.name for c in columns], anchors), made),
+            land_sql=land_sql(node.name, outputs, {c.name: text(c, plan.seed) for c in texts}, order_by), columns=outputs,
+            pools=pools(texts),
+            imputed=tuple(
+                Imputed(column=i, statistic=c.impute) for i, c in enumerate(modelled) if isinstance(c.impute, str)
+            ),
             constraints=tuple(
                 c.model_copy(update={"columns": tuple(offsets.order(c.columns, anchors))})
                 for c in (*held, *constraints.still_bounded(table, found))
@@ -101,21 +115,25 @@ class SyntheticCompiler:
         self.stubs.connection.execute(f"create or replace temp table codes ({body})")
         self.stubs.types(model.restore_sql)
 
-    def _outputs(self, table: spec.Table, promise: Promise) -> tuple[OutputColumn, ...]:
-        unit = promise.unit or ""
+    def _outputs(self, table: spec.Table, promise: Promise, made: Sequence[Computed]) -> tuple[OutputColumn, ...]:
+        unit, types = promise.unit or "", {c.name: c.sql_type for c in made}
         return tuple(
             OutputColumn(
-                name=c.name, sql_type=_sql_type(c), description=c.description,
+                name=c.name, sql_type=types.get(c.name) or _sql_type(c), description=c.description,
                 key=None if not isinstance(c, spec.KeyColumn) else "unit" if c.name.casefold() == unit.casefold() else "row",
             )
             for c in table.columns
+            if c.lands
         )  # fmt: skip
 
     def stub(self, node: Node) -> None:
         """The table that the declaration promises stands in the synthetic schema, whatever else is wrong."""
         assert node.declared is not None
-        columns = {c.name.casefold(): (c.name, _sql_type(c)) for c in node.declared.table.columns}
+        table = node.declared.table
+        there = [c for c in table.columns if c.lands and not isinstance(c, spec.ConstantColumn | spec.DerivedColumn)]
+        columns = {c.name.casefold(): (c.name, _sql_type(c)) for c in there}
         self.stubs.table(node.relation, dict(columns.values()))
+        self.computed[node.name] = computed(node.declared, node.relation, self.stubs, self.functions)
 
     def _input(self, node: Node) -> Iterator[Problem]:
         """The model's SQL binds and gives every declared column."""
@@ -127,7 +145,7 @@ class SyntheticCompiler:
             fix = f"{problem.hint} Columns of a source that no metadata declare are listed in sources/, under columns."
             yield Problem(bind.place(node, problem.line, problem.column, problem.word), problem.what, fix.strip())
             return
-        for name in bind.names_match((c.name for c in table.columns), given):
+        for name in bind.names_match((c.name for c in table.columns if c.is_read), given):
             index = next(i for i, c in enumerate(table.columns) if c.name == name)
             fix = f"Add it to the select of {node.file}, or remove it here."
             yield Problem(
@@ -227,7 +245,10 @@ class SyntheticCompiler:
 
 def _sql_type(column: spec.Column) -> str:
     if isinstance(column, spec.KeyColumn):
-        return _KEY_TYPE
+        return KEY_TYPE
+    if isinstance(column, spec.TextColumn):
+        return "varchar"
+    assert isinstance(column, spec.Modelled)  # constants and derived columns have types of their own
     return column_sql(column, 1, Offset(column.name, *_ANY) if getattr(column, "offset_from", None) else None).sql_type
 
 

@@ -39,11 +39,13 @@ StageProgress = Callable[[str, int, int], None]  # the stage, steps done, steps 
 class Codes:
     """Private rows: codes [rows] of each column as the plan's layout says (then the parent's), ``unit`` [rows].
 
-    The rows of a unit are in order; where they lie apart they are brought together.
+    In a child table ``parent`` [rows] tells a unit's rows below one row of its parent from those below another. Rows are
+    in order; where those that belong together lie apart they are brought together.
     """
 
     columns: Sequence[NDArray[np.integer]]
     unit: NDArray[np.integer]
+    parent: NDArray[np.integer] | None = None
 
 
 def fit(codes: Codes, plan: Plan, randomness: Randomness, progress: StageProgress | None = None) -> Generator:
@@ -90,13 +92,16 @@ def fit(codes: Codes, plan: Plan, randomness: Randomness, progress: StageProgres
 
 
 def private_rows(codes: Codes, plan: Plan, curator: Curator) -> PrivateRows:
-    """The rows behind their doors: units together, none with more rows than the cap, all codes inside the layout."""
+    """The rows behind their doors: units together, no sequence with more rows than the cap, all codes inside the layout."""
     unit, columns = codes.unit, list(codes.columns)
-    if np.any(np.diff(unit) < 0):
-        order = np.argsort(unit, kind="stable")
-        unit, columns = unit[order], [column[order] for column in columns]
-    first = np.flatnonzero(np.diff(unit, prepend=unit[:1] - 1)).astype(np.int64)
+    parent = np.zeros(len(unit), np.int64) if codes.parent is None else codes.parent
+    if np.any(np.diff(unit) < 0) or codes.parent is not None:
+        order = np.lexsort([parent, unit])
+        unit, parent, columns = unit[order], parent[order], [column[order] for column in columns]
+    others = (np.diff(unit, prepend=unit[:1] - 1) != 0) | (np.diff(parent, prepend=parent[:1]) != 0)
+    first = np.flatnonzero(others).astype(np.int64)
     sizes = np.minimum(np.diff(np.append(first, len(unit))), plan.cap).astype(np.int64)
+    whose = np.cumsum(np.diff(unit[first], prepend=unit[first][:1]) != 0)
     if int(sizes.sum()) < len(unit):
         kept = places(first, sizes)
         columns, first = [column[kept] for column in columns], np.cumsum(sizes) - sizes
@@ -104,7 +109,7 @@ def private_rows(codes: Codes, plan: Plan, curator: Curator) -> PrivateRows:
         columns.append(np.repeat(sizes - 1, sizes))
     tops = [layout.cells - 1 + layout.missing for layout in modelled(plan)]
     columns = [_inside(column, top) for column, top in zip(columns, tops, strict=True)]
-    return PrivateRows(columns, first, sizes, curator)
+    return PrivateRows(columns, first, sizes, whose, curator)
 
 
 def _inside(codes: NDArray[np.integer], top: int) -> NDArray[np.integer]:

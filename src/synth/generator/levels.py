@@ -46,6 +46,17 @@ class Levels:
         """Codes int64[rows] to levels int64[rows]."""
         return self.level[np.searchsorted(self.edges, codes, side="right") - 1]
 
+    def typical(self, statistic: str) -> int:
+        """A code that stands for all that are not missing, by the noisy shares: their ``mean``, ``median`` or ``mode``."""
+        known = len(self.mass) - self.missing
+        mass = self.mass[:known] + 1e-9 / known  # also where nobody is
+        middle = (self.edges[:known] + self.edges[1 : known + 1] - 1) / 2
+        if statistic == "mean":
+            return round(float(mass @ middle / mass.sum()))
+        if statistic == "median":
+            return int(middle[np.searchsorted(np.cumsum(mass), mass.sum() / 2)])
+        return int(middle[mass.argmax()])
+
     @cached_property
     def _leaves(self) -> tuple[Integers, Integers, Floats, Integers]:
         """Start and width of the leaves, those of one level together; the mass below each; each level's first."""

@@ -43,17 +43,24 @@ class Table:
 
 
 class PrivateRows:
-    """Rows sorted by unit, each column's codes an array of their own, with the ledger's view of what may be asked."""
+    """Rows in sequences, those of one unit together, each column's codes an array of their own, with what may be asked.
 
-    def __init__(self, columns: Sequence[AnyInteger], first: Integers, sizes: Integers, curator: Curator) -> None:
-        """``columns``: [rows] each; ``first`` and ``sizes`` int64[units]: where each unit's rows begin, and how many."""
-        self.__columns, self.__first, self.__sizes, self.__curator = tuple(columns), first, sizes, curator
-        self.__weights = unit_weights(np.repeat(np.arange(len(sizes)), sizes))
+    A sequence is all rows of a unit or, in a child table, its rows below one row of the parent.
+    """
+
+    def __init__(
+        self, columns: Sequence[AnyInteger], first: Integers, sizes: Integers, unit: Integers, curator: Curator
+    ) -> None:
+        """``columns``: [rows] each; ``first``, ``sizes`` and ``unit`` int64[sequences]: where each sequence's rows begin, how
+        many, and whose they are, counted from 0 without a gap and rising."""
+        self.__columns, self.__first, self.__sizes, self.__unit = tuple(columns), first, sizes, unit
+        self.__curator = curator
+        self.__weights = unit_weights(np.repeat(unit, sizes))
 
     def with_codes(self, encode: Callable[[int, AnyInteger], AnyInteger], columns: int) -> PrivateRows:
         """The same people, column j's codes replaced by ``encode(j, codes)``."""
         replaced = [encode(j, self.__columns[j]) for j in range(columns)]
-        return PrivateRows(replaced, self.__first, self.__sizes, self.__curator)
+        return PrivateRows(replaced, self.__first, self.__sizes, self.__unit, self.__curator)
 
     # what may be asked: each answer has passed a mechanism
 
@@ -67,7 +74,7 @@ class PrivateRows:
         return noisy.reshape(sizes)
 
     def repeats(self, event: str, coding: Coding) -> Floats:
-        """Noisy persons by whether a row's cell is that of the unit's row before it, [differs, same]."""
+        """Noisy persons by whether a row's cell is that of the row before it in its sequence, [differs, same]."""
         cells = self._cells([coding])
         same = np.full(len(cells), -1, dtype=np.int64)
         same[1:] = cells[1:] == cells[:-1]
@@ -88,10 +95,11 @@ class PrivateRows:
     ) -> list[Floats]:
         """The noisy sum, over a fresh Poisson sample of units, of the clipped gradients that ``factors`` gives: a layer each.
 
-        ``factors`` gets whole units, in pieces that fit memory.
+        ``factors`` gets all sequences of some units, in pieces that fit memory.
         """
-        chosen = np.flatnonzero(self.__curator.poisson(event, len(self.__sizes)))
-        return self.__curator.gradient(event, map(factors, self._pieces(chosen)), masks, max_grad_norm)
+        units = int(self.__unit[-1]) + 1 if len(self.__unit) else 0
+        chosen = np.flatnonzero(self.__curator.poisson(event, units))
+        return self.__curator.gradient(event, self._factors(factors, chosen), masks, max_grad_norm)
 
     def _cells(self, codings: Sequence[Coding]) -> Integers:
         """The cell of each row in the product of the codings, -1 where one has none."""
@@ -101,17 +109,24 @@ class PrivateRows:
             cells = np.where((cells < 0) | (more < 0), -1, cells * coding.size + more)
         return cells
 
-    def _pieces(self, chosen: Integers) -> Iterator[Sequences]:
-        chosen = chosen[np.argsort(self.__sizes[chosen], kind="stable")]
-        ends = np.cumsum(self.__sizes[chosen])
-        start = 0
-        while start < len(chosen):
-            done = ends[start - 1] if start else 0
-            stop = max(int(np.searchsorted(ends, done + PIECE_ROWS, side="right")), start + 1)
-            yield self._units(chosen[start:stop])
-            start = stop
+    def _factors(
+        self, factors: Callable[[Sequences], Sequence[Factors]], chosen: Integers
+    ) -> Iterator[Sequence[Factors]]:
+        """The factors of the chosen units, a piece at a time, each row's unit counted within its piece."""
+        edges = np.searchsorted(self.__unit, np.append(chosen, chosen + 1))  # the sequences of each unit
+        start, count = edges[: len(chosen)], edges[len(chosen) :] - edges[: len(chosen)]
+        rows = np.add.reduceat(self.__sizes, start) if len(chosen) else count
+        order = np.argsort(rows, kind="stable")
+        start, count, ends, done = start[order], count[order], np.cumsum(rows[order]), 0
+        while done < len(chosen):
+            before = ends[done - 1] if done else 0
+            stop = max(int(np.searchsorted(ends, before + PIECE_ROWS, side="right")), done + 1)
+            unit = np.repeat(np.arange(stop - done), count[done:stop])
+            found = factors(self._sequences(places(start[done:stop], count[done:stop])))
+            yield [Factors(layer.inputs, layer.gradients, unit[layer.unit]) for layer in found]
+            done = stop
 
-    def _units(self, units: Integers) -> Sequences:
-        sizes = self.__sizes[units]
-        rows = places(self.__first[units], sizes)
+    def _sequences(self, chosen: Integers) -> Sequences:
+        sizes = self.__sizes[chosen]
+        rows = places(self.__first[chosen], sizes)
         return Sequences(np.stack([column[rows] for column in self.__columns], axis=1).astype(np.int64), sizes)

@@ -49,7 +49,7 @@ def model_draft(project: Project, name: str, problems: list[Problem]) -> Draft:
 
 
 def _columns(table: spec.Table) -> str:
-    return ", ".join(identifier(column.name) for column in table.columns)
+    return ", ".join(identifier(column.name) for column in table.columns if column.is_read)
 
 
 def render(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import date, datetime, timedelta
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, NaiveDatetime, model_validator
 
@@ -30,6 +32,13 @@ def _no_number(value: Any) -> Any:
     """pydantic would take a number for seconds since 1970."""
     if not isinstance(value, str | date) or re.fullmatch(r"[-+]?[\d.\s]*", str(value)):
         raise ValueError("must be a date; for example 2100-01-01")
+    return value
+
+
+def _no_seconds(value: Any) -> Any:
+    """YAML and pydantic would take 12:30 for a number of seconds."""
+    if not isinstance(value, str | time) or ":" not in str(value):
+        raise ValueError('must be a time of day in quotes; for example "12:30"')
     return value
 
 
@@ -63,6 +72,7 @@ ColumnName = Annotated[str, Field(min_length=1, max_length=128)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Day = Annotated[date, BeforeValidator(_no_number)]
 Moment = Annotated[NaiveDatetime, BeforeValidator(_no_number)]
+Clock = Annotated[time, BeforeValidator(_no_seconds)]
 Folder = Annotated[str, AfterValidator(_folder)]
 Level = Annotated[str | int, BeforeValidator(_level)]
 Epsilon = Annotated[float, Field(ge=1e-3, le=100)]  # below, nothing but noise would be left
@@ -171,9 +181,16 @@ class SourcesFile(Spec):
 
 
 class _Column(Spec):
+    is_read: ClassVar[bool] = True  # the model's SQL has to give it
+
     name: ColumnName
     description: str = ""
     nullable: bool = False
+
+    @property
+    def lands(self) -> bool:
+        """Whether the synthetic table has it."""
+        return True
 
     @model_validator(mode="after")
     def _bounds_in_order(self) -> _Column:
@@ -184,12 +201,65 @@ class _Column(Spec):
         return self
 
 
+_CONSTANTS: dict[str, Callable[[Any], Any]] = {
+    "date": date.fromisoformat, "datetime": datetime.fromisoformat, "time": time.fromisoformat, "duration": _duration,
+}  # fmt: skip
+
+
+class Imputed(Spec):
+    constant: bool | int | float | str
+
+
+class Modelled(_Column):
+    """A column whose values the generator makes."""
+
+    impute: Literal["mean", "median", "mode"] | Imputed | None = Field(
+        default=None, description="what a null becomes: a statistic of the noisy marginals, or a constant"
+    )
+
+    @model_validator(mode="after")
+    def _no_null_is_left(self) -> Modelled:
+        if self.impute is not None and self.nullable:
+            raise ValueError("impute: leaves no null; remove nullable: true, or impute")
+        kind = getattr(self, "type", "")
+        ordered = kind not in ("categorical", "boolean") or getattr(self, "ordered", False)
+        if (self.impute == "mean" and kind in ("categorical", "boolean")) or (self.impute == "median" and not ordered):
+            raise ValueError(f"impute: a {kind} column has no {self.impute}; use mode or a constant")
+        return self
+
+    @model_validator(mode="after")
+    def _constant_fits(self) -> Modelled:
+        if isinstance(self.impute, Imputed) and (what := self._misfit(self.impute.constant)):
+            raise ValueError(f"impute: {self.impute.constant!r} is {what}; give one that the column can hold")
+        return self
+
+    def _misfit(self, value: bool | int | float | str) -> str | None:
+        """Why the column cannot hold a constant."""
+        kind, bounds, listed = getattr(self, "type", ""), getattr(self, "bounds", None), getattr(self, "values", None)
+        if listed is not None:
+            return None if value in listed else "not among the values"
+        if kind == "boolean":
+            return None if isinstance(value, bool) else "not true or false"
+        if isinstance(value, bool) or isinstance(value, str) == (kind in ("integer", "number", "decimal")):
+            return f"not of type {kind}"
+        try:
+            read = _CONSTANTS[kind](value) if kind in _CONSTANTS else value
+        except ValueError:
+            return f"not a {kind}"
+        return None if bounds is None or bounds[0] <= read <= bounds[1] else "out of bounds"
+
+    @property
+    def has_missing_level(self) -> bool:
+        """Whether the generator learns where values are missing."""
+        return self.nullable or isinstance(self.impute, str)
+
+
 class KeyColumn(_Column):
     type: Literal["key"]
     nullable: Literal[False] = False
 
 
-class IntegerColumn(_Column):
+class IntegerColumn(Modelled):
     type: Literal["integer"]
     bounds: tuple[int, int] = Field(description="[lowest, highest], public knowledge")
 
@@ -200,25 +270,58 @@ class IntegerColumn(_Column):
         return self
 
 
-class NumberColumn(_Column):
+class NumberColumn(Modelled):
     type: Literal["number"]
     bounds: tuple[float, float] = Field(description="[lowest, highest], public knowledge")
     rounding: float | None = Field(
         default=None, gt=0, description="values are multiples of this step from the lower bound"
     )
+    decimals: int | None = Field(default=None, ge=0, le=12, description="decimal places of every value")
 
     @model_validator(mode="after")
     def _countable(self) -> NumberColumn:
+        if self.decimals is not None:
+            if self.rounding is not None:
+                raise ValueError("decimals: and rounding say the same in two ways; keep one of them")
+            _whole(self.bounds, self.decimals)
         if math.isinf(self.bounds[1] - self.bounds[0]):
             raise ValueError("bounds: are too far apart to count between them; use narrower ones")
-        if self.rounding and (self.bounds[1] - self.bounds[0]) / self.rounding > MAX_CELLS:
-            raise ValueError("rounding: makes more than 2^53 steps between the bounds; use a coarser one")
+        if self.step and (self.bounds[1] - self.bounds[0]) / self.step > MAX_CELLS:
+            word = "rounding" if self.rounding else "decimals"
+            raise ValueError(f"{word}: makes more than 2^53 steps between the bounds; use a coarser one")
+        return self
+
+    @property
+    def step(self) -> float | None:
+        """What values are multiples of, from the lower bound on; None where nothing is declared."""
+        return self.rounding if self.decimals is None else float(f"1e-{self.decimals}")
+
+
+class DecimalColumn(Modelled):
+    """A number that is exact to its last decimal place: money, say."""
+
+    type: Literal["decimal"]
+    bounds: tuple[Decimal, Decimal] = Field(description="[lowest, highest], public knowledge")
+    decimals: int = Field(default=2, ge=0, le=12)
+
+    @model_validator(mode="after")
+    def _countable(self) -> DecimalColumn:
+        _whole(self.bounds, self.decimals)
+        if max(abs(bound) for bound in self.bounds) * 10**self.decimals > MAX_CELLS:
+            raise ValueError("bounds: are beyond 2^53 steps from 0; use narrower ones, or fewer decimals")
         return self
 
 
-class CategoricalColumn(_Column):
+def _whole(bounds: tuple[Any, Any], decimals: int) -> None:
+    for bound in bounds:
+        if Decimal(str(bound)) % Decimal(f"1e-{decimals}"):
+            raise ValueError(f"bounds: {bound} has more than {decimals} decimals; round it, or raise decimals")
+
+
+class CategoricalColumn(Modelled):
     type: Literal["categorical"]
     values: tuple[Level, ...] = Field(min_length=1)
+    ordered: bool = Field(default=False, description="values stand in order, from lowest to highest")
     unknown: Literal["other", "missing", "drop"] | None = None
 
     @model_validator(mode="after")
@@ -229,18 +332,25 @@ class CategoricalColumn(_Column):
             raise ValueError("values: are text and numbers; quote the numbers")
         if self.unknown == "missing" and not self.nullable:
             raise ValueError("unknown: missing needs nullable: true; add it, or use drop")
+        if self.unknown == "other" and self.ordered:
+            raise ValueError("unknown: other has no place in an order; use missing or drop")
         if self.unknown == "other" and isinstance(self.values[0], int):
             raise ValueError("unknown: other needs text values; quote them")
         return self
 
 
-class BooleanColumn(_Column):
+class BooleanColumn(Modelled):
     type: Literal["boolean"]
 
 
-class DateColumn(_Column):
+Formats = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
+
+
+class DateColumn(Modelled):
     type: Literal["date"]
-    format: str = "%Y-%m-%d"
+    format: Formats = Field(
+        default=("%Y-%m-%d",), min_length=1, description="the first that fits; written by the first"
+    )
     bounds: tuple[Day, Day] | None = None
     offset_from: ColumnName | None = None
     offset_bounds: tuple[Duration, Duration] | None = None
@@ -251,9 +361,10 @@ class DateColumn(_Column):
         return self
 
 
-class DatetimeColumn(_Column):
+class DatetimeColumn(Modelled):
     type: Literal["datetime"]
-    format: str = "%Y-%m-%d %H:%M:%S"
+    format: Formats = Field(default=("%Y-%m-%d %H:%M:%S",), min_length=1)
+    timezone: str | None = Field(default=None, description="the wall clock that values are brought to")
     bounds: tuple[Moment, Moment] | None = None
     resolution: Literal["second", "minute", "hour", "day"] = "second"
     offset_from: ColumnName | None = None
@@ -281,10 +392,107 @@ def _bounded_moment(column: DateColumn | DatetimeColumn) -> None:
         raise ValueError(f"offset_bounds: there is no whole {word} between them; widen them")
 
 
+class TimeColumn(Modelled):
+    """A time of day."""
+
+    type: Literal["time"]
+    format: Formats = Field(default=("%H:%M:%S",), min_length=1)
+    bounds: tuple[Clock, Clock] = (time(0), time(23, 59, 59))
+    resolution: Literal["second", "minute", "hour"] = "second"
+
+    @model_validator(mode="after")
+    def _whole_steps(self) -> TimeColumn:
+        if seconds_of_day(self.bounds[0]) % STEPS[self.resolution]:
+            raise ValueError(f"bounds: the earliest must be a whole {self.resolution}, as resolution says; round it")
+        return self
+
+
+class DurationColumn(Modelled):
+    """A length of time, as DuckDB reads one: ``3 days 02:30:00``."""
+
+    type: Literal["duration"]
+    bounds: tuple[Duration, Duration]
+    resolution: Literal["second", "minute", "hour", "day"] = "second"
+
+    @model_validator(mode="after")
+    def _whole_steps(self) -> DurationColumn:
+        if self.bounds[0] % timedelta(seconds=STEPS[self.resolution]):
+            raise ValueError(f"bounds: the shortest must be a whole {self.resolution}, as resolution says; round it")
+        return self
+
+
+FAKES = (
+    "name", "first_name", "last_name", "address", "street_address", "city", "postcode", "country", "email",
+    "phone_number", "company", "job", "user_name", "nhs_number",
+)  # fmt: skip
+
+
+class TextColumn(_Column):
+    """Free text and personal data: never read, never modelled. Left out, unless it says what stands there instead."""
+
+    is_read = False
+
+    type: Literal["text"]
+    nullable: Literal[False] = False
+    constant: str | None = None
+    pattern: str | None = Field(default=None, min_length=1, description="# becomes a digit, ? a capital letter")
+    fake: str | None = Field(default=None, description="made up: name, address, nhs_number and so on")
+    locale: str = Field(default="en_GB", pattern=r"^[a-z]{2,3}_[A-Z]{2}$")
+    per: Literal["unit", "row"] = "unit"
+
+    @model_validator(mode="after")
+    def _one_of(self) -> TextColumn:
+        if sum(value is not None for value in (self.constant, self.pattern, self.fake)) > 1:
+            raise ValueError("constant, pattern and fake exclude each other; keep one of them")
+        if self.fake is not None and self.fake not in FAKES:
+            raise ValueError(f"fake: '{self.fake}' is not known; use one of: {', '.join(FAKES)}")
+        return self
+
+    @property
+    def lands(self) -> bool:
+        return (self.constant, self.pattern, self.fake) != (None, None, None)
+
+
+class ConstantColumn(_Column):
+    """The same value in every synthetic row; the source is not read."""
+
+    is_read = False
+
+    type: Literal["constant"]
+    nullable: Literal[False] = False
+    value: bool | int | float | str
+
+
+class DerivedColumn(_Column):
+    """Computed from the row's other columns after sampling; the source is not read."""
+
+    is_read = False
+
+    type: Literal["derived"]
+    nullable: bool = True
+    expression: str = Field(min_length=1)
+
+
 Column = Annotated[
-    KeyColumn | IntegerColumn | NumberColumn | CategoricalColumn | BooleanColumn | DateColumn | DatetimeColumn,
+    KeyColumn
+    | IntegerColumn
+    | NumberColumn
+    | DecimalColumn
+    | CategoricalColumn
+    | BooleanColumn
+    | DateColumn
+    | TimeColumn
+    | DatetimeColumn
+    | DurationColumn
+    | TextColumn
+    | ConstantColumn
+    | DerivedColumn,
     Field(discriminator="type"),
 ]
+
+
+def seconds_of_day(clock: time) -> int:
+    return clock.hour * 3600 + clock.minute * 60 + clock.second
 
 
 class ForeignKey(Spec):

@@ -67,6 +67,7 @@ class PrivateZone:
     def _open(self) -> None:
         """Views over the sources, then no other file can be reached; binds the model without reading a row."""
         run = self._connection.execute
+        run("set TimeZone = 'UTC'")  # so that the machine's has no say
         run("create schema source")
         run("create schema private")
         for number, source in enumerate(self.model.sources):

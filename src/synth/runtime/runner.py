@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,6 +22,7 @@ from synth.privacy import accounting
 from synth.privacy.ledger import Ledger, PopulationSummary
 from synth.runtime.listener import Listener
 from synth.runtime.paid import folder_digest, generator_name, remember, stat_digest
+from synth.runtime.pools import make_up
 from synth.runtime.private_zone import PrivateZone
 from synth.runtime.target_folder import TargetFolder
 from synth.runtime.warehouse import Codes, Warehouse
@@ -87,13 +89,14 @@ class Runner:
 
         # Matrices of this size gain nothing from a second thread, and lose tenfold where the machine is shared.
         torch.set_num_threads(1)
+        pools = {pool.variable: make_up(pool, model.plan.seed) for pool in model.pools}
         with threadpool_limits(1):
             with PrivateZone(self.root, self.folder.internal, model, self.threads, self.memory_limit) as zone:
                 if model.price:
                     generator, epsilon = self._paid_generator(model, model.price, zone)
                 else:  # fitted anew each time: the ledger knows nothing of it
                     generator, epsilon = self._fit(model, zone), None
-            rows = self._land(model, generator)
+            rows = self._land(model, generator, pools)
         return rows, epsilon
 
     def _paid_generator(self, model: SyntheticModel, price: Price, zone: PrivateZone) -> tuple[Generator, float]:
@@ -168,7 +171,7 @@ class Runner:
             f"{shown} before you trust the table"
         )
 
-    def _land(self, model: SyntheticModel, generator: Generator) -> int:
+    def _land(self, model: SyntheticModel, generator: Generator, pools: Mapping[str, Sequence[str]]) -> int:
         from synth.generator.sequences import places
         from synth.generator.synthesis import draw_sizes, nats, synthesize
 
@@ -181,11 +184,13 @@ class Runner:
         self.listener.progress(model.name, "sampling", 0, 1)
         sizes = draw_sizes(generator, None if plan.rows else plan.privacy.units, plan.rows, plan.seed)
         unit, position = np.repeat(np.arange(len(sizes)), sizes), places(np.zeros(len(sizes), np.int64), sizes)
-        self.warehouse.begin_landing(model)
+        self.warehouse.begin_landing(model, pools)
+        typical = _typical(model, generator)
         done = 0
-        for block in synthesize(generator, sizes, plan.seed, rules=self._rules(model)):
+        for block in synthesize(generator, sizes, plan.seed, rules=self._rules(model, typical)):
             part = slice(done, done + len(block.codes))
-            broken = self.warehouse.accept(model, _named(block.codes, unit[part], position[part] + 1))
+            codes = _imputed(block.codes, model, typical)
+            broken = self.warehouse.accept(model, _named(codes, unit[part], position[part] + 1))
             if broken:
                 raise RunError(
                     f"{model.name}: {sum(broken.values()):,} of {len(block.codes):,} rows broke a constraint however often they "
@@ -197,11 +202,12 @@ class Runner:
             self.listener.progress(model.name, "sampling", done, len(unit))
         return self.warehouse.land(model, _label(model))
 
-    def _rules(self, model: SyntheticModel) -> list[Rule]:
+    def _rules(self, model: SyntheticModel, typical: Mapping[int, int]) -> list[Rule]:
         """The model's constraints over codes of synthetic rows."""
         from synth.generator.sampling import Rule
 
         def held(constraint: Constraint, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
+            codes = _imputed(codes, model, typical)
             return self.warehouse.held(model, constraint, _named(codes, *np.zeros((2, len(codes)), np.int64)))
 
         places = {column.name: i for i, column in enumerate(model.plan.layout)}
@@ -218,6 +224,21 @@ def _label(model: SyntheticModel) -> str:
         return model.description
     price = f"epsilon {model.price.epsilon:g}, delta {model.price.delta:g}"
     return f"SYNTHETIC, differentially private: {price}. {model.description}"
+
+
+def _typical(model: SyntheticModel, generator: Generator) -> dict[int, int]:
+    """The code that stands for a missing value, by column."""
+    return {i.column: generator.ways.columns[i.column].typical(i.statistic) for i in model.imputed}
+
+
+def _imputed(codes: NDArray[np.int64], model: SyntheticModel, typical: Mapping[int, int]) -> NDArray[np.int64]:
+    """Codes [rows, columns] without missing values where they are imputed."""
+    if not typical:
+        return codes
+    found = codes.copy()
+    for column, code in typical.items():
+        found[codes[:, column] == model.plan.layout[column].cells, column] = code
+    return found
 
 
 def _named(codes: NDArray[np.int64], units: NDArray[np.int64], position: NDArray[np.int64]) -> Codes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -66,8 +66,11 @@ class Warehouse:
 
     # synthetic tables
 
-    def begin_landing(self, model: SyntheticModel) -> None:
-        """An empty ``accepted`` of the model's shape."""
+    def begin_landing(self, model: SyntheticModel, pools: Mapping[str, Sequence[str]]) -> None:
+        """An empty ``accepted`` of the model's shape, and the made-up values that it draws from, by variable."""
+        for variable, values in pools.items():
+            listed = ", ".join(map(literal, values))
+            self._connection.execute(f"set variable {identifier(variable)} = [{listed}]")
         names = ["#unit", "#position", "#draw", *(f"#{i}" for i in range(1, len(model.plan.layout) + 1))]
         self._codes(dict.fromkeys(names, _NONE))
         self._connection.execute(f"create or replace temp table accepted as {model.restore_sql}")
