@@ -53,7 +53,9 @@ def golden_texts(compiled: Compiled) -> Iterator[tuple[str, str]]:
 
 def decided(model: SyntheticModel) -> dict[str, Any]:
     """A model without what the sizing of its network decides."""
-    data = model.model_dump(mode="json", exclude={"plan", "prepare_sql", "oddities_sql", "restore_sql", "land_sql"})
+    data = model.model_dump(
+        mode="json", exclude={"plan", "sql", "prepare_sql", "oddities_sql", "restore_sql", "land_sql"}
+    )
     plan = model.plan.model_dump(mode="json", include={"model", "layout", "rows"})
     data["plan"] = plan | {"privacy": model.plan.privacy.model_dump(mode="json", exclude={"events"})}
     return data

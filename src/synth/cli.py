@@ -116,14 +116,14 @@ def compile_(project_dir: str, target: str | None, variables: str | None, quiet:
 @_with(_project_options + _selection_options)
 def plan(project_dir: str, target: str | None, variables: str | None, quiet: bool, select: Any, exclude: Any) -> None:
     """Show what a run would spend, and what its tables would be good for. Reads no row."""
-    from synth.console import price
+    from synth.console import price, warning
 
     project = _project(project_dir, target, variables)
     models = project.plan(select, exclude)
     for model in models:
         click.echo(f"{model.relation}\n  {price(model)}")
         for sentence in model.plan.why:
-            click.echo(f"  {sentence}")
+            click.secho(f"  {sentence}", fg=warning(sentence))
     for found in project.forecast(models):
         verdict = "within the cap" if found.after <= found.budget.epsilon else "the budget would REFUSE it"
         click.echo(
@@ -180,6 +180,24 @@ def build(
     results = project.build(select, exclude, full_refresh, console)
     _say_docs(project, console, results)
     _close(console, results)
+
+
+@cli.command("check-sql")
+@_with([*_project_options, *_selection_options])
+@click.option(
+    "--units", default=20, show_default=True, type=click.IntRange(1, 10_000), help="How many units to leave out."
+)
+def check_sql(
+    project_dir: str, target: str | None, variables: str | None, quiet: bool, select: Any, exclude: Any, units: int
+) -> None:  # fmt: skip
+    """Run the SQL before the mechanism without one person, for some persons, and see that no other's rows move.
+
+    Reads private rows and spends nothing: what it says is for those who may read them.
+    """
+    project, console = _project(project_dir, target, variables), _console(quiet)
+    results = project.check_sql(select, exclude, units, console)
+    if any(result.status != "pass" for result in results):
+        sys.exit(1)
 
 
 @cli.command()

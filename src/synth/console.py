@@ -11,7 +11,7 @@ from typing import IO, Any
 import click
 
 from synth.artifacts.compiled import SyntheticModel
-from synth.artifacts.results import ExpectationResult, Results, RunResult
+from synth.artifacts.results import ApartResult, ExpectationResult, Results, RunResult
 from synth.privacy.ledger import PopulationSummary
 from synth.runtime.listener import Examples, Listener
 
@@ -40,9 +40,8 @@ class Console(Listener):
         for model in models:
             self.line(f"Plan for {model.relation}: {price(model)}")
             for sentence in model.plan.why:
-                color = "yellow" if sentence.startswith("Expect ") else None
                 for text in textwrap.wrap(sentence, _LINE):
-                    self.line(f"  {text}", color)
+                    self.line(f"  {text}", warning(sentence))
 
     def started(self, number: int, total: int, relation: str) -> None:
         self.line(f"{number} of {total} START  {relation}")
@@ -81,6 +80,16 @@ class Console(Listener):
             for text in table(*examples).splitlines():
                 self.line(f"  {text}")
 
+    def checked(self, number: int, total: int, relation: str, result: ApartResult) -> None:
+        color = "green" if result.status == "pass" else "red"
+        self.line(f"{number} of {total} {result.status.upper()}  {relation}", color)
+        if result.status == "fail":
+            where = ", ".join(result.columns) or "how the columns go together"
+            self.line(f"  without one unit, rows of others are not as they were: {where}", "red")
+            self.line(f"  which, and how, is private: {result.details}")
+        for text in (result.message or "").splitlines():
+            self.line(f"  {text}", "red")
+
     def note(self, text: str) -> None:
         self.line(f"  {text}")
 
@@ -98,6 +107,11 @@ class Console(Listener):
     def _wipe(self) -> None:
         if self._live:
             click.echo("\r\x1b[2K", file=self.out, nl=False)
+
+
+def warning(sentence: str) -> str | None:
+    """The color of a sentence of a plan: yellow where it asks for a second look."""
+    return "yellow" if sentence.startswith(("Expect ", "TRUSTED SQL")) else None
 
 
 def price(model: SyntheticModel) -> str:

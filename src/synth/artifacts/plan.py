@@ -55,7 +55,7 @@ Event = Annotated[Gaussian | Selection | SubsampledGaussian, Field(discriminator
 
 class Privacy(Artifact):
     population: str
-    unit: str  # the column that names a unit, or "row" where each unit has one row by declaration
+    unit: str  # the columns that name a unit, or "row" where each unit has one row by declaration
     units: int  # declared, public, approximate
     max_rows_per_unit: int
     adjacency: Literal["add or remove one unit"] = "add or remove one unit"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
+from synth.artifacts.compiled import Trust
 from synth.artifacts.layout import MARGINALS, all_pairs
 from synth.artifacts.plan import ColumnLayout, Event, Plan, Privacy
 from synth.compiler.sizing import Calibrate, Sized, size
@@ -17,7 +18,7 @@ class Promise:
     """What is promised to the people behind a model: the numbers that the declaration gives."""
 
     population: str
-    unit: str | None  # None: each row is a unit
+    unit: tuple[str, ...]  # the columns that name a unit together; none where each row is a unit
     units: int
     max_rows_per_unit: int
     epsilon: float
@@ -25,20 +26,21 @@ class Promise:
 
 
 def make_plan(
-    model: str, layout: Sequence[ColumnLayout], promise: Promise, config: ModelConfig, calibrate: Calibrate
-) -> Plan:
+    model: str, layout: Sequence[ColumnLayout], promise: Promise, config: ModelConfig, calibrate: Calibrate,
+    trusted: Sequence[Trust] = (),
+) -> Plan:  # fmt: skip
     sized = size(
         layout, promise.max_rows_per_unit, promise.units, promise.epsilon, promise.delta,
         config.generator or GeneratorSpec(), calibrate=calibrate,
     )  # fmt: skip
     stages = {field.name: getattr(sized, field.name) for field in fields(sized) if field.name != "events"}
     privacy = Privacy(
-        population=promise.population, unit=promise.unit or "row", units=promise.units,
+        population=promise.population, unit=", ".join(promise.unit) or "row", units=promise.units,
         max_rows_per_unit=promise.max_rows_per_unit, epsilon=promise.epsilon, delta=promise.delta, events=sized.events,
     )  # fmt: skip
     return Plan(
         model=model, privacy=privacy, layout=tuple(layout), **stages, seed=config.seed or 0, rows=config.rows,
-        why=tuple(_why(layout, promise, sized, config.generator or GeneratorSpec())),
+        why=(*map(str, trusted), *_why(layout, promise, sized, config.generator or GeneratorSpec())),
     )  # fmt: skip
 
 

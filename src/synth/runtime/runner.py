@@ -84,7 +84,8 @@ class Runner:
 
         # Matrices of this size gain nothing from a second thread, and lose tenfold where the machine is shared.
         torch.set_num_threads(1)
-        with PrivateZone(self.root, self.folder.internal, model, self.threads, self.memory_limit) as zone:
+        internal, key = self.folder.internal, self.ledger.key
+        with PrivateZone(self.root, internal, model, self.threads, self.memory_limit, key) as zone:
             digest = self._source_digest(zone)
             generator = None if self.full_refresh else self._reusable(model, digest)
             reused = generator is not None
@@ -183,7 +184,7 @@ class Runner:
             done += len(block.codes)
             self.listener.progress(model.name, "sampling", done, len(unit))
         price = f"epsilon {plan.privacy.epsilon:g}, delta {plan.privacy.delta:g}"
-        label = f"SYNTHETIC, differentially private: {price}. {model.description}"
+        label = f"SYNTHETIC, differentially private: {price}. {model.told}"
         return self.warehouse.land(model, label)
 
     def _rules(self, model: SyntheticModel) -> list[Rule]:
