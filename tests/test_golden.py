@@ -55,7 +55,7 @@ def golden_texts(compiled: Compiled) -> Iterator[tuple[str, str]]:
 
 def decided(model: SyntheticModel) -> dict[str, Any]:
     """A model without what the sizing of its network decides, and without the keys it comes from: see test_plan."""
-    apart = {"plan", "prepare_sql", "oddities_sql", "restore_sql", "land_sql", "declared"}
+    apart = {"plan", "sql", "prepare_sql", "oddities_sql", "restore_sql", "land_sql", "declared"}
     data = model.model_dump(mode="json", exclude=apart)
     plan = model.plan.model_dump(mode="json", include={"model", "layout", "rows"})
     data["plan"] = plan | {"privacy": model.plan.privacy.model_dump(mode="json", exclude={"events"})}

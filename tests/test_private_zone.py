@@ -39,7 +39,7 @@ def prepare(tmp_path_factory: pytest.TempPathFactory) -> Prepare:
 
     def run(lines: list[bytes]) -> tuple[np.ndarray, dict[str, int]]:
         source.write_bytes(b"\n".join([header, *lines]) + b"\n")
-        with PrivateZone(project.root, project.folder.internal, model, 1, "1GB") as zone:
+        with PrivateZone(project.root, project.folder.internal, model, 1, "1GB", lambda: bytes(32)) as zone:
             rows, odd = zone.prepare(), dict(zone.oddities())
         return np.unique(np.stack(rows.columns, axis=1), axis=0, return_counts=True), odd  # type: ignore[return-value]
 
@@ -87,6 +87,6 @@ def test_what_a_killed_process_spilled_is_removed(tmp_path: Path, prepare: Prepa
     model = project.compile().synthetic["members"]
     left = project.folder.internal / "spill-999999999-x"
     left.mkdir(parents=True)
-    with PrivateZone(project.root, project.folder.internal, model, 1, "1GB"):
+    with PrivateZone(project.root, project.folder.internal, model, 1, "1GB", lambda: bytes(32)):
         pass
     assert not list(project.folder.internal.glob("spill-*"))

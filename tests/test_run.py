@@ -221,6 +221,21 @@ def test_what_a_latent_carries_is_told(members: Callable[[list[dict[str, str]]],
     assert re.search(r"the latent of members carries about \d+\.\d\d nats", told.stdout + told.stderr)
 
 
+def test_trusted_sql_is_told_on_every_report(members: Callable[[list[dict[str, str]]], Path]) -> None:
+    project = members([member(i) for i in range(300)])
+    trust = "config: {trust_sql: 'Ada Lovelace: the mean is published', generator: {kind: independent}, "
+    edit(project / "metadata" / "members.yml", "config: {", trust)
+    sentence = "TRUSTED SQL: members is not checked to keep people apart. Ada Lovelace: the mean is published"
+    ran = synth(project, "build")
+    assert ran.returncode == 0, ran.stdout
+    assert sentence in re.sub(r"\s+[\d:]+\s+", " ", ran.stdout)
+    assert sentence in synth(project, "plan").stdout
+    ((comment,),) = rows(project, "select comment from duckdb_tables() where table_name = 'members'")
+    assert sentence in str(comment)
+    for file in ("plans/members.json", "manifest.json", "validations/members.json"):
+        assert sentence in (project / "target" / file).read_text()
+
+
 def test_what_is_not_built_is_said_so(fresh: Path) -> None:
     shown, tested = synth(fresh, "show", "-s", "members"), synth(fresh, "test")
     assert (shown.returncode, tested.returncode) == (1, 1)
@@ -366,7 +381,7 @@ def test_sources_of_every_kind_give_the_same_codes(fresh: Path, kind: str, tmp_p
     def prepared() -> np.ndarray:
         project = package.Project(fresh)
         model = project.compile().synthetic["members"]
-        with PrivateZone(project.root, project.folder.internal, model, 1, "1GB") as zone:
+        with PrivateZone(project.root, project.folder.internal, model, 1, "1GB", lambda: bytes(32)) as zone:
             found = zone.prepare()
         return np.column_stack([found.unit, *found.columns])
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from synth.artifacts.compiled import Compiled
 from synth.artifacts.forecast import Forecast
 from synth.artifacts.plan import UNPROTECTED
-from synth.artifacts.results import Results
+from synth.artifacts.results import ApartResult, Results
 from synth.compiler.compile import compile_project
 from synth.compiler.forecast import forecast
+from synth.compiler.synthetic import private_views
 from synth.errors import RunError, UsageError
 from synth.graph.dag import Graph, Node, build
 from synth.graph.selection import select as select_nodes
@@ -101,6 +102,25 @@ class Project:
     def test(self, select: Selection = (), exclude: Selection = (), listener: Listener | None = None) -> Results:
         """Judges what landed: the declared expectations and the singular tests."""
         return self._build(select, exclude, False, listener, run=False, test=True)
+
+    def check_sql(
+        self, select: Selection = (), exclude: Selection = (), units: int = 20, listener: Listener | None = None
+    ) -> tuple[ApartResult, ...]:
+        """Whether the SQL behind the selected models keeps people apart: it runs without one unit, ``units`` times.
+
+        Reads private rows and pays nothing, so what it says stays with those who may read them.
+        """
+        from synth.runtime.leave_one_out import check
+        from synth.runtime.listener import Listener
+
+        compiled, listener = self.compile(), listener or Listener()
+        names, key, found = self._prepared(select, exclude), self.ledger.key, []
+        for number, name in enumerate(names, 1):
+            model, target = compiled.synthetic[name], self.target
+            result = check(model, self.root, self.folder.internal, target.threads, target.memory_limit, key, units)
+            listener.checked(number, len(names), model.relation, result)
+            found.append(result)
+        return tuple(found)
 
     def query(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         """A query of the target's database, which holds synthetic and public tables only."""
@@ -200,6 +220,15 @@ class Project:
             raise UsageError(
                 f"the selection holds no synthetic or public model, only: {kinds}", "See them with: synth ls"
             )
+        return names
+
+    def _prepared(self, select: Selection, exclude: Selection) -> tuple[str, ...]:
+        """Synthetic models that are selected, or read a private model that is."""
+        chosen = {node.id for node in self.ls(select, exclude)}
+        synthetic = [node for node in self.graph.of_kind("model") if node.zone == "synthetic"]
+        names = tuple(n.name for n in synthetic if chosen & {n.id, *(v.id for v in private_views(self.graph, n))})
+        if not names:
+            raise UsageError("the selection holds no synthetic model, nor what one reads", "See them with: synth ls")
         return names
 
     def _tests(self, select: Selection, exclude: Selection) -> tuple[str, ...]:

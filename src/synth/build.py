@@ -84,7 +84,7 @@ class Build:
             self.listener.note(f"{model.relation} is not built: skipped")
             return
         results = self._judge(model.relation, self.compiled.expectations[name])
-        self._keep(name, model.relation, model.description, results)
+        self._keep(name, model.relation, model.told, results)
         if any(r.status in ("fail", "error") for r in results):
             self.failed.add(name)
 

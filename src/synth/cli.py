@@ -196,6 +196,24 @@ def build(
     _close(console, results)
 
 
+@cli.command("check-sql")
+@_with([*_project_options, *_selection_options])
+@click.option(
+    "--units", default=20, show_default=True, type=click.IntRange(1, 10_000), help="How many units to leave out."
+)
+def check_sql(
+    project_dir: str, target: str | None, variables: str | None, quiet: bool, select: Any, exclude: Any, units: int
+) -> None:  # fmt: skip
+    """Run the SQL before the mechanism without one person, for some persons, and see that no other's rows move.
+
+    Reads private rows and spends nothing: what it says is for those who may read them.
+    """
+    project, console = _project(project_dir, target, variables), _console(quiet)
+    results = project.check_sql(select, exclude, units, console)
+    if any(result.status != "pass" for result in results):
+        sys.exit(1)
+
+
 @cli.command()
 @_with(_project_options + _selection_options)
 def ls(project_dir: str, target: str | None, variables: str | None, quiet: bool, select: Any, exclude: Any) -> None:

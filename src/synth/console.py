@@ -14,7 +14,7 @@ import click
 
 from synth.artifacts.forecast import EventForecast, FitForecast, Forecast, ModelForecast, PopulationForecast, Verdict
 from synth.artifacts.plan import UNPROTECTED
-from synth.artifacts.results import ExpectationResult, Results, RunResult
+from synth.artifacts.results import ApartResult, ExpectationResult, Results, RunResult
 from synth.privacy.ledger import Cap, Entry, PopulationSummary, Reserve, Verified, caps, open_reservations
 from synth.runtime.listener import Examples, Listener
 
@@ -100,6 +100,16 @@ class Console(Listener):
             for text in table(*examples).splitlines():
                 self.line(f"  {text}")
 
+    def checked(self, number: int, total: int, relation: str, result: ApartResult) -> None:
+        color = "green" if result.status == "pass" else "red"
+        self.line(f"{number} of {total} {result.status.upper()}  {relation}", color)
+        if result.status == "fail":
+            where = ", ".join(result.columns) or "how the columns go together"
+            self.line(f"  without one unit, rows of others are not as they were: {where}", "red")
+            self.line(f"  which, and how, is private: {result.details}")
+        for text in (result.message or "").splitlines():
+            self.line(f"  {text}", "red")
+
     def note(self, text: str) -> None:
         self.line(f"  {text}")
 
@@ -117,6 +127,13 @@ class Console(Listener):
     def _wipe(self) -> None:
         if self._live:
             click.echo("\r\x1b[2K", file=self.out, nl=False)
+
+
+def warning(sentence: str) -> str | None:
+    """The color of a sentence of a plan: yellow where it asks for a second look."""
+    if sentence == UNPROTECTED:
+        return "red"
+    return "yellow" if sentence.startswith(("Expect ", "TRUSTED SQL")) else None
 
 
 def price(fit: FitForecast) -> str:
@@ -199,7 +216,7 @@ def _noise(event: EventForecast) -> str:
 def _sentences(fit: FitForecast, width: int) -> Iterator[tuple[str, str | None]]:
     for sentence in fit.sentences:
         for text in textwrap.wrap(sentence, width):
-            yield text, "yellow" if sentence.startswith("Expect ") else "red" if sentence == UNPROTECTED else None
+            yield text, warning(sentence)
 
 
 def _populations(populations: Sequence[PopulationForecast]) -> str:

@@ -1,10 +1,20 @@
-"""Names and constants in SQL."""
+"""Names and constants in SQL, and the text that a unit goes by."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+
+CAP_KEY = "cap_key"  # DuckDB's variable with the secret that decides which rows are kept above the cap
 
 
 def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def unit_text(columns: Sequence[str]) -> str:
+    """What names a unit, as text: null where a part of it is null or blank; of several, no two units have the same."""
+    parts = [f"nullif(trim(cast({identifier(column)} as varchar)), '')" for column in columns]
+    return parts[0] if len(parts) == 1 else " || ".join(f"length({part}) || ':' || {part}" for part in parts)
 
 
 def literal(value: str | int | float) -> str:

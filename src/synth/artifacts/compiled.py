@@ -13,16 +13,28 @@ FITTING = 1  # raised when a change of the fitting code must not reuse generator
 
 
 class SourceTable(Artifact):
-    """Where a private table lies: a folder of files or a DuckDB file, and the table's name in it."""
+    """Where a source table lies: a folder of files or a DuckDB file, and the table's name in it."""
 
     name: str  # "mimic.admissions"
     location: str  # relative to the project, or absolute
     table: str
+    columns: tuple[str, ...]  # those that the project knows of; no other is read
+    unit: tuple[str, ...] | None  # the columns that name a unit; none where each row is one; None where rows are public
 
 
 class PrivateView(Artifact):
     name: str
     sql: str
+
+
+class Trust(Artifact):
+    """A model whose SQL somebody trusts to keep people apart, though that cannot be seen: ``trust_sql``."""
+
+    model: str
+    said: str  # who, and why
+
+    def __str__(self) -> str:
+        return f"TRUSTED SQL: {self.model} is not checked to keep people apart. {self.said}"
 
 
 class Constraint(Artifact):
@@ -80,6 +92,8 @@ class SyntheticModel(Artifact):
     description: str
     sources: tuple[SourceTable, ...]
     views: tuple[PrivateView, ...]
+    trusted: tuple[Trust, ...]  # this model and the private models that it reads
+    sql: str  # the model's own select
     prepare_sql: str  # private rows to codes
     oddities_sql: str  # counts of values outside the declaration; its result stays in the private zone
     restore_sql: str  # codes to typed values
@@ -103,6 +117,11 @@ class SyntheticModel(Artifact):
         if privacy.epsilon is None or privacy.delta is None or self.budget is None:
             return None
         return Price(privacy.epsilon, privacy.delta, self.budget)
+
+    @property
+    def told(self) -> str:
+        """What every report says of the table: its description, after what is trusted of it."""
+        return " ".join([*(f"{trust}." for trust in self.trusted), self.description]).strip()
 
     def fit_inputs(self) -> dict[str, str]:
         """Everything that a fit obeys, as text by name; only a change of it means a new fit and a new payment."""
@@ -143,6 +162,7 @@ class ManifestNode(Artifact):
     zone: str
     materialized: str
     tags: tuple[str, ...]
+    trusted: tuple[str, ...]  # what its reports say of trust_sql, its own and that of private models it reads
     depends_on: tuple[str, ...]
     compiled_path: str | None
     fingerprint: str | None  # of the fit, for a synthetic model

@@ -61,7 +61,7 @@ class Privacy(Artifact):
     """The promise and its events. Where nothing is promised there is no epsilon, and the noise protects nobody."""
 
     population: str
-    unit: str  # the column that names a unit, or "row" where each unit has one row by declaration
+    unit: str  # the columns that name a unit, or "row" where each unit has one row by declaration
     units: int  # declared, public, approximate
     max_rows_per_unit: int
     adjacency: Literal["add or remove one unit", "none: NOT PRIVATE"] = "add or remove one unit"

@@ -53,6 +53,16 @@ class RunResult(Artifact):
     message: str | None = None
 
 
+class ApartResult(Artifact):
+    """Whether the SQL behind a synthetic model kept people apart, on the rows that are there."""
+
+    model: str
+    status: Literal["pass", "fail", "error"]
+    columns: tuple[str, ...] = ()  # in which rows of others moved
+    details: str | None = None  # a private file, relative to the project
+    message: str | None = None  # of an error
+
+
 class Results(Artifact):
     """``run_results.json``: what a run or a test did, with dbt's key names where dbt has the thing."""
 

@@ -1,44 +1,55 @@
-"""The SQL before the mechanism keeps people apart: a row of a private or synthetic model depends on one source row.
+"""The SQL before the mechanism keeps people apart: a row of a private or synthetic model depends on the rows of one unit.
 
-Anything else (aggregates, windows, limits, joins, chance) would let one person move other people's rows, and the guarantee
-would no longer hold. What is not known to be harmless is refused.
+A select does where each of its parts does: expressions over one row; windows and groups that hold the unit; joins on the
+unit, or to rows of nobody. Anything else (a mean of everybody, a limit, chance) would let one person move other people's
+rows, and the guarantee would no longer hold. What is not known to be harmless is refused: see docs/sql.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
 
 from synth.compiler import tree
+from synth.compiler.bind import BindProblem, Stubs
+from synth.compiler.scope import Refusal, Relation, Scope, Table, join
 
-_MODIFIERS = {
-    "LIMIT_MODIFIER": "limit",
-    "LIMIT_PERCENT_MODIFIER": "limit",
-    "DISTINCT_MODIFIER": "distinct",
-    "ORDER_MODIFIER": "order by",
-}
 _MACROS = {"nullif", "split_part", "fmod", "fdiv", "days_in_month", "date_add", "if"}
-_EMPTY_CLAUSES = {"group_expressions": "group by", "having": "having", "qualify": "qualify", "sample": "using sample"}
-_FROM = {
-    "BASE_TABLE": "a sample is not allowed here",
-    "EMPTY": "the model selects from no table",
-    "JOIN": "a join is not allowed here",
-    "SUBQUERY": "a subquery is not allowed here",
-    "TABLE_FUNCTION": "a table function is not allowed here",
-}
+# aggregates that give the same however their rows lie
+_SETTLED = {
+    "bit_and", "bit_or", "bit_xor", "bool_and", "bool_or", "count", "count_if", "count_star", "countif", "max", "median",
+    "min", "quantile", "quantile_cont", "quantile_disc",
+}  # fmt: skip
+_SUMS = {"avg", "mean", "sum"}  # of whole and decimal numbers they do, too
+_ORDERED = {
+    "any_value", "arg_max", "arg_min", "array_agg", "first", "group_concat", "last", "list", "listagg", "max_by", "min_by",
+    "mode", "stddev", "stddev_pop", "stddev_samp", "string_agg", "var_pop", "var_samp", "variance",
+}  # fmt: skip
+_RANKS = {
+    "cume_dist", "dense_rank", "first", "first_value", "lag", "last", "last_value", "lead", "nth_value", "ntile",
+    "percent_rank", "rank", "rank_dense", "row_number",
+}  # fmt: skip
+_EXACT = {"BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
+_EXACT |= {f"DECIMAL({width},{scale})" for width in range(1, 19) for scale in range(width + 1)}  # sums cannot overflow
+_WHOLE_PARTITION = {
+    ("UNBOUNDED_PRECEDING", end) for end in ("CURRENT_ROW_RANGE", "UNBOUNDED_FOLLOWING")
+}  # no order: all
+_MODIFIERS = {"LIMIT_MODIFIER": "limit", "LIMIT_PERCENT_MODIFIER": "limit", "ORDER_MODIFIER": "order by"}
+_FROM = {"EMPTY": "the model selects from no table", "TABLE_FUNCTION": "a table function is not allowed here"}
 UNIT_FIX = "Select it by its name, as it is: all rows of a person must stay that person's."
-FIX = "One person's rows must not change another's. Select from one source, row by row."
+FIX = "One person's rows must not change another's: look at one row, or at the rows of one unit."
 
 
 @dataclass(frozen=True)
 class Breach:
-    """Something in a statement that looks beyond the row, and where (bytes of UTF-8 from 0)."""
+    """Something in a statement that looks beyond one unit, where (bytes of UTF-8 from 0), and what to do."""
 
     what: str
     offset: int
+    fix: str = FIX
 
 
 @dataclass(frozen=True)
@@ -59,66 +70,242 @@ class Functions:
         return cls(frozenset(str(name) for (name,) in rows) | _MACROS)
 
 
-def statement(node: dict[str, Any], functions: Functions) -> Iterator[Breach]:
-    """Breaches of a whole model."""
-    if node.get("type") != "SELECT_NODE":
-        yield Breach("union, intersect, except and values are not allowed here", _first(node))
-        return
-    for modifier in node.get("modifiers", []):
-        yield Breach(
-            f"{_MODIFIERS.get(modifier['type'], modifier['type'].lower())} is not allowed here", _first(modifier)
-        )
-    if node.get("aggregate_handling", "STANDARD_HANDLING") != "STANDARD_HANDLING":
-        yield Breach("group by is not allowed here", _first(node))
-    if node.get("cte_map", {}).get("map"):
-        yield Breach("with is not allowed here", _first(node["cte_map"]))
-    for clause, words in _EMPTY_CLAUSES.items():
-        if node.get(clause):
-            yield Breach(f"{words} is not allowed here", _first(node[clause]))
-    yield from _from(node.get("from_table", {}))
-    for part in (node.get("select_list"), node.get("where_clause")):
-        yield from expression(part, functions)
-        yield from _casts(part)
-
-
-def unit_moved(node: dict[str, Any], unit: str) -> Iterator[Breach]:
-    """Breaches where a column of the unit's name is not the unit's own: each row could become a person of its own."""
-    table, name = node.get("from_table", {}), unit.casefold()
-    if table.get("type") != "BASE_TABLE":
-        return  # refused as a statement
-    if table.get("column_name_alias"):
-        yield Breach("columns are renamed in from", _first(table))
-    known = str(table.get("alias") or table.get("table_name", "")).casefold()  # an alias hides the table's name
-    for item in node.get("select_list", ()):
-        offset = _first(item)
-        if item["class"] == "STAR":
-            made = (
-                [r["key"] for r in item["replace_list"]] + [r["value"] for r in item["rename_list"]] + [item["alias"]]
-            )
-            foreign = item["relation_name"].casefold() not in ("", known)  # the fields of a struct, spread out
-            moved = (
-                foreign or name in (str(column).casefold() for column in made) or (item["columns"] and item["alias"])
-            )
-        elif any(inner.node.get("class") == "STAR" for inner in tree.walk(item)):
-            moved = True
-        else:
-            path = [column.casefold() for column in item.get("column_names", ())]
-            own = path == [name] or (path[1:] == [name] and path[0] == known)
-            moved = (item["alias"].casefold() or "".join(path[-1:])) == name and not own
-        if moved:
-            yield Breach(f"the unit '{unit}' must be the source's own column", offset)
-
-
 def expression(part: Any, functions: Functions) -> Iterator[Breach]:
     """Breaches of an expression over one row."""
     for item in tree.walk(part):
         kind, name = item.node.get("class"), item.node.get("function_name")
-        if kind == "SUBQUERY":
-            yield Breach("a subquery is not allowed here", item.offset)
-        elif kind == "WINDOW":
+        if kind == "WINDOW":
             yield Breach("a window function is not allowed here", item.offset)
         elif kind == "FUNCTION" and name not in functions.per_row:
-            yield Breach(f"{name}() is not a function of one row", item.offset)
+            yield _no_function(str(name), item.offset)
+        yield from _never(item)
+
+
+_UNKNOWN = Relation(frozenset(), None, frozenset())  # after a breach nothing more is said
+_Ctes = Mapping[str, tuple[dict[str, Any], Relation]]  # by name: the entry in the tree, and what it makes
+
+
+@dataclass
+class Check:
+    """Walks one statement; ``found`` holds its breaches, ``relations`` what it may read, by schema and name."""
+
+    functions: Functions
+    relations: Mapping[tuple[str, str], Relation]
+    stubs: Stubs
+    found: list[Breach] = field(default_factory=list)
+
+    def statement(self, node: dict[str, Any], sql: str) -> Relation:
+        """What a whole model makes, where nothing is found and it binds; ``sql``: its text."""
+        return self._select(node, {}, sql)
+
+    def _breach(self, what: str, part: Any, fix: str = FIX) -> None:
+        self.found.append(Breach(what, part if isinstance(part, int) else _first(part), fix))
+
+    # a select
+
+    def _select(self, node: dict[str, Any], outer: _Ctes, whole: str | None = None) -> Relation:
+        """``whole``: the text of a model; without it the select is a part of one."""
+        if node.get("type") != "SELECT_NODE":
+            recursive = node.get("type") == "RECURSIVE_CTE_NODE"
+            what = "with recursive is" if recursive else "union, intersect, except and values are"
+            self._breach(f"{what} not allowed here", node)
+            return _UNKNOWN
+        ctes = self._ctes(node, outer)
+        scope = self._from(node["from_table"], ctes)
+        grouped = self._group(node, scope)
+        self._row(node["where_clause"])
+        self._row(node["group_expressions"])
+        for part in ("select_list", "having", "qualify"):
+            self._beyond(node[part], scope, grouped, node, ctes)
+        if node["sample"]:
+            self._breach("using sample is not allowed here", node)
+        for item in node["select_list"]:
+            if moved := scope.moves(item):
+                fix = UNIT_FIX if len(scope.tables) == 1 else f"{UNIT_FIX} Of a join, take the first table's."
+                self._breach(f"the unit '{moved}' must be the source's own column", item, fix)
+        names = self._names(node, ctes, whole)
+        made = Relation.of(names, scope.people)
+        self._modifiers(node, scope, made if names else None)
+        return made
+
+    def _ctes(self, node: dict[str, Any], outer: _Ctes) -> _Ctes:
+        known = dict(outer)
+        for entry in node["cte_map"]["map"]:
+            body = entry["value"]["query_node"]
+            if entry["value"]["aliases"]:
+                self._breach("columns are renamed in with", body, UNIT_FIX)
+            if entry["key"].casefold() in known:
+                self._breach(f"the name '{entry['key']}' stands twice in with", body, "Rename one.")
+            known[entry["key"].casefold()] = (entry, self._select(body, known))
+        return known
+
+    def _modifiers(self, node: dict[str, Any], scope: Scope, made: Relation | None) -> None:
+        """``made``: None where it is not known, as the select does not bind."""
+        for modifier in node["modifiers"]:
+            kind = modifier["type"]
+            if kind != "DISTINCT_MODIFIER":
+                self._breach(f"{_MODIFIERS.get(kind, kind.lower())} is not allowed here", modifier)
+            elif modifier["distinct_on_targets"]:
+                self._breach("distinct on is not allowed here", modifier, "Say qualify row_number() over (...) = 1.")
+            elif scope.people and made and not (scope.unit and made.own >= set(scope.unit)):
+                self._breach(_everybody("distinct", "select", scope), node)
+
+    def _names(self, node: dict[str, Any], ctes: _Ctes, whole: str | None) -> tuple[str, ...]:
+        """The names of what a select makes; a part must bind by itself, as it may not look at what stands around it."""
+        try:
+            return tuple(self.stubs.types(f"(\n{whole}\n)") if whole else self._types(node, ctes))
+        except BindProblem as problem:
+            if not whole and not self.found:
+                word = problem.word.strip('"').casefold()
+                at = [i.offset for i in tree.walk(node) if (tree.column(i.node) or "").casefold() == word]
+                fix = f"{problem.hint} A select in brackets or in with must stand by itself."
+                self._breach(problem.what, at[0] if at else node, fix.strip())
+            return ()
+
+    def _types(self, node: dict[str, Any], ctes: _Ctes) -> dict[str, str]:
+        """DuckDB's type by name of what a part of the statement makes. Raises BindProblem."""
+        entries = [entry for entry, _ in ctes.values()]
+        try:
+            sql = tree.to_sql(self.stubs.connection, {**node, "cte_map": {"map": entries}})
+        except duckdb.Error:
+            raise BindProblem("DuckDB cannot write this part of the statement by itself", "", 0, 0, "") from None
+        return self.stubs.types(sql)
+
+    # from
+
+    def _from(self, table: dict[str, Any], ctes: _Ctes) -> Scope:
+        kind = str(table["type"])
+        if table["sample"] or table.get("at_clause") or kind not in ("BASE_TABLE", "SUBQUERY", "JOIN"):
+            what = "a sample is not allowed here" if table["sample"] else _FROM.get(kind)
+            self._breach(what or f"from {kind.lower()} is not allowed here", table)
+            return Scope()
+        if kind == "JOIN":
+            return self._join(table, ctes)
+        if table["column_name_alias"]:
+            self._breach("columns are renamed in from", table, UNIT_FIX)
+        named = kind == "BASE_TABLE"
+        relation = self._named(table, ctes) if named else self._select(table["subquery"]["node"], ctes)
+        name = str(table["alias"] or table.get("table_name", ""))  # an alias hides the table's name
+        return Scope((Table(name.casefold(), relation),), relation.people)
+
+    def _named(self, table: dict[str, Any], ctes: _Ctes) -> Relation:
+        schema, name = table["schema_name"], table["table_name"]
+        if not schema and not table["catalog_name"] and name.casefold() in ctes:
+            return ctes[name.casefold()][1]
+        known = None if table["catalog_name"] else self.relations.get((schema.casefold(), name.casefold()))
+        if known is None:
+            self._breach(f"'{'.'.join(n for n in (schema, name) if n)}' is not named by source() or ref()", table)
+        return known or _UNKNOWN
+
+    def _join(self, table: dict[str, Any], ctes: _Ctes) -> Scope:
+        before = len(self.found)
+        left, right = self._from(table["left"], ctes), self._from(table["right"], ctes)
+        self._row(table.get("condition"))
+        if len(self.found) > before:
+            return Scope()
+        joined = join(table, left, right)
+        if isinstance(joined, Refusal):
+            self._breach(joined.what, table, joined.fix)
+            return Scope()
+        return joined
+
+    # expressions
+
+    def _row(self, part: Any) -> None:
+        self.found += [*expression(part, self.functions), *_casts(part)]
+
+    def _group(self, node: dict[str, Any], scope: Scope) -> bool:
+        """Whether a select has groups; a breach where they are not of one unit each."""
+        groups, items = node["group_expressions"], node["select_list"]
+        if len(node["group_sets"]) > 1:
+            self._breach("rollup, cube and grouping sets are not allowed here", groups or node)
+        if node["aggregate_handling"] == "FORCE_AGGREGATES":  # group by all
+            groups = items
+        elif not any(item["class"] == "STAR" for item in items):
+            groups = [_position(group, items) for group in groups]
+        if node["having"] and not groups and scope.people:
+            self._breach("having is not allowed without group by", node["having"])
+        if groups and not scope.divides(groups):
+            self._breach(_everybody("group by", "group by", scope), node["group_expressions"] or node)
+        return bool(groups)
+
+    def _beyond(self, part: Any, scope: Scope, grouped: bool, node: dict[str, Any], ctes: _Ctes) -> None:
+        """Breaches of an expression that may look at a window or a group."""
+        rows = {**node, "group_expressions": [], "group_sets": [], "aggregate_handling": "STANDARD_HANDLING"}
+        for item in tree.walk(part):
+            kind, name = item.node.get("class"), str(item.node.get("function_name"))
+            if kind == "WINDOW":
+                if not scope.divides(item.node["partitions"]):
+                    self._breach(_everybody("a window", "partition by", scope), item.offset)
+                self._window(item, node if grouped else rows, ctes)
+            elif kind == "FUNCTION" and name not in self.functions.per_row:
+                if scope.people and not grouped:
+                    self.found.append(_no_function(name, item.offset))
+                else:
+                    self._aggregate(item, item.node["order_bys"]["orders"], rows, ctes)
+            self.found += _never(item)
+        self.found += _casts(part)
+
+    def _window(self, item: tree.Item, node: dict[str, Any], ctes: _Ctes) -> None:
+        orders, name = item.node["orders"], str(item.node["function_name"])
+        whole = (item.node["start"], item.node["end"]) in _WHOLE_PARTITION
+        if (name in _RANKS or not whole) and not _reads_a_column(orders):
+            fix = "Add order by to the window, down to a column that tells rows apart."
+            self._breach(f"{name}() over rows in no order depends on how they lie", item.offset, fix)
+        elif name not in _RANKS:
+            self._aggregate(item, item.node["arg_orders"], node, ctes)
+
+    def _aggregate(self, item: tree.Item, orders: list[Any], node: dict[str, Any], ctes: _Ctes) -> None:
+        """A breach where an aggregate depends on how its rows lie; ``node``: a select in which its arguments bind."""
+        name = str(item.node["function_name"])
+        if name not in _SETTLED | _SUMS | _ORDERED:
+            self._breach(f"{name}() is not known to give the same however its rows lie", item.offset)
+        elif name in _SETTLED and _reads_a_column(item.node["arguments"][1:]):
+            self._breach(
+                f"{name}() takes what follows its first argument from any row", item.offset, "Write a constant."
+            )
+        elif name in _SETTLED or _reads_a_column(orders):
+            return
+        elif name in _ORDERED:
+            fix = f"Write {name}(x order by y), say, down to a column that tells rows apart."
+            self._breach(f"{name}() of rows in no order depends on how they lie", item.offset, fix)
+        elif not self._exact(item.node["arguments"], node, ctes):
+            fix = f"Write {name}(try_cast(x as decimal(18, 3))), say, or {name}(x order by x)."
+            self._breach(f"{name}() of inexact numbers depends on the order they are added in", item.offset, fix)
+
+    def _exact(self, arguments: list[Any], node: dict[str, Any], ctes: _Ctes) -> bool:
+        """Whether they are whole or decimal numbers, which add up to the same in any order."""
+        items = [argument["expression"] for argument in arguments]
+        alone = {**node, "select_list": items, "modifiers": [], "having": None, "qualify": None}
+        try:
+            return set(self._types(alone, ctes).values()) <= _EXACT
+        except BindProblem:
+            return False
+
+
+def _never(item: tree.Item) -> Iterator[Breach]:
+    """What no expression may hold."""
+    if item.node.get("class") == "SUBQUERY":
+        yield Breach("a subquery is not allowed here", item.offset)
+    elif item.node.get("class") == "POSITIONAL_REFERENCE":
+        yield Breach("a column is named by its number", item.offset, "Name it.")
+
+
+def _position(group: dict[str, Any], items: list[dict[str, Any]]) -> dict[str, Any]:
+    """What ``group by 1`` speaks of."""
+    literal = group.get("literal", {})
+    number = int(literal["text"]) if literal.get("kind") == "INTEGER" else 0
+    return items[number - 1] if 0 < number <= len(items) else group
+
+
+def _everybody(what: str, clause: str, scope: Scope) -> str:
+    """What a clause lacks to look at one unit at a time."""
+    own = " and ".join(f"'{name}'" for name in scope.unit)
+    return f"{what} is over everybody: " + (f"{clause} must hold the unit's own {own}" if own else "each row is a unit")
+
+
+def _no_function(name: str, offset: int) -> Breach:
+    return Breach(f"{name}() is not a function of one row", offset)
 
 
 def _casts(part: Any) -> Iterator[Breach]:
@@ -131,16 +318,6 @@ def _casts(part: Any) -> Iterator[Breach]:
 
 def _reads_a_column(part: Any) -> bool:
     return any(item.node.get("class") == "COLUMN_REF" for item in tree.walk(part))
-
-
-def _from(table: dict[str, Any]) -> Iterator[Breach]:
-    kind = table.get("type")
-    if kind == "BASE_TABLE" and not table.get("sample") and not table.get("at_clause"):
-        if table.get("schema_name") not in ("source", "private"):
-            name = ".".join(n for n in (table.get("schema_name"), table.get("table_name")) if n)
-            yield Breach(f"'{name}' is not named by source() or ref()", _first(table))
-        return
-    yield Breach(_FROM.get(str(kind), f"from {str(kind).lower()} is not allowed here"), _first(table))
 
 
 def _first(part: Any) -> int:

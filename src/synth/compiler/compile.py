@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
 from synth.artifacts.compiled import Compiled, Manifest, ManifestMetadata, ManifestNode, PublicModel, SingularTest
 from synth.artifacts.plan import UNPROTECTED
@@ -11,8 +10,10 @@ from synth.artifacts.results import Expectation
 from synth.compiler import apart, bind, reads, tree
 from synth.compiler.bind import BindProblem, Stubs
 from synth.compiler.populations import population_problems
+from synth.compiler.scope import People, Relation
 from synth.compiler.sizing import Calibrate
-from synth.compiler.synthetic import SyntheticCompiler
+from synth.compiler.sources import columns_of, people_of
+from synth.compiler.synthetic import SyntheticCompiler, trusted_by
 from synth.errors import Problem, ProjectError
 from synth.graph.dag import Graph, Node
 from synth.project.loader import Project
@@ -41,6 +42,7 @@ class _Compiler:
         self.stubs = Stubs()
         self.functions = apart.Functions.of(self.stubs.connection)
         self.problems: list[Problem] = []
+        self.relations: dict[tuple[str, str], Relation] = {}  # of the private zone, by schema and name
         self.broken: set[str] = set()  # ids of nodes without known columns: their children cannot be judged
         self.maker = SyntheticCompiler(project, graph, self.stubs, self.functions, calibrate)
         self.public: dict[str, PublicModel] = {}
@@ -48,7 +50,9 @@ class _Compiler:
 
     def compile(self, node: Node) -> None:
         if node.kind == "source":
-            self.stubs.table(node.relation, dict.fromkeys(self._source_columns(node), "varchar"))
+            columns = columns_of(self.graph, node)
+            self.stubs.table(node.relation, dict.fromkeys(columns, "varchar"))
+            self.relations["source", node.name.casefold()] = Relation.of(columns, people_of(node))
             return
         if node.zone == "synthetic":  # it promises its columns whatever it reads, so its children can be judged
             self.maker.stub(node)
@@ -69,25 +73,22 @@ class _Compiler:
         named = {("source" if p.kind == "source" else p.zone, p.name.casefold()) for p in parents}
         strangers = reads.strangers(parsed, named, public=node.zone == "public")
         found = [Problem(bind.place_at(node, s.offset), s.what, s.fix) for s in strangers]
-        if node.zone != "public":
-            found += self._not_apart(node, parsed)
+        people = None
+        if node.config.trust_sql:
+            people = next(filter(None, map(people_of, self.graph.private_sources(node))), None)
+        elif node.zone != "public":
+            check = apart.Check(self.functions, self.relations, self.stubs)
+            people = check.statement(parsed, node.statement).people
+            found += [Problem(bind.place_at(node, b.offset), b.what, b.fix) for b in check.found]
         if found:
             self.problems += found
         elif node.zone == "synthetic":
             self.problems += self.maker.compile(node)
         else:
-            self._bind(node)
+            self._bind(node, people)
 
-    def _not_apart(self, node: Node, parsed: dict[str, Any]) -> Iterator[Problem]:
-        for breach in apart.statement(parsed, self.functions):
-            yield Problem(bind.place_at(node, breach.offset), breach.what, apart.FIX)
-        privacies = (source.source.source.privacy for source in self.graph.private_sources(node) if source.source)
-        for unit in sorted({p.unit for p in privacies if p.unit and not p.one_row_per_unit}):
-            for breach in apart.unit_moved(parsed, unit):
-                yield Problem(bind.place_at(node, breach.offset), breach.what, apart.UNIT_FIX)
-
-    def _bind(self, node: Node) -> None:
-        """A private model, a public model or a singular test."""
+    def _bind(self, node: Node, people: People | None) -> None:
+        """A private model, a public model or a singular test; ``people``: whose rows a private model has."""
         relation = node.relation if node.kind == "model" else identifier(f"test {node.name}")
         try:
             types = self.stubs.view(relation, node.statement)
@@ -98,6 +99,7 @@ class _Compiler:
             )
             return
         if node.zone == "private":
+            self.relations["private", node.name.casefold()] = Relation.of(types, people)
             nested = [
                 name for name, sql_type in types.items() if sql_type.startswith(_NESTED) or sql_type.endswith("]")
             ]
@@ -113,18 +115,6 @@ class _Compiler:
                 name=node.name, file=node.file, sql=sql + "\n", materialized=kind,
                 warning=UNPROTECTED if node.not_private else "",
             )  # fmt: skip
-
-    def _source_columns(self, node: Node) -> list[str]:
-        """The columns that YAML knows of a source table: those it lists, those with metadata, and the unit."""
-        assert node.source is not None
-        source, table_name = node.source.source, node.name.partition(".")[2]
-        names = [c for t in source.tables if t.name == table_name for c in t.columns]
-        for reader in self.graph.of_kind("model"):
-            reads = reader.declared is not None and node in self.graph.private_sources(reader)
-            if reads and reader.declared is not None:
-                names += [c.name for c in reader.declared.table.columns]
-        names += [source.privacy.unit] if source.privacy.unit else []
-        return list({name.casefold(): name for name in reversed(names)}.values())[::-1]
 
     def _test(self, node: Node, sql: str) -> SingularTest:
         model = next((p.rpartition(".")[2] for p in node.parents if p.startswith("model.")), "")
@@ -161,7 +151,7 @@ class _Compiler:
         return ManifestNode(
             unique_id=node.id, name=node.name, resource_type=node.kind, original_file_path=node.file, zone=node.zone,
             materialized="source" if node.kind == "source" else "test" if node.kind == "test" else node.materialized,
-            tags=node.config.tags, depends_on=node.parents,
+            tags=node.config.tags, trusted=tuple(map(str, trusted_by(self.graph, node))), depends_on=node.parents,
             compiled_path=None if node.kind == "source" or node.zone == "private" else self._compiled(node),
             fingerprint=model.fit_fingerprint() if model else None,
         )  # fmt: skip

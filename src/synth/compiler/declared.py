@@ -77,7 +77,7 @@ def _columns(declared: Declared, offsets: Mapping[str, Offset]) -> Iterator[Decl
 def _source(node: Node) -> Iterator[DeclaredKey]:
     assert node.source is not None
     source, table_name = node.source.source, node.name.partition(".")[2]
-    for key, value in source.privacy.model_dump().items():
+    for key, value in source.privacy.model_dump().items() if source.privacy else ():
         yield _key(f"source {source.name}", key, value, node.source.place("privacy", key))
     i, table = next((i, t) for i, t in enumerate(source.tables) if t.name == table_name)
     name = table.identifier or table.name

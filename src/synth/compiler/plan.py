@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
+from synth.artifacts.compiled import Trust
 from synth.artifacts.layout import MARGINALS, all_pairs
 from synth.artifacts.plan import UNPROTECTED, ColumnLayout, Event, Plan, Privacy
 from synth.compiler.sizing import Calibrate, Sized, size, size_without_privacy
@@ -17,15 +18,16 @@ class Promise:
     """What is promised to the people behind a model, by the declaration; nothing where there is no epsilon."""
 
     population: str
-    unit: str | None  # None: each row is a unit
+    unit: tuple[str, ...]  # the columns that name a unit together; none where each row is a unit
     units: int
     max_rows_per_unit: int
     price: tuple[float, float] | None  # epsilon and delta
 
 
 def make_plan(
-    model: str, layout: Sequence[ColumnLayout], promise: Promise, config: ModelConfig, calibrate: Calibrate
-) -> Plan:
+    model: str, layout: Sequence[ColumnLayout], promise: Promise, config: ModelConfig, calibrate: Calibrate,
+    trusted: Sequence[Trust] = (),
+) -> Plan:  # fmt: skip
     cap, units, wishes = promise.max_rows_per_unit, promise.units, config.generator or GeneratorSpec()
     if promise.price:
         sized = size(layout, cap, units, *promise.price, wishes, calibrate=calibrate)
@@ -34,13 +36,13 @@ def make_plan(
     stages = {field.name: getattr(sized, field.name) for field in fields(sized) if field.name != "events"}
     epsilon, delta = promise.price or (None, None)
     privacy = Privacy(
-        population=promise.population, unit=promise.unit or "row", units=units, max_rows_per_unit=cap,
+        population=promise.population, unit=", ".join(promise.unit) or "row", units=units, max_rows_per_unit=cap,
         adjacency="add or remove one unit" if promise.price else "none: NOT PRIVATE",
         epsilon=epsilon, delta=delta, events=sized.events,
     )  # fmt: skip
     return Plan(
         model=model, privacy=privacy, layout=tuple(layout), **stages, seed=config.seed or 0, rows=config.rows,
-        why=tuple(_why(layout, promise, sized, wishes)),
+        why=(*map(str, trusted), *_why(layout, promise, sized, wishes)),
     )  # fmt: skip
 
 

@@ -10,23 +10,31 @@ from synth.project.loader import DeclaredSource
 
 
 def population_problems(sources: Iterable[DeclaredSource]) -> Iterator[Problem]:
-    """The same table under two populations would have two budgets; one population with two units would have none."""
-    population_of: dict[tuple[str, str], str] = {}
-    unit_of: dict[str, str] = {}
+    """The same table under two populations would have two budgets; one population with two units would have none.
+
+    A table of people that is declared public as well would have no protection at all.
+    """
+    population_of: dict[tuple[str, str], str | None] = {}
+    unit_of: dict[str, tuple[str, ...]] = {}
     for declared in sources:
         privacy = declared.source.privacy
+        population = privacy.population if privacy else None
         for i, table in enumerate(declared.source.tables):
             key = (posixpath.normpath(declared.source.location), (table.identifier or table.name).casefold())
-            first = population_of.setdefault(key, privacy.population)
-            if first != privacy.population:
+            first = population_of.setdefault(key, population)
+            if first != population and None in (first, population):
+                what = f"the table is declared {'public' if first is None else 'of people'} as well"
+                yield Problem(declared.place("tables", i), what, "A table has people or it has not: declare it once.")
+            elif first != population:
                 what = (
                     f"the table is declared for the population '{first}' as well, so its people would have two budgets"
                 )
                 yield Problem(declared.place("tables", i), what, "Use one population for the same rows.")
-        unit = "each row" if privacy.one_row_per_unit else str(privacy.unit).casefold()
+        if privacy is None:
+            continue
+        unit = tuple(name.casefold() for name in privacy.unit_columns)
         known = unit_of.setdefault(privacy.population, unit)
         if known != unit:
-            what = (
-                f"the population '{privacy.population}' has two units, {known} and {unit}: their costs cannot be added"
-            )
+            first, second = (" and ".join(names) or "each row" for names in (known, unit))
+            what = f"the population '{privacy.population}' has two units, {first} and {second}: their costs cannot be added"
             yield Problem(declared.place("privacy"), what, "Give the sources one unit, or two populations.")

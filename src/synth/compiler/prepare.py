@@ -2,7 +2,8 @@
 
 Each output row is ``"#unit"`` (from 0), ``"#position"`` within the unit (from 1), then one code per modelled column,
 ``"#1"`` and on. Rows without a unit, and rows with a null where the column is not nullable, are left out; a unit keeps at
-most its cap of rows, chosen by a hash of the unit's own rows. What it keeps is in the declared order.
+most its cap of rows, chosen by a hash of the unit's own rows under a key that a run brings: nobody can write rows so that
+they are kept. What a unit keeps is in the declared order.
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ from collections.abc import Sequence
 
 from synth.compiler.columns import ColumnSql
 from synth.compiler.sql import comma
-from synth.quoting import identifier, literal
+from synth.quoting import CAP_KEY, identifier, literal, unit_text
 
 
 def prepare_sql(
-    model_sql: str, columns: Sequence[ColumnSql], unit: str | None, cap: int, salt: str, order_by: str | None
+    model_sql: str, columns: Sequence[ColumnSql], unit: Sequence[str], cap: int, salt: str, order_by: str | None
 ) -> str:
-    """``unit``: the unit's column, None where each row is a unit; ``salt``: keeps the cap's choice apart between models;
+    """``unit``: the unit's columns, none where each row is a unit; ``salt``: keeps the cap's choice apart between models;
     ``order_by``: the column that a unit's rows go by."""
-    unit_sql = _unit(unit) if unit else "cast(row_number() over () as varchar)"
+    unit_sql = unit_text(unit) if unit else "cast(row_number() over () as varchar)"
     names = [identifier(c.name) for c in columns]
     read = [f'{unit_sql} as "#unit"', *(f"{c.read} as {name}" for c, name in zip(columns, names, strict=True))]
     declared = [
@@ -28,9 +29,10 @@ def prepare_sql(
     ]
     known = [f"not ({c.refused})" for c in columns if c.refused]
     needed = ['"#unit" is not null', *(f"{name} is not null" for name in _needed(columns))]
-    own_row = ", ".join([literal(salt), '"#unit"', *(f"cast({name} as varchar)" for name in names)])
+    key = f"getvariable({literal(CAP_KEY)})"
+    own_row = ", ".join([key, literal(salt), '"#unit"', *(f"cast({name} as varchar)" for name in names)])
     # by the hash, and then by the values: rows such as (null, a) and (a, null) join to the same text
-    own_order = [f"md5(concat_ws('|', {own_row}))", ", ".join(names)]
+    own_order = [f"sha256(concat_ws('|', {own_row}))", ", ".join(names)]
     codes = [f"{_code(c)} as {identifier(f'#{i}')}" for i, c in enumerate(columns, 1)]
     unit_code = 'dense_rank() over (order by "#unit") - 1 as "#unit"'
     position = '"#position"'
@@ -75,11 +77,11 @@ order by 1, 2
 """
 
 
-def oddities_sql(model_sql: str, columns: Sequence[ColumnSql], unit: str | None) -> str:
+def oddities_sql(model_sql: str, columns: Sequence[ColumnSql], unit: Sequence[str]) -> str:
     """Counts of rows and of values outside the declaration. Exact, so its one row stays in the private zone."""
     read, counts = [], ['count(*) as "rows"']
     if unit:
-        read.append(f'{_unit(unit)} is null as "#null"')
+        read.append(f'{unit_text(unit)} is null as "#null"')
         counts.append('count(*) filter (where "#null") as "rows without a unit"')
     for number, column in enumerate(columns, 1):
         name, null = identifier(column.name), identifier(f"#null {number}")
@@ -101,10 +103,6 @@ select
   {comma(counts)}
 from read
 """
-
-
-def _unit(column: str) -> str:
-    return f"nullif(trim(cast({identifier(column)} as varchar)), '')"
 
 
 def _needed(columns: Sequence[ColumnSql]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from synth.artifacts.budget import Budget
-from synth.artifacts.compiled import Constraint, Imputed, OutputColumn, PrivateView, SourceTable, SyntheticModel
+from synth.artifacts.compiled import Constraint, Imputed, OutputColumn, PrivateView, SyntheticModel, Trust
 from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import Expectation
 from synth.compiler import apart, bind, constraints, offsets
@@ -21,6 +21,7 @@ from synth.compiler.plan import Promise, make_plan
 from synth.compiler.prepare import oddities_sql, prepare_sql
 from synth.compiler.restore import land_sql, restore_sql
 from synth.compiler.sizing import Calibrate
+from synth.compiler.sources import source_table
 from synth.errors import BudgetError, Problem
 from synth.graph.dag import Graph, Node
 from synth.project import spec
@@ -78,13 +79,15 @@ class SyntheticCompiler:
         columns = [column_sql(c, i, found.get(c.name)) for i, c in enumerate(modelled, 1)]
         order_by = order_of(table) if promise.max_rows_per_unit > 1 else None
         anchors = {c.name: c.anchor for c in columns}
-        plan = make_plan(node.name, [c.layout for c in columns], promise, node.config, self.calibrate)
-        sources, views = self.graph.private_sources(node), self._private_views(node)
+        trusted = trusted_by(self.graph, node)
+        plan = make_plan(node.name, [c.layout for c in columns], promise, node.config, self.calibrate, trusted)
+        sources, views = self.graph.private_sources(node), private_views(self.graph, node)
         warning = "" if promise.price else UNPROTECTED
         model = SyntheticModel(
             name=node.name, file=node.file, description=f"{warning} {table.description}".strip(),
-            sources=tuple(self._source_table(s) for s in sources),
+            sources=tuple(source_table(self.graph, s) for s in sources),
             views=tuple(PrivateView(name=v.name, sql=v.statement.strip()) for v in views),
+            trusted=trusted, sql=sql.strip() + "\n",
             prepare_sql=prepare_sql(sql, columns, promise.unit, promise.max_rows_per_unit, node.name, order_by),
             oddities_sql=oddities_sql(sql, columns, promise.unit),
             restore_sql=restore_sql(columns, offsets.order([c.name for c in columns], anchors), made),
@@ -116,11 +119,11 @@ class SyntheticCompiler:
         self.stubs.types(model.restore_sql)
 
     def _outputs(self, table: spec.Table, promise: Promise, made: Sequence[Computed]) -> tuple[OutputColumn, ...]:
-        unit, types = promise.unit or "", {c.name: c.sql_type for c in made}
+        unit, types = {name.casefold() for name in promise.unit}, {c.name: c.sql_type for c in made}
         return tuple(
             OutputColumn(
                 name=c.name, sql_type=types.get(c.name) or _sql_type(c), description=c.description,
-                key=None if not isinstance(c, spec.KeyColumn) else "unit" if c.name.casefold() == unit.casefold() else "row",
+                key=None if not isinstance(c, spec.KeyColumn) else "unit" if c.name.casefold() in unit else "row",
             )
             for c in table.columns
             if c.lands
@@ -156,27 +159,28 @@ class SyntheticCompiler:
         """Whom the model is about, and what it may cost."""
         assert node.declared is not None
         declared, table = node.declared, node.declared.table
-        privacies = {s.source.source.privacy for s in self.graph.private_sources(node) if s.source}
-        if len(privacies) != 1:
-            what = "reads no source" if not privacies else "reads sources with different privacy units or populations"
+        privacies = {s.source.source.privacy for s in self._people(node) if s.source} - {None}
+        privacy = privacies.pop() if len(privacies) == 1 else None
+        if privacy is None:
+            what = (
+                "reads nobody's rows" if not privacies else "reads sources with different privacy units or populations"
+            )
             problems.append(
                 Problem(node.place, f"the synthetic model '{node.name}' {what}", "Read exactly one population.")
             )
             return None
-        privacy = privacies.pop()
         before = len(problems)
         price = self._price(node, privacy, problems)
         cap = self._cap(declared, privacy, problems)
         names = {c.name.casefold(): c for c in table.columns}
-        unit = None if privacy.one_row_per_unit else privacy.unit
-        if unit and not isinstance(names.get(unit.casefold()), spec.KeyColumn):
-            fix = f"Add to its columns: {{name: {unit}, type: key}}."
-            problems.append(
-                Problem(declared.place("columns", key=True), f"the unit '{unit}' is not among the key columns", fix)
-            )
+        for unit in privacy.unit_columns:
+            if not isinstance(names.get(unit.casefold()), spec.KeyColumn):
+                fix = f"Add to its columns: {{name: {unit}, type: key}}."
+                place = declared.place("columns", key=True)
+                problems.append(Problem(place, f"the unit '{unit}' is not among the key columns", fix))
         if len(problems) > before:
             return None
-        return Promise(privacy.population, unit, privacy.units, cap, price)
+        return Promise(privacy.population, privacy.unit_columns, privacy.units, cap, price)
 
     def _price(
         self, node: Node, privacy: spec.SourcePrivacy, problems: list[Problem]
@@ -194,7 +198,7 @@ class SyntheticCompiler:
             fix = f'Add to synth_project.yml: budgets: {{{privacy.population}: {{epsilon: 3.0, approver: "who decides"}}}}.'
             known = self.project.settings.budgets
             fix = f"{nearest(privacy.population, known)} {fix}" if known else fix
-            source = next(s.source for s in self.graph.private_sources(node) if s.source)
+            source = next(s.source for s in self._people(node) if s.source)
             problems.append(Problem(source.place("privacy", "population"), what, fix))
         epsilon = node.config.epsilon
         if epsilon is None:
@@ -210,37 +214,45 @@ class SyntheticCompiler:
             problems.append(Problem(node.place, what, "Lower it, or leave it out."))
         return None if epsilon is None else (epsilon, delta)
 
+    def _people(self, node: Node) -> list[Node]:
+        """The source tables of people that a model reads."""
+        return [source for source in self.graph.private_sources(node) if source.zone == "private"]
+
     def _cap(self, declared: Declared, privacy: spec.SourcePrivacy, problems: list[Problem]) -> int:
         table = declared.table
-        one = privacy.one_row_per_unit or (table.primary_key or "").casefold() == (privacy.unit or "").casefold()
+        unit = [name.casefold() for name in privacy.unit_columns]
+        one = not unit or unit == [(table.primary_key or "").casefold()]
         if table.max_rows_per_unit is None and not one:
             fix = "Add max_rows_per_unit: 10, say; rows of one person beyond it are left out."
-            what = f"the table '{table.name}' does not say how many rows one {privacy.unit} may have"
+            what = f"the table '{table.name}' does not say how many rows one {' and '.join(privacy.unit)} may have"
             problems.append(Problem(declared.place("name"), what, fix))
         if one and (table.max_rows_per_unit or 1) > 1:
             what = "max_rows_per_unit must be 1: the primary key is the unit, or each row is a unit"
             problems.append(Problem(declared.place("max_rows_per_unit"), what, "Remove it."))
         return 1 if one else table.max_rows_per_unit or 1
 
-    def _source_table(self, node: Node) -> SourceTable:
-        assert node.source is not None
-        source, table_name = node.source.source, node.name.partition(".")[2]
-        table = next(t for t in source.tables if t.name == table_name)
-        return SourceTable(name=node.name, location=source.location, table=table.identifier or table.name)
-
-    def _private_views(self, node: Node) -> list[Node]:
-        """Private models that a node reads, parents first."""
-        views: dict[str, Node] = {}
-        for parent in (self.graph.nodes[p] for p in node.parents):
-            if parent.kind == "model" and parent.zone == "private":
-                views |= {v.id: v for v in [*self._private_views(parent), parent]}
-        return list(views.values())
-
     def _budget(self, promise: Promise) -> Budget | None:
         if promise.price is None:
             return None
         budget = self.project.settings.budgets[promise.population]
         return Budget(epsilon=budget.epsilon, delta=budget.delta, approver=budget.approver)
+
+
+def private_views(graph: Graph, node: Node) -> list[Node]:
+    """Private models that a node reads, parents first."""
+    views: dict[str, Node] = {}
+    for parent in (graph.nodes[p] for p in node.parents):
+        if parent.kind == "model" and parent.zone == "private":
+            views |= {v.id: v for v in [*private_views(graph, parent), parent]}
+    return list(views.values())
+
+
+def trusted_by(graph: Graph, node: Node) -> tuple[Trust, ...]:
+    """What trust_sql says of a model of the private zone, and of the private models that it reads."""
+    if node.kind != "model" or node.zone == "public":
+        return ()
+    read = [*private_views(graph, node), node]
+    return tuple(Trust(model=n.name, said=n.config.trust_sql) for n in read if n.config.trust_sql)
 
 
 def _sql_type(column: spec.Column) -> str:

@@ -46,6 +46,13 @@ def parse(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
     return node
 
 
+def to_sql(connection: duckdb.DuckDBPyConnection, node: dict[str, Any]) -> str:
+    """The text of a select's tree, in DuckDB's own spelling."""
+    written = json.dumps({"error": False, "statements": [{"node": node}]})
+    found = connection.execute("select json_deserialize_sql(cast(? as json))", [written]).fetchone()
+    return str(found[0]) if found else ""
+
+
 def parse_expression(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
     """The tree of one expression, whose offsets have BEFORE added.
 

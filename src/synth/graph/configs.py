@@ -82,7 +82,7 @@ def _folder_layers(project: Project, path: Iterable[str]) -> Iterator[dict[str, 
     for folder in (None, project.settings.name, *path):
         here = here if folder is None else here.get(folder) if isinstance(here, dict) else None
         if isinstance(here, dict):
-            yield {key[1:]: value for key, value in here.items() if key.startswith("+")}
+            yield {key[1:]: value for key, value in here.items() if key.startswith("+") and key != "+trust_sql"}
 
 
 def folder_problems(project: Project, models: Iterable[str]) -> Iterator[Problem]:
@@ -98,6 +98,9 @@ def folder_problems(project: Project, models: Iterable[str]) -> Iterator[Problem
             spec.ModelConfig.model_validate({k[1:]: v for k, v in here.items() if k.startswith("+")})
         except ValidationError as error:
             yield from _problems(error, lambda key: place(f"+{key}"))
+        if "+trust_sql" in here:
+            what = "trust_sql is said of one model, never of a folder"
+            yield Problem(place("+trust_sql"), what, "Move it to config() of the model's SQL, or to its metadata.")
         known = {p[len(path)] for p in paths if p[: len(path)] == path and len(p) > len(path)}
         for key, value in here.items():
             if key.startswith("+"):

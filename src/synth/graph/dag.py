@@ -74,7 +74,7 @@ class Graph:
         return [n.id for n in self.nodes.values() if node_id in n.parents]
 
     def private_sources(self, node: Node) -> list[Node]:
-        """The source tables that a node reads, directly or through private models."""
+        """The source tables that a node reads, directly or through private models; of people and of nobody."""
         found: dict[str, Node] = {}
         for parent in (self.nodes[p] for p in node.parents):
             reached = [parent] if parent.kind == "source" else self.private_sources(parent)
@@ -97,12 +97,12 @@ def build(project: Project) -> Graph:
     for draft in _sorted(enabled, problems):
         parents = _parents(project, draft, landed, problems)
         node = _node(project, draft, "model", zones[draft.name], configs[draft.name], parents, zones, landed)
-        problems += _zone_problems(node, zones, landed, draft, drafts)
+        problems += _zone_problems(node, zones, landed, draft, drafts, nodes)
         nodes[node.id] = node
     for draft in tests:
         parents = _parents(project, draft, landed, problems)
         node = _node(project, draft, "test", "public", spec.ModelConfig(), parents, zones, landed)
-        problems += _zone_problems(node, zones, landed, draft, drafts)
+        problems += _zone_problems(node, zones, landed, draft, drafts, nodes)
         nodes[node.id] = node
     if problems:
         raise ProjectError(problems)
@@ -139,7 +139,8 @@ def _source_nodes(project: Project) -> dict[str, Node]:
             name = f"{declared.source.name}.{table.name}"
             place = declared.place("tables", i)
             node_id = f"source.{project.settings.name}.{name}"
-            nodes[node_id] = Node(node_id, name, "source", "private", place.file, (), place, source=declared)
+            zone: Zone = "private" if declared.source.privacy else "public"
+            nodes[node_id] = Node(node_id, name, "source", zone, place.file, (), place, source=declared)
     return nodes
 
 
@@ -193,18 +194,29 @@ def _node(
 
 
 def _zone_problems(
-    node: Node, zones: Mapping[str, Zone], landed: Mapping[str, str], draft: Draft, drafts: Mapping[str, Draft]
+    node: Node,
+    zones: Mapping[str, Zone],
+    landed: Mapping[str, str],
+    draft: Draft,
+    drafts: Mapping[str, Draft],
+    nodes: Mapping[str, Node],
 ) -> Iterator[Problem]:
     """One line in the DAG: private rows reach a public model only through a synthetic one."""
     if draft.broken:
         return
     kind = "test" if node.kind == "test" else f"{node.zone} model"
     if node.zone == "public":
+        zone_of = {n.name: n.zone for n in nodes.values() if n.kind == "source"}
         for source, table in draft.sources:
             fix = "Read a synthetic model with ref()"
             fix += "." if node.kind == "test" else ", or make this one materialized='private'."
-            what = f"the {kind} '{node.name}' reads the private table {source}.{table}"
+            which = "private table" if zone_of.get(f"{source}.{table}") == "private" else "source table"
+            what = f"the {kind} '{node.name}' reads the {which} {source}.{table}"
             yield Problem(reference(draft, table), what, fix)
+        if node.config.trust_sql:
+            place = node.text.find("trust_sql") if node.text else node.place
+            what = f"the {kind} '{node.name}' has trust_sql, though it reads no private row"
+            yield Problem(place, what, "Remove it.")
     for name in draft.refs:
         zone = zones.get(name)
         if zone is None or drafts[name].broken:

@@ -104,6 +104,9 @@ def must(error: ErrorDetails, name: str) -> tuple[str, str]:
     kind = error["type"]
     if name == "nullable" and kind == "literal_error":
         return "nullable: a key is never null", "Remove it."
+    if kind == "value_error":
+        what, _, fix = _said(error).partition("; ")
+        return f"{name}: {what}", _sentence(fix)
     what, fix = _MUST.get("too_long" if kind == "missing" else kind, (error["msg"], ""))  # missing: one value of two
     return f"{name}: {what.format(**error.get('ctx', {}))}", fix or _FIXES.get(name, "")
 
@@ -121,7 +124,11 @@ def _own(document: yaml.Document, path: yaml.Path, name: str, said: str) -> Prob
         path = (*path, key[1])
     elif not key and not isinstance(here, dict):
         what = f"{name}: {what}"
-    return Problem(document.place(path), what, f"{fix[0].upper()}{fix[1:]}." if fix else "")
+    return Problem(document.place(path), what, _sentence(fix))
+
+
+def _sentence(fix: str) -> str:
+    return f"{fix[0].upper()}{fix[1:]}." if fix else ""
 
 
 def _unknown_type(document: yaml.Document, path: yaml.Path) -> Problem:

@@ -67,6 +67,25 @@ def _level(value: Any) -> Any:
     return value
 
 
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+def _whose(value: Any) -> Any:
+    """``public``, which is None from here on, or a mapping; nothing at all would be public by oversight."""
+    if value is None or (isinstance(value, str) and value != "public"):
+        raise ValueError(
+            "does not say whom the rows are about; write {population: ..., unit: ..., units: ...}, or public"
+        )
+    return None if value == "public" else value
+
+
+def _reason(value: str) -> str:
+    if not re.fullmatch(r"\s*[^\s:][^:\n]*:\s*\S+ \S[^\n]*", value):
+        raise ValueError("must say who and why; for example 'Ada Lovelace: the mean is a published figure'")
+    return value.strip()
+
+
 Name = Annotated[str, AfterValidator(_name)]
 ColumnName = Annotated[str, Field(min_length=1, max_length=128)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
@@ -145,15 +164,24 @@ class ProjectSpec(Spec):
 
 class SourcePrivacy(Spec):
     population: Name
-    unit: ColumnName | None = None
+    unit: Annotated[tuple[ColumnName, ...], BeforeValidator(_listed)] = Field(
+        default=(), description="the column that names a unit, or the columns that do so together"
+    )
     one_row_per_unit: bool = False
     units: int = Field(ge=1, description="public, approximate number of units")
 
     @model_validator(mode="after")
     def _unit_or_row(self) -> SourcePrivacy:
-        if self.unit is None and not self.one_row_per_unit:
+        if not self.unit and not self.one_row_per_unit:
             raise ValueError("no unit is named; add the unit's column, unit: subject_id say, or one_row_per_unit: true")
+        if len({name.casefold() for name in self.unit}) < len(self.unit):
+            raise ValueError("unit: one column stands twice; remove one")
         return self
+
+    @property
+    def unit_columns(self) -> tuple[str, ...]:
+        """The columns that name a unit together; none where each row is one."""
+        return () if self.one_row_per_unit else self.unit
 
 
 class SourceTable(Spec):
@@ -167,7 +195,9 @@ class Source(Spec):
     name: Name
     description: str = ""
     location: str
-    privacy: SourcePrivacy
+    privacy: Annotated[SourcePrivacy | None, BeforeValidator(_whose)] = Field(
+        description="whose rows these are; public: nobody's, such as a list of codes"
+    )
     tables: tuple[SourceTable, ...]
     meta: dict[str, Any] = {}
 
@@ -574,9 +604,13 @@ class ModelConfig(Spec):
     delta: float | None = Field(default=None, gt=0)
     rows: int | None = Field(default=None, ge=1)
     seed: int | None = Field(default=None, ge=0)
-    tags: Annotated[tuple[str, ...], BeforeValidator(lambda tags: (tags,) if isinstance(tags, str) else tags)] = ()
+    tags: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     enabled: bool | None = None
     generator: GeneratorSpec | None = None
+    trust_sql: Annotated[str, AfterValidator(_reason)] | None = Field(
+        default=None,
+        description="who says that this model's SQL keeps people apart though synth cannot see it, and why",
+    )
 
 
 class Table(Spec):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from synth.artifacts.forecast import Forecast
-from synth.artifacts.results import ExpectationResult, RunResult
+from synth.artifacts.results import ApartResult, ExpectationResult, RunResult
 from synth.privacy.ledger import PopulationSummary
 
 Examples = tuple[list[str], list[tuple[Any, ...]]]  # column names and a few synthetic rows
@@ -27,5 +27,7 @@ class Listener:
     ) -> None: ...
 
     def tested(self, result: ExpectationResult, examples: Examples | None) -> None: ...
+
+    def checked(self, number: int, total: int, relation: str, result: ApartResult) -> None: ...
 
     def note(self, text: str) -> None: ...

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hmac
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 from synth.artifacts.compiled import SourceTable, SyntheticModel
 from synth.errors import RunError
 from synth.generator.ranges import narrowest
-from synth.quoting import identifier, literal
+from synth.quoting import CAP_KEY, identifier, literal, unit_text
 from synth.runtime.duckdb_errors import lock_holder, private_errors
 from synth.runtime.source_files import locate
 
@@ -39,11 +41,21 @@ class Rows:
 class PrivateZone:
     """A context in which one model's sources can be read. What it spills to disk lies in the private zone, and goes.
 
-    A process that is killed cannot clear up; the next one does it for it.
+    A process that is killed cannot clear up; the next one does it for it. ``key``: gives the ledger's secret, which decides
+    what rows a unit keeps above the cap; it is asked for once the sources are found.
     """
 
-    def __init__(self, root: Path, internal: Path, model: SyntheticModel, threads: int, memory_limit: str) -> None:
+    def __init__(
+        self,
+        root: Path,
+        internal: Path,
+        model: SyntheticModel,
+        threads: int,
+        memory_limit: str,
+        key: Callable[[], bytes],
+    ) -> None:
         self.internal, self.model = internal, model
+        self._key = key
         self.files = {source.name: locate(root, source) for source in model.sources}
         self._broken_lines: list[str] = []  # statements that count them, one a CSV file
         self._limits = {"threads": str(threads), "memory_limit": memory_limit}
@@ -70,15 +82,36 @@ class PrivateZone:
         run("set TimeZone = 'UTC'")  # so that the machine's has no say
         run("create schema source")
         run("create schema private")
+        secret = hmac.digest(self._key(), b"rows kept above the cap", "sha256").hex()
+        run(f"set variable {CAP_KEY} = {literal(secret)}")
         for number, source in enumerate(self.model.sources):
             path = self.files[source.name]
             with private_errors(self.internal, f"reading the source {source.name}"):
-                run(f'create view "source"."{source.name}" as {self._relation(number, source, path)}')
+                run(f"create view source.file_{number} as {self._relation(number, source, path)}")
+                run(f'create view "source"."{source.name}" as {self._select(number, source)}')
         allowed = ", ".join(_text(path) for path in self.files.values())
         run(f"set allowed_paths = [{allowed}]")
         run("set enable_external_access = false")
         run("set lock_configuration = true")
         self._bind()
+
+    def narrow(self, conditions: Mapping[str, str]) -> None:
+        """Leaves in each source the rows that meet its condition, all of them where it has none; "#row" counts from 1."""
+        for number, source in enumerate(self.model.sources):
+            rows = self._select(number, source)
+            if source.name in conditions:
+                counted = f'select *, row_number() over () as "#row" from ({rows})'
+                rows = f'select * exclude ("#row") from ({counted}) where {conditions[source.name]}'
+            self.execute(f'create or replace view "source"."{source.name}" as {rows}')
+
+    def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
+        """What it gives is private: it stays in the private zone, and so do the words of an error."""
+        return self._connection.execute(sql)
+
+    def count(self, sql: str) -> int:
+        """The rows of a select. As private as they are."""
+        found = self.execute(f"select count(*) from ({sql})").fetchone()
+        return int(found[0]) if found else 0
 
     def _bind(self) -> None:
         with private_errors(self.internal, f"binding {self.model.name}"):
@@ -92,6 +125,23 @@ class PrivateZone:
                     f"{self.model.file}: the source does not fit the declaration: {what}",
                     "Compare the columns of the source with the metadata.",
                 ) from None
+
+    def _select(self, number: int, source: SourceTable) -> str:
+        """The columns of a source that the project knows of, its unit's as trimmed text: one unit has one spelling."""
+        file = f"source.file_{number}"
+        names = [str(row[0]) for row in self._connection.execute(f"describe {file}").fetchall()]
+        known, unit = ({name.casefold() for name in of} for of in (source.columns, source.unit or ()))
+        if lost := unit - {name.casefold() for name in names}:
+            raise RunError(
+                f"the source {source.name} has no column '{min(lost)}', which names the unit",
+                "Check the unit in sources/; a table without people belongs to a source of its own, with privacy: public.",
+            )
+        columns = [
+            f"{unit_text([name])} as {identifier(name)}" if name.casefold() in unit else identifier(name)
+            for name in names
+            if name.casefold() in known
+        ]
+        return f"select {', '.join(columns) or 'null as none_declared'} from {file}"
 
     def _relation(self, number: int, source: SourceTable, path: Path) -> str:
         name = path.name.casefold()

@@ -91,7 +91,9 @@ class Runner:
         torch.set_num_threads(1)
         pools = {pool.variable: make_up(pool, model.plan.seed) for pool in model.pools}
         with threadpool_limits(1):
-            with PrivateZone(self.root, self.folder.internal, model, self.threads, self.memory_limit) as zone:
+            with PrivateZone(
+                self.root, self.folder.internal, model, self.threads, self.memory_limit, self.ledger.key
+            ) as zone:  # fmt: skip
                 if model.price:
                     generator, epsilon = self._paid_generator(model, model.price, zone)
                 else:  # fitted anew each time: the ledger knows nothing of it
@@ -221,9 +223,9 @@ class Runner:
 def _label(model: SyntheticModel) -> str:
     """What the table says of itself; the description of an unprotected one begins with a warning."""
     if model.price is None:
-        return model.description
+        return model.told
     price = f"epsilon {model.price.epsilon:g}, delta {model.price.delta:g}"
-    return f"SYNTHETIC, differentially private: {price}. {model.description}"
+    return f"SYNTHETIC, differentially private: {price}. {model.told}"
 
 
 def _typical(model: SyntheticModel, generator: Generator) -> dict[int, int]:

@@ -28,7 +28,7 @@ ranked as (
     row_number() over (
       partition by "#unit"
       order by
-        md5(concat_ws('|', 'answers', "#unit", cast("liked" as varchar), cast("stars" as varchar))),
+        sha256(concat_ws('|', getvariable('cap_key'), 'answers', "#unit", cast("liked" as varchar), cast("stars" as varchar))),
         "liked", "stars"
     ) as "#position"
   from kept

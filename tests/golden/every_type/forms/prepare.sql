@@ -52,7 +52,7 @@ ranked as (
     row_number() over (
       partition by "#unit"
       order by
-        md5(concat_ws('|', 'forms', "#unit", cast("fee" as varchar), cast("dose" as varchar), cast("pain" as varchar), cast("code" as varchar), cast("came" as varchar), cast("shift" as varchar), cast("waited" as varchar), cast("day" as varchar), cast("sent" as varchar), cast("visits" as varchar), cast("ward" as varchar), cast("seen" as varchar), cast("rested" as varchar), cast("height" as varchar))),
+        sha256(concat_ws('|', getvariable('cap_key'), 'forms', "#unit", cast("fee" as varchar), cast("dose" as varchar), cast("pain" as varchar), cast("code" as varchar), cast("came" as varchar), cast("shift" as varchar), cast("waited" as varchar), cast("day" as varchar), cast("sent" as varchar), cast("visits" as varchar), cast("ward" as varchar), cast("seen" as varchar), cast("rested" as varchar), cast("height" as varchar))),
         "fee", "dose", "pain", "code", "came", "shift", "waited", "day", "sent", "visits", "ward", "seen", "rested", "height"
     ) as "#position"
   from kept

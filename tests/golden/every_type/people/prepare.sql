@@ -59,7 +59,7 @@ ranked as (
     row_number() over (
       partition by "#unit"
       order by
-        md5(concat_ws('|', 'people', "#unit", cast("we""ird, 'name'" as varchar), cast("select" as varchar), cast("ünï cödé" as varchar), cast("$x {{y}}" as varchar), cast("semi; -- colon" as varchar), cast("line
+        sha256(concat_ws('|', getvariable('cap_key'), 'people', "#unit", cast("we""ird, 'name'" as varchar), cast("select" as varchar), cast("ünï cödé" as varchar), cast("$x {{y}}" as varchar), cast("semi; -- colon" as varchar), cast("line
 break" as varchar), cast("semi; at" as varchar), cast("back\slash %s" as varchar), cast("type" as varchar), cast("rows" as varchar), cast("input" as varchar), cast("read" as varchar), cast("codes" as varchar))),
         "we""ird, 'name'", "select", "ünï cödé", "$x {{y}}", "semi; -- colon", "line
 break", "semi; at", "back\slash %s", "type", "rows", "input", "read", "codes"

@@ -69,7 +69,7 @@ ranked as (
     row_number() over (
       partition by "#unit"
       order by
-        md5(concat_ws('|', 'stays', "#unit", cast("age" as varchar), cast("severity" as varchar), cast("weight" as varchar), cast("pressure" as varchar), cast("temperature" as varchar), cast("ward" as varchar), cast("outcome" as varchar), cast("route" as varchar), cast("sex" as varchar), cast("grade" as varchar), cast("score" as varchar), cast("urgent" as varchar), cast("died" as varchar), cast("born" as varchar), cast("last_seen" as varchar), cast("buried" as varchar), cast("came" as varchar), cast("seen" as varchar), cast("booked" as varchar), cast("opened" as varchar), cast("called" as varchar), cast("went" as varchar))),
+        sha256(concat_ws('|', getvariable('cap_key'), 'stays', "#unit", cast("age" as varchar), cast("severity" as varchar), cast("weight" as varchar), cast("pressure" as varchar), cast("temperature" as varchar), cast("ward" as varchar), cast("outcome" as varchar), cast("route" as varchar), cast("sex" as varchar), cast("grade" as varchar), cast("score" as varchar), cast("urgent" as varchar), cast("died" as varchar), cast("born" as varchar), cast("last_seen" as varchar), cast("buried" as varchar), cast("came" as varchar), cast("seen" as varchar), cast("booked" as varchar), cast("opened" as varchar), cast("called" as varchar), cast("went" as varchar))),
         "age", "severity", "weight", "pressure", "temperature", "ward", "outcome", "route", "sex", "grade", "score", "urgent", "died", "born", "last_seen", "buried", "came", "seen", "booked", "opened", "called", "went"
     ) as "#position"
   from kept
