@@ -41,7 +41,7 @@ def config_of(
 
 def _problems(error: ValidationError, place: Callable[[str], Place]) -> Iterator[Problem]:
     for detail in error.errors(include_url=False, include_input=False):
-        key, *inner = (str(part) for part in detail["loc"])
+        key, *inner = (part for part in detail["loc"] if isinstance(part, str))
         if detail["type"] == "extra_forbidden":
             known = spec.GeneratorSpec.model_fields if inner else spec.ModelConfig.model_fields
             name = inner[-1] if inner else key
