@@ -18,6 +18,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
+import figures
+from figures import cases
 from synth.artifacts.budget import Budget
 from synth.artifacts.plan import Gaussian
 from synth.errors import BudgetError, LedgerError
@@ -27,6 +29,7 @@ from synth.privacy.ledger import Ledger, Receipt, Reserve, Spend
 
 BUDGET = Budget(epsilon=3.0, delta=1e-6, approver="The board")
 DELTA = BUDGET.delta
+KILLS = cases(6, 30)
 
 
 def gaussian(noise: float) -> Gaussian:
@@ -268,6 +271,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.open: set[str] = set()
 
     def teardown(self) -> None:
+        figures.count("traces")
         self.folder.cleanup()
 
     @rule(
@@ -309,7 +313,7 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
+TestAnyOrder.settings = settings(max_examples=cases(15, 100), stateful_step_count=15, deadline=None)
 
 
 # ---------------------------------------------------------------- crashes and races, with real processes
@@ -360,7 +364,7 @@ def work(path: Path, noise: float, cap: float, attempts: int, runs: int, rest: f
 def test_a_run_that_is_killed_at_any_moment_has_paid(tmp_path):
     ledger = Ledger(tmp_path / "ledger.db")
     told: dict[str, set[str]] = {"reserved": set(), "spent": set()}
-    for _ in range(6):
+    for _ in range(KILLS):
         process = work(ledger.path, noise=200.0, cap=900.0, attempts=10**6, runs=1, rest=0.0)
         time.sleep(random.uniform(0, 0.15))
         process.send_signal(signal.SIGKILL)
@@ -373,10 +377,11 @@ def test_a_run_that_is_killed_at_any_moment_has_paid(tmp_path):
     spent = [entry.id for entry in history if isinstance(entry, Spend)]
     assert len(set(reserved)) == len(reserved) and len(set(spent)) == len(spent)
     assert told["reserved"] and told["reserved"] <= set(reserved) and told["spent"] <= set(spent)
-    assert len(reserved) - len(told["reserved"]) <= 6  # at most one that each process could not tell any more
+    assert len(reserved) - len(told["reserved"]) <= KILLS  # at most one that each process could not tell any more
     (summary,) = ledger.summary()
     assert summary.spent == epsilon([gaussian(200.0)] * len(reserved), DELTA)
-    assert summary.reserved_open == len(reserved) - len(spent) <= 6
+    assert summary.reserved_open == len(reserved) - len(spent) <= KILLS
+    figures.count("processes killed", KILLS)
 
 
 def test_a_run_that_is_killed_between_reserve_and_spend_has_paid(tmp_path):
