@@ -1,10 +1,10 @@
-# make demo: see it work.  make test: everything CI runs.  make check: the fast part.
+# make demo: see it work.  make test: everything CI runs.  make check: the fast part.  make audit: the privacy tests at length.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install demo test check golden clean
+.PHONY: install demo test check audit golden clean
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -37,6 +37,9 @@ check: install
 
 test: check
 	$(BIN)/pytest -m slow -n 2 --dist loadfile
+
+audit: install
+	PYTHONPATH=tests $(BIN)/python -m audit
 
 golden: install
 	$(BIN)/pytest tests/test_golden.py tests/test_errors.py tests/test_plan.py --rewrite-golden

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+import figures
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many workers as cores: threads would only wait for each other
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite-golden", action="store_true", help="write what is produced into the golden files")
+
+
+@pytest.fixture(autouse=True)
+def shown(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Gives the figures of a test to its JUnit report, where one is written."""
+    figures.found.clear()
+    yield
+    request.node.user_properties += [(name, float(value)) for name, value in figures.found.items()]
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import synth
 from synth.artifacts.compiled import SyntheticModel
+from synth.errors import RunError
 from synth.runtime.private_zone import PrivateZone
 from synth.runtime.warehouse import Warehouse
 from synth.starter import write_starter
@@ -70,6 +71,24 @@ def test_quotes_are_read_and_broken_lines_counted(prepare: Prepare) -> None:
     assert sum(counted(rows).values()) == len(GOOD) + 1  # type: ignore[arg-type]
     assert odd["lines that are not CSV of this shape"] == 2
     assert odd["region: outside the declaration"] == 1
+
+
+def test_the_words_of_duckdb_about_a_row_stay_private(tmp_path: Path) -> None:
+    """A function that fails on one value quotes it; the message does not, and the file that does is its owner's alone."""
+    root = write_starter(tmp_path / "clinic")
+    (root / "models" / "members.sql").write_text(
+        "select * replace (strptime(first_visit, '%Y-%m-%d') as first_visit) from {{ source('clinic', 'members') }}"
+    )
+    source = root / "sources" / "clinic" / "members.csv"
+    source.write_text(source.read_text() + "M9,F,30,0,north,100,CANARY,2017-01-01\n")
+    project = synth.Project(root)
+    model = project.compile().synthetic["members"]
+    with PrivateZone(project.root, project.folder.internal, model, 1, "1GB") as zone, pytest.raises(RunError) as error:
+        zone.prepare()
+    assert "CANARY" not in str(error.value) and "InvalidInputException" in str(error.value)
+    (kept,) = project.folder.internal.glob("error-*.txt")
+    assert "CANARY" in kept.read_text()
+    assert kept.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_public_model_reaches_no_file(tmp_path: Path) -> None:

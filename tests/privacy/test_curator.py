@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 from scipy import stats
 
+import figures
 from synth.artifacts.plan import Gaussian, Selection, SubsampledGaussian
 from synth.errors import RunError
 from synth.privacy.mechanisms import LATTICE, Candidate, Curator, Factors, noisy_choice
@@ -43,7 +46,10 @@ def test_samples_are_poisson():
     for step in range(2000):
         included[step] = held.poisson("training", 3000)
         held.gradient("training", [], [ONE], 1.0)
-    assert min(poisson_p_values(included, 0.1)) > 5e-5
+    per_unit, batch_size = poisson_p_values(included, 0.1)
+    figures.least("p-value of inclusions (chi-square)", per_unit)
+    figures.least("p-value of batch sizes (chi-square)", batch_size)
+    assert min(per_unit, batch_size) > 5e-5
 
 
 def test_a_shuffling_sampler_fails_that_test():
@@ -53,7 +59,20 @@ def test_a_shuffling_sampler_fails_that_test():
         batches = order.permutation(3000).reshape(10, 300)
         shuffled[epoch * 10 + np.arange(10)[:, None], batches] = True
     per_unit, batch_size = poisson_p_values(shuffled, 0.1)
+    figures.largest("p-value of a shuffling sampler", max(per_unit, batch_size))
     assert per_unit < 1e-10 and batch_size < 1e-10
+
+
+def test_no_seed_moves_a_sample():
+    import torch
+
+    def draw() -> np.ndarray:
+        random.seed(1)
+        np.random.seed(1)
+        torch.manual_seed(1)
+        return curator(sample_rate=0.5).poisson("training", 200)
+
+    assert not np.array_equal(draw(), draw())
 
 
 @pytest.mark.parametrize("rate, included", [(1e-12, 0), (1.0, 1000)])
@@ -89,6 +108,23 @@ def test_releases_are_counted_and_never_exceed_the_plan():
     with pytest.raises(RunError, match="3 times"):
         held.poisson("training", 4)
     assert held.spent() == {"counts": 2, "choice": 0, "training": 3}
+
+
+def test_a_fit_that_is_done_has_made_every_release():
+    held = curator()
+    for _ in range(2):
+        held.histogram("counts", CELLS, WEIGHTS, 2)
+    with pytest.raises(RunError, match="made 0 of the 1 releases of 'choice'"):
+        held.check_spent()
+    held.choice("choice", [], WEIGHTS)
+    for _ in range(3):
+        with pytest.raises(RunError, match="of the 3 releases of 'training'"):
+            held.check_spent()
+        held.poisson("training", 4)
+        with pytest.raises(RunError, match="of the 3 releases of 'training'"):
+            held.check_spent()
+        held.gradient("training", [[TWO]], [FIVE], 1.0)
+    held.check_spent()
 
 
 def test_a_release_that_fails_is_counted():

@@ -12,7 +12,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import figures
+from fitting import MIXED, mixed, plan_for
 from synth.errors import RunError
+from synth.generator import dp_sgd
+from synth.generator.fit import fit
 from synth.privacy import randomness as randomness_module
 from synth.privacy.mechanisms import GRADIENT_GRID, INPUT_GRID, LATTICE, Factors, noisy_gradient, noisy_histogram
 from synth.privacy.randomness import Randomness
@@ -26,16 +30,28 @@ def bare(rows: np.ndarray) -> Factors:
     return Factors(np.ones((len(rows), 1), np.float32), rows, np.arange(len(rows)))
 
 
-def looks_normal(noise: np.ndarray, stddev: float) -> bool:
+def normality(noise: np.ndarray, stddev: float) -> tuple[float, float]:
+    """The p-value of Kolmogorov and Smirnov over 1e6 numbers, and how far the variance of all is off."""
+    return stats.kstest(noise[: 10**6] / stddev, "norm").pvalue, abs(np.var(noise) / stddev**2 - 1)
+
+
+def looks_normal(p_value: float, off: float) -> bool:
     """False alarms: Kolmogorov and Smirnov 1e-4; the variance of 4e6 numbers has a stddev of 0.07%, so 0.5% 1e-12."""
-    fits = stats.kstest(noise[: 10**6] / stddev, "norm").pvalue > 1e-4
-    return bool(fits and abs(np.var(noise) / stddev**2 - 1) < 0.005)
+    return p_value > 1e-4 and off < 0.005
+
+
+def check(noise: np.ndarray, stddev: float) -> None:
+    p_value, off = normality(noise, stddev)
+    figures.count("numbers drawn", len(noise))
+    figures.least("p-value (Kolmogorov and Smirnov)", p_value)
+    figures.largest("error of the variance", off)
+    assert looks_normal(p_value, off)
 
 
 def test_the_noise_of_a_histogram():
     noise = noisy_histogram(NOBODY, NOBODY, 4 * 10**6, 2.5, Randomness())
-    assert looks_normal(noise, 2.5)
-    assert not looks_normal(noise * 0.99, 2.5)
+    check(noise, 2.5)
+    assert not looks_normal(*normality(noise * 0.99, 2.5))
     assert np.array_equal(noise * LATTICE, np.rint(noise * LATTICE))
 
 
@@ -74,9 +90,17 @@ def test_the_float_error_of_a_normal_number():
 def test_the_noise_of_a_gradient_without_anybody():
     mask = np.ones((2, 2 * 10**6), dtype=np.float32)
     noise = noisy_gradient([], [mask], 0.5, 4.0, Randomness())[0].ravel()
-    assert looks_normal(noise, 2.0)
+    check(noise, 2.0)
     spacing = 0.5 / (INPUT_GRID * GRADIENT_GRID)
     assert np.array_equal(noise / spacing, np.rint(noise / spacing))
+
+
+def test_every_layer_of_a_gradient_has_noise_of_its_own():
+    """False alarm 1e-8: four variances and six correlations within 6 standard deviations."""
+    masks = [np.ones((100, 200), dtype=np.float32) for _ in range(4)]
+    layers = np.array([layer.ravel() for layer in noisy_gradient([], masks, 1.0, 3.0, Randomness())])
+    assert np.abs(layers.var(axis=1) / 9 - 1).max() < 6 * (2 / 20_000) ** 0.5
+    assert np.abs(np.corrcoef(layers) - np.eye(4)).max() < 6 / 20_000**0.5
 
 
 def test_tails_and_independence():
@@ -116,6 +140,26 @@ def test_no_seed_has_an_effect():
     known = Randomness.for_tests(bytes(32)).normal(5)
     draw()
     assert np.array_equal(known, Randomness.for_tests(bytes(32)).normal(5))
+
+
+def test_the_noise_of_latents_is_foreseen_by_no_seed(monkeypatch):
+    """Were it, one person more would move the noise of all who come after."""
+    import torch
+
+    seen = []
+    gradients = dp_sgd.unit_gradients
+
+    def watched(network, columns, units, noise):
+        seen.append(noise)
+        return gradients(network, columns, units, noise)
+
+    monkeypatch.setattr(dp_sgd, "unit_gradients", watched)
+    for _ in range(2):
+        np.random.seed(1)
+        torch.manual_seed(1)
+        fit(mixed(40, 1), plan_for(MIXED, units=40, latent=2, rate=1.0, steps=1), Randomness())
+    first, second = (noise for noise in seen if len(noise) == 40)  # the others are for the clipping norm
+    assert not np.isclose(first, second).any()
 
 
 def test_the_stream_is_chacha20():

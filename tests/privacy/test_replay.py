@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import figures
 from fitting import MIXED, mixed, plan_for
 from synth.artifacts.plan import Plan
+from synth.errors import RunError
 from synth.generator.fit import Codes, fit
 from synth.generator.rows import PrivateRows
 from synth.generator.store import save
@@ -86,10 +88,11 @@ def neighbours(codes: Codes, cap: int, seed: int) -> Iterator[tuple[str, Codes]]
     yield "other people, and more", mixed(3 * UNITS, cap, seed + 1)
 
 
-def fitted(codes: Codes, plan: Plan, folder: Path) -> dict[str, bytes]:
-    """The files of a fit."""
-    save(fit(codes, plan, Randomness()), folder)
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+def fitted(codes: Codes, plan: Plan, folder: Path) -> dict[str, Any]:
+    """The files of a fit, and the progress that it told."""
+    told: list[Any] = []
+    save(fit(codes, plan, Randomness(), lambda *step: told.append(step)), folder)
+    return {path.name: path.read_bytes() for path in folder.iterdir()} | {"told": told}
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -106,6 +109,27 @@ def test_neighbours_are_treated_alike(name: str, seed: int, monkeypatch: pytest.
         found = fitted(other, plan, tmp_path / str(place))
         assert replayed.questions == tape.questions, neighbour
         assert found == files, neighbour
+        figures.count("pairs without a difference")
+
+
+def test_a_person_takes_part_with_no_more_rows_than_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One with a thousand rows, and one with one."""
+    rows: set[int] = set()
+
+    class Watching(Curator):
+        def histogram(self, event_name: str, cells: Any, weights: Any, size: int) -> Any:
+            rows.add(len(cells))
+            return super().histogram(event_name, cells, weights, size)
+
+        def gradient(self, event_name: str, batches: Any, masks: Any, max_grad_norm: float) -> Any:
+            taken = list(batches)
+            rows.add(sum(len(layers[0].inputs) for layers in taken))
+            return super().gradient(event_name, taken, masks, max_grad_norm)
+
+    monkeypatch.setattr("synth.generator.fit.Curator", Watching)
+    plan = plan_for(MIXED, units=UNITS, cap=4, rate=1.0)
+    fit(Codes([np.ones(1_001, np.int64)] * 3, np.repeat([1, 2], [1_000, 1])), plan, Randomness())
+    assert rows == {4 + 1}
 
 
 def test_a_fit_that_looks_at_its_rows_is_found_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -125,3 +149,18 @@ def test_a_fit_that_looks_at_its_rows_is_found_out(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("synth.generator.fit.Curator", second.recorder(first))
     fitted(next(neighbours(codes, 1, 0))[1], plan, tmp_path / "second")
     assert first.questions != second.questions
+
+
+def test_a_fit_that_leaves_out_a_planned_step_is_no_generator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that is not taken where few people were sampled (a planted bug) would tell how many there are."""
+    asks = PrivateRows.gradient
+
+    def skipping(self: PrivateRows, event: str, factors: Any, masks: Any, max_grad_norm: float) -> Any:
+        if len(self._PrivateRows__sizes) < UNITS:  # type: ignore[attr-defined]
+            return [np.zeros(mask.shape) for mask in masks]
+        return asks(self, event, factors, masks, max_grad_norm)
+
+    monkeypatch.setattr(PrivateRows, "gradient", skipping)
+    fit(mixed(UNITS, 1), plan_for(MIXED, units=UNITS, steps=3), Randomness())
+    with pytest.raises(RunError, match=r"made 0 of the 3 releases of 'dp_sgd' in its plan\.\n.*Please report this"):
+        fit(mixed(UNITS - 1, 1), plan_for(MIXED, units=UNITS, steps=3), Randomness())

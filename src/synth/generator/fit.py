@@ -51,14 +51,15 @@ class Codes:
 def fit(codes: Codes, plan: Plan, randomness: Randomness, progress: StageProgress | None = None) -> Generator:
     """Fits a generator as ``plan`` says; its events are spent whatever the rows are, and also where there are none.
 
-    Codes outside the layout count as the nearest.
+    Codes outside the layout count as the nearest. ``RunError`` where an event was asked less often than the plan says.
     """
 
     def during(stage: str) -> Progress:
         return lambda step, steps: progress(stage, step, steps) if progress else None
 
     during("marginals")(0, 1)
-    rows = private_rows(codes, plan, Curator(plan.privacy.events, randomness))
+    curator = Curator(plan.privacy.events, randomness)
+    rows = private_rows(codes, plan, curator)
     ways = measure(rows, plan)
     rows = rows.with_codes(
         lambda j, column: ways.columns[j].encode(column).astype(narrowest(ways.columns[j].count - 1)), len(ways.columns)
@@ -85,6 +86,7 @@ def fit(codes: Codes, plan: Plan, randomness: Randomness, progress: StageProgres
         from synth.generator.dp_sgd import train
 
         train(network, columns, rows, like, plan.dp_sgd, randomness, during("DP-SGD"))
+    curator.check_spent()
     weights = {name: matrix.detach().numpy().copy() for name, matrix in network.matrices.items()}
     return Generator(
         plan.model, plan.cap, plan.network, ways, pairs, order, strata, plan.tilt, plan.distillation, weights

@@ -263,13 +263,13 @@ class Curator:
     def histogram(self, event_name: str, cells: Integers, weights: Integers, size: int) -> Floats:
         """One release of a ``Gaussian``: see ``noisy_histogram``."""
         event = self._event(event_name, Gaussian)
-        self._count(event_name, event.count)
+        self._count(event)
         return noisy_histogram(cells, weights, size, event.noise_multiplier, self._randomness)
 
     def choice(self, event_name: str, candidates: Iterable[Candidate], weights: Integers) -> list[int]:
         """The picks of a ``Selection``, all at once: see ``noisy_choice``."""
         event = self._event(event_name, Selection)
-        self._count(event_name, 1)
+        self._count(event)
         return noisy_choice(candidates, weights, event.count, event.epsilon, self._randomness)
 
     def poisson(self, event_name: str, units: int) -> NDArray[np.bool_]:
@@ -280,7 +280,7 @@ class Curator:
         event = self._event(event_name, SubsampledGaussian)
         if event_name in self._sampled:
             raise _mistake(f"The fit sampled twice for one step of {event_name!r}")
-        self._count(event_name, event.steps)
+        self._count(event)
         self._sampled.add(event_name)
         return self._randomness.bernoulli(units, event.sample_rate)
 
@@ -298,16 +298,35 @@ class Curator:
         """How often each event of the plan was released so far (a sample counts); never more often than planned."""
         return {name: self._spent[name] for name in self._events}
 
+    def check_spent(self) -> None:
+        """``RunError`` where a fit is done and a release of its plan was not made: what decided that may be a row."""
+        for name, asked in self.spent().items():
+            made, planned = asked - (name in self._sampled), _releases(self._events[name])
+            if made != planned:
+                raise RunError(
+                    f"The fit made {made} of the {planned} releases of {name!r} in its plan.",
+                    "This is a mistake in synth. Please report this.",
+                )
+
     def _event(self, name: str, kind: type[Kind]) -> Kind:
         event = self._events.get(name)
         if not isinstance(event, kind):
             raise _mistake(f"The plan pays for no {kind.__name__} event {name!r}")
         return event
 
-    def _count(self, name: str, planned: int) -> None:
-        if self._spent[name] >= planned:
-            raise _mistake(f"The fit asked for {name!r} more often than the plan pays for, {planned} times")
-        self._spent[name] += 1
+    def _count(self, event: Event) -> None:
+        if self._spent[event.name] >= _releases(event):
+            raise _mistake(
+                f"The fit asked for {event.name!r} more often than the plan pays for, {_releases(event)} times"
+            )
+        self._spent[event.name] += 1
+
+
+def _releases(event: Event) -> int:
+    """How often a plan with this event asks for it; the picks of a selection are one answer."""
+    if isinstance(event, Selection):
+        return 1
+    return event.count if isinstance(event, Gaussian) else event.steps
 
 
 def _mistake(what: str) -> RunError:

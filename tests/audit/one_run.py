@@ -1,0 +1,212 @@
+"""T7: one whole fit over canaries, each of them in the table or not by its own coin, and who is guessed to be in it.
+
+A canary is a random combination of categories, hardly ever anybody else's. The attacker knows all canaries, the plan, and how
+the code works. In the white box every noisy answer lies before the attacker, who repeats the fit with these answers over all
+canaries and so learns what each would have added to each of them; the rest is linear regression. In the black box there is
+the final network alone, and how likely it finds each canary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+
+from audit.bounds import SHOWN, Bools, Floats, one_run_epsilon, one_run_mu
+from fitting import category, plan_for
+from synth.artifacts.plan import Gaussian, Plan
+from synth.generator.fit import Codes, fit
+from synth.generator.fitted import Generator, assemble
+from synth.privacy.accounting import calibrate, epsilon
+from synth.privacy.mechanisms import Candidate, Curator, Factors
+from synth.privacy.randomness import Randomness
+
+DELTA = 1e-6
+COLUMNS, CATEGORIES, STEPS = 8, 12, 4
+DECIDED = 0.9999  # confidence of what a claim is judged by; the bounds are loose, and a sound fit stays far below
+SURE = 0.1  # of the canaries are guessed, those that the attacker is surest of; said beforehand, like all here
+SURE_WITHOUT_NOISE = 0.75
+NO_NOISE = 0.01  # the least multiplier that can be drawn
+COIN = 0.25  # variance of whether a canary is in
+
+
+def plan_of(units: int, noise: float, rate: float) -> Plan:
+    """Marginals, all pairs of columns in as fine groups as there are categories, and DP-SGD."""
+    layout = tuple(category(f"column {i}", CATEGORIES) for i in range(COLUMNS))
+    plan = plan_for(layout, units, steps=STEPS, noise=noise, rate=rate)
+    assert plan.pairs is not None
+    return plan.model_copy(update={"pairs": plan.pairs.model_copy(update={"groups": CATEGORIES})})
+
+
+def plan_at(target: float, units: int, rate: float) -> Plan:
+    """With the least noise whose price is within ``target``."""
+    noise = calibrate(target, DELTA, lambda noise: plan_of(units, noise, rate).privacy.events)
+    return plan_of(units, noise, rate)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What an attacker has shown who made ``guesses`` of which ``right`` were right."""
+
+    what: str
+    claim: float  # epsilon at DELTA
+    gaussian: bool  # as a whole, so that its trade-off curve is known
+    canaries: int
+    guesses: int
+    right: int
+
+    @property
+    def shown(self) -> float:
+        return one_run_epsilon(self.canaries, self.guesses, self.right, DELTA, SHOWN)
+
+    @property
+    def by_curve(self) -> float | None:
+        """The bound that only a mechanism that is Gaussian as a whole allows."""
+        return self._by_curve(SHOWN) if self.gaussian else None
+
+    @property
+    def holds(self) -> bool:
+        """False where the claim is wrong, but for a chance of one in 10,000."""
+        judged = one_run_epsilon(self.canaries, self.guesses, self.right, DELTA, DECIDED)
+        return max(judged, self._by_curve(DECIDED) if self.gaussian else 0.0) <= self.claim
+
+    def _by_curve(self, confidence: float) -> float:
+        mu = one_run_mu(self.canaries, self.guesses, self.right, confidence)
+        return epsilon([Gaussian(name="all", noise_multiplier=1 / mu)], DELTA) if mu > 1e-3 else 0.0
+
+
+def audit(plan: Plan, canaries: int, sure: float = SURE) -> tuple[Finding, Finding]:
+    """One fit of ``plan`` over about half of the ``canaries``: the white box and the black box."""
+    random = np.random.default_rng()
+    codes = [random.integers(0, column.cells, canaries) for column in plan.layout]
+    inside = random.random(canaries) < 0.5
+    unit = np.flatnonzero(inside)
+    tape: list[Any] = []
+    with mock.patch("synth.generator.fit.Curator", _recorder(tape)):
+        generator = fit(Codes([column[unit] for column in codes], unit), plan, Randomness())
+    everybody = Codes(codes, np.arange(canaries))
+    white, black = white_box(everybody, plan, tape), black_box(everybody, generator)
+    claim = epsilon(plan.privacy.events, DELTA)
+    gaussian = all(event.kind == "gaussian" or getattr(event, "sample_rate", 0) == 1 for event in plan.privacy.events)
+    guesses = int(sure * canaries)
+    return (
+        Finding("white box", claim, gaussian, canaries, guesses, _right(white, inside, guesses)),
+        Finding("black box", claim, gaussian, canaries, guesses, _right(black, inside, guesses)),
+    )
+
+
+def _right(scores: Floats, inside: Bools, guesses: int) -> int:
+    surest = np.argsort(-np.abs(scores))[:guesses]
+    return int(((scores[surest] > 0) == inside[surest]).sum())
+
+
+# Black box
+
+
+def black_box(canaries: Codes, generator: Generator) -> Floats:
+    """Above 0 for canaries that the fitted network finds likelier than the middle one, [canaries]."""
+    columns, network = assemble(generator)
+    coded = zip(generator.ways.columns, canaries.columns, strict=True)
+    levels = np.stack([column.encode(codes) for column, codes in coded], axis=1)
+    with torch.no_grad():
+        numbers = network.decode(columns.embed(torch.from_numpy(levels)), [])
+        nats = columns.negative_log_likelihood(numbers, torch.from_numpy(levels)).numpy().astype(np.float64)
+    return np.median(nats) - nats
+
+
+# White box
+
+
+def white_box(canaries: Codes, plan: Plan, tape: Sequence[Any]) -> Floats:
+    """Above 0 for canaries whose part in the answers is more than half there, the larger the surer: [canaries].
+
+    Each answer is a sum over canaries of in or out times what she adds, and normal noise; a prior of mean 1/2 and variance
+    1/4 for each makes that a ridge regression over all answers of the fit.
+    """
+    evidence = _Evidence(len(canaries.unit))
+    with mock.patch("synth.generator.fit.Curator", _replayer(iter(tape), evidence)):
+        fit(canaries, plan, Randomness())
+    return evidence.scores()
+
+
+class _Evidence:
+    """Normal equations of all answers so far: ``precision`` [canaries, canaries] and ``pull`` [canaries]."""
+
+    def __init__(self, canaries: int) -> None:
+        self.precision = np.zeros((canaries, canaries))
+        self.pull = np.zeros(canaries)
+
+    def add(self, parts: Floats, answer: Floats, stddev: float) -> None:
+        """``parts`` [canaries, numbers]: what each adds to an answer [numbers] with noise of ``stddev``."""
+        parts, answer = parts / stddev, answer / stddev
+        self.precision += parts @ parts.T
+        self.pull += parts @ (answer - parts.sum(0) / 2)
+
+    def scores(self) -> Floats:
+        covariance = np.linalg.inv(self.precision + np.eye(len(self.pull)) / COIN)
+        return covariance @ self.pull / covariance.diagonal()
+
+
+def _recorder(tape: list[Any]) -> type[Curator]:
+    """A curator that writes down what it answers."""
+
+    def said(answer: Any) -> Any:
+        tape.append(answer)
+        return answer
+
+    class Recorder(Curator):
+        def histogram(self, event_name: str, cells: Any, weights: Any, size: int) -> Any:
+            return said(super().histogram(event_name, cells, weights, size))
+
+        def choice(self, event_name: str, candidates: Any, weights: Any) -> Any:
+            return said(super().choice(event_name, candidates, weights))
+
+        def gradient(self, event_name: str, batches: Any, masks: Any, max_grad_norm: float) -> Any:
+            return said(super().gradient(event_name, batches, masks, max_grad_norm))
+
+    return Recorder
+
+
+def _replayer(answers: Iterator[Any], evidence: _Evidence) -> type[Curator]:
+    """A curator that repeats these answers, and writes down what each canary would have added to them."""
+
+    class Replayer(Curator):
+        def histogram(self, event_name: str, cells: Any, weights: Any, size: int) -> Any:
+            super().histogram(event_name, cells, weights, size)
+            answer = next(answers)
+            parts = (cells[:, None] == np.arange(size)).astype(np.float64)
+            evidence.add(parts, answer, self._events[event_name].noise_multiplier)
+            return answer
+
+        def choice(self, event_name: str, candidates: Sequence[Candidate], weights: Any) -> Any:
+            super().choice(event_name, candidates, weights)
+            return next(answers)
+
+        def poisson(self, event_name: str, units: int) -> Any:
+            return np.ones_like(super().poisson(event_name, units))
+
+        def gradient(self, event_name: str, batches: Any, masks: Any, max_grad_norm: float) -> Any:
+            asked = [list(layers) for layers in batches]
+            super().gradient(event_name, asked, masks, max_grad_norm)
+            event, answer = self._events[event_name], next(answers)
+            parts = np.concatenate([_clipped(layers, masks, max_grad_norm) for layers in asked])
+            flat = np.concatenate([part.ravel() for part in answer])
+            evidence.add(event.sample_rate * parts, flat, event.noise_multiplier * max_grad_norm)
+            return answer
+
+    return Replayer
+
+
+def _clipped(layers: Sequence[Factors], masks: Sequence[Any], max_grad_norm: float) -> Floats:
+    """The gradients of units with a row each, laid out and clipped: [units, weights]."""
+    laid_out = [
+        (layer.gradients[:, :, None] * layer.inputs[:, None, :] * mask).reshape(len(layer.unit), -1)
+        for layer, mask in zip(layers, masks, strict=True)
+    ]
+    whole = np.concatenate(laid_out, axis=1)
+    norms = np.linalg.norm(whole, axis=1, keepdims=True)
+    return whole * np.minimum(1, max_grad_norm / norms)
