@@ -146,7 +146,7 @@ def test_a_build_by_another_name_that_the_ledger_does_not_know(project: Path) ->
     assert both.returncode == 0, both.stdout + both.stderr
     assert f"OK  synthetic.{RAW}  300 rows  [OK" in both.stdout  # fitted anew
     assert "it counts from 0" not in both.stdout.lower()
-    history = synth(project, "ledger", "--history").stdout
+    history = synth(project, "ledger", "history").stdout
     assert "members" in history and "NOT_PRIVATE" not in history
     removed = synth(project, "clean").stdout
     assert f"generators/{RAW}" in removed and "generators/members" not in removed

@@ -91,8 +91,11 @@ class Runner:
         torch.set_num_threads(1)
         pools = {pool.variable: make_up(pool, model.plan.seed) for pool in model.pools}
         with threadpool_limits(1):
+            key = (
+                self.ledger.key if model.price else partial(os.urandom, 32)
+            )  # the ledger knows nothing of the unprotected
             with PrivateZone(
-                self.root, self.folder.internal, model, self.threads, self.memory_limit, self.ledger.key
+                self.root, self.folder.internal, model, self.threads, self.memory_limit, key
             ) as zone:  # fmt: skip
                 if model.price:
                     generator, epsilon = self._paid_generator(model, model.price, zone)
