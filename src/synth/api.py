@@ -7,6 +7,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from synth.artifacts.budget import Budget
 from synth.artifacts.compiled import Compiled
 from synth.artifacts.forecast import Forecast
 from synth.artifacts.plan import UNPROTECTED
@@ -47,6 +48,12 @@ class Project:
     @property
     def database(self) -> Path:
         return self.root / self.target.database
+
+    @property
+    def budgets(self) -> dict[str, Budget]:
+        """By population, as they are declared today."""
+        found = self.settings.budgets.items()
+        return {name: Budget(epsilon=b.epsilon, delta=b.delta, approver=b.approver) for name, b in found}
 
     @property
     def ledger(self) -> Ledger:

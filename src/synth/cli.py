@@ -258,7 +258,8 @@ def ledger(context: click.Context, /, **_: Any) -> None:
     from synth.console import ledger_summary
 
     if context.invoked_subcommand is None:
-        click.echo(ledger_summary(_project_of(context).ledger.summary()))
+        project = _project_of(context)
+        click.echo(ledger_summary(project.ledger.summary(project.budgets)))
 
 
 @ledger.command()

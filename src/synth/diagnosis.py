@@ -41,7 +41,7 @@ def diagnose(open_project: Callable[[], Project]) -> Iterator[Check]:
     yield ledger
     if not ledger.good:
         return
-    summaries = {s.population: s for s in project.ledger.summary()}
+    summaries = {s.population: s for s in project.ledger.summary(project.budgets)}
     for population, budget in project.settings.budgets.items():
         spent = summaries[population].spent if population in summaries else 0.0
         yield Check(f"the budget of {population}: {spent:.2f} of {budget.epsilon:g} spent, set by {budget.approver}")

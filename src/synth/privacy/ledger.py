@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -193,9 +193,9 @@ class Ledger:
         links = self._chain.read()
         return tuple(map(Chained, range(1, len(links) + 1), self._parse(links), links))
 
-    def summary(self) -> tuple[PopulationSummary, ...]:
-        """Every population that was ever asked, by name."""
-        return summarize(self.history())
+    def summary(self, budgets: Mapping[str, Budget] | None = None) -> tuple[PopulationSummary, ...]:
+        """Every population that was ever asked, by name; under today's ``budgets``, where they know it."""
+        return summarize(self.history(), budgets)
 
     def verify(self, noted: str | None = None) -> Verified:
         """``LedgerError`` naming the first entry that was changed or removed. Every other method does this too.
@@ -231,12 +231,12 @@ class Ledger:
 _ENTRY: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="kind")])
 
 
-def summarize(entries: Iterable[Entry]) -> tuple[PopulationSummary, ...]:
-    """The populations of a whole history, by name."""
+def summarize(entries: Iterable[Entry], budgets: Mapping[str, Budget] | None = None) -> tuple[PopulationSummary, ...]:
+    """The populations of a whole history, by name; under their last entry's budget, if there is no other."""
     by_name: dict[str, list[Entry]] = {}
     for entry in entries:
         by_name.setdefault(entry.population, []).append(entry)
-    return tuple(_summarize(by_name[name]) for name in sorted(by_name))
+    return tuple(_summarize(by_name[name], (budgets or {}).get(name)) for name in sorted(by_name))
 
 
 def caps(entries: Iterable[Entry]) -> tuple[Cap, ...]:
@@ -270,10 +270,10 @@ def _cost(reserves: Iterable[Reserve], budget: Budget) -> float:
     return accounting.epsilon([event for entry in reserves for event in entry.events], budget.delta)
 
 
-def _summarize(entries: list[Entry]) -> PopulationSummary:
+def _summarize(entries: list[Entry], declared: Budget | None) -> PopulationSummary:
     """The entries of one population: a reservation at least, since a spend ends one."""
     reserves = _reserves(entries)
-    budget = reserves[-1].budget
+    budget = declared or reserves[-1].budget
     spent = _cost(reserves, budget)
     return PopulationSummary(
         population=reserves[-1].population,

@@ -66,11 +66,13 @@ class Runner:
 
     def spent(self, name: str) -> PopulationSummary | None:
         """Where the population behind a synthetic model stands; None where that has nothing to do with it."""
-        if name not in self.compiled.synthetic or self.compiled.synthetic[name].price is None:
+        model = self.compiled.synthetic.get(name)
+        if model is None or model.price is None:
             return None
-        wanted = self.compiled.synthetic[name].plan.privacy.population
+        wanted = model.plan.privacy.population
         try:
-            return next((s for s in self.ledger.summary() if s.population == wanted), None)
+            summaries = self.ledger.summary({wanted: model.price.budget})
+            return next((s for s in summaries if s.population == wanted), None)
         except LedgerError:
             return None  # what was built stays built; the next reservation says what is wrong
 
