@@ -83,7 +83,8 @@ def test_the_words_of_duckdb_about_a_row_stay_private(tmp_path: Path) -> None:
     source.write_text(source.read_text() + "M9,F,30,0,north,100,CANARY,2017-01-01\n")
     project = synth.Project(root)
     model = project.compile().synthetic["members"]
-    with PrivateZone(project.root, project.folder.internal, model, 1, "1GB") as zone, pytest.raises(RunError) as error:
+    zone = PrivateZone(project.root, project.folder.internal, model, 1, "1GB", lambda: bytes(32))
+    with zone, pytest.raises(RunError) as error:
         zone.prepare()
     assert "CANARY" not in str(error.value) and "InvalidInputException" in str(error.value)
     (kept,) = project.folder.internal.glob("error-*.txt")
