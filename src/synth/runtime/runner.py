@@ -19,8 +19,9 @@ from synth.artifacts.results import RunResult
 from synth.errors import BudgetError, LedgerError, RunError
 from synth.privacy import accounting
 from synth.privacy.ledger import Ledger, PopulationSummary
+from synth.runtime.confinement import confine
 from synth.runtime.listener import Listener
-from synth.runtime.private_zone import PrivateZone
+from synth.runtime.private_zone import PrivateZone, SourceMissing
 from synth.runtime.target_folder import TargetFolder
 from synth.runtime.warehouse import Codes, Warehouse
 
@@ -42,6 +43,7 @@ class Runner:
         self.compiled, self.root, self.folder, self.ledger = compiled, root, folder, ledger
         self.warehouse, self.listener = warehouse, listener
         self.threads, self.memory_limit, self.full_refresh = threads, memory_limit, full_refresh
+        self._notes: dict[str, str] = {}  # what is to be known of a model that was built
 
     def build(self, name: str) -> RunResult:
         """One model; an error of the run or a refusal of the budget becomes a result."""
@@ -58,7 +60,7 @@ class Runner:
             return RunResult(model=name, kind=kind, status=status, seconds=seconds, message=str(error).strip())
         return RunResult(
             model=name, kind=kind, status="success", seconds=round(time.monotonic() - started, 1), rows=rows, epsilon=epsilon,
-            reused=reused,
+            reused=reused, message=self._notes.get(name),
         )  # fmt: skip
 
     def spent(self, name: str) -> PopulationSummary | None:
@@ -84,21 +86,35 @@ class Runner:
 
         # Matrices of this size gain nothing from a second thread, and lose tenfold where the machine is shared.
         torch.set_num_threads(1)
-        with PrivateZone(self.root, self.folder.internal, model, self.threads, self.memory_limit) as zone:
-            digest = self._source_digest(zone)
-            generator = None if self.full_refresh else self._reusable(model, digest)
-            reused = generator is not None
-            if generator is None:
-                generator = self._fit(model, zone, digest)
+        generator, reused = confine(self.folder.internal, f"fitting {model.name}", lambda: self._generator(model))
         rows = self._land(model, generator)
         return rows, 0.0 if reused else model.plan.privacy.epsilon, reused
 
-    def _source_digest(self, zone: PrivateZone) -> str:
-        parts = [f"{name}:{self.ledger.source_digest(path)}" for name, path in sorted(zone.files.items())]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    def _generator(self, model: SyntheticModel) -> tuple[Generator, bool]:
+        """A generator, and whether it was paid for before. Its rows are here and nowhere else."""
+        try:
+            zone = PrivateZone(self.root, self.folder.internal, model, self.threads, self.memory_limit)
+        except SourceMissing as missing:
+            return self._without_source(model, missing), True
+        with zone:
+            digest = zone.digest(self.ledger.key())
+            generator = None if self.full_refresh else self._reusable(model, digest)
+            return generator or self._fit(model, zone, digest), generator is not None
 
-    def _reusable(self, model: SyntheticModel, source_digest: str) -> Generator | None:
-        """The generator that was paid for with this plan over this source, if it is still on disk as it was."""
+    def _without_source(self, model: SyntheticModel, missing: SourceMissing) -> Generator:
+        """Sampling needs no row: the generator of this plan that was paid for last, whatever the source is by now."""
+        generator = None if self.full_refresh else self._reusable(model, None)
+        if generator is None:
+            raise missing
+        self._notes[model.name] = (
+            f"{missing.what}. {model.name} is drawn from the generator that this plan was paid for; whether the source has "
+            "changed since cannot be told"
+        )
+        self.listener.note(self._notes[model.name])
+        return generator
+
+    def _reusable(self, model: SyntheticModel, source_digest: str | None) -> Generator | None:
+        """The generator that was paid for with this plan over this source (None: any), if it is still on disk as it was."""
         from synth.generator import store
 
         spent = self.ledger.find_spent(model.fit_fingerprint(), source_digest)
