@@ -101,12 +101,51 @@ def test_a_public_model_reaches_no_file(tmp_path: Path) -> None:
                 warehouse.query(sql)
 
 
-def test_what_a_killed_process_spilled_is_removed(tmp_path: Path, prepare: Prepare) -> None:
-    root = write_starter(tmp_path / "clinic")
+def opened(root: Path) -> PrivateZone:
     project = synth.Project(root)
-    model = project.compile().synthetic["members"]
-    left = project.folder.internal / "spill-999999999-x"
+    return PrivateZone(
+        project.root, project.folder.internal, project.compile().synthetic["members"], 1, "1GB", lambda: bytes(32)
+    )
+
+
+def test_what_a_killed_process_spilled_is_removed(tmp_path: Path) -> None:
+    """But not what a living one holds, and neither is told by a process number: it may be given again."""
+    root = write_starter(tmp_path / "clinic")
+    internal = root / "target" / "internal"
+    left = internal / "spill-1-x"
     left.mkdir(parents=True)
-    with PrivateZone(project.root, project.folder.internal, model, 1, "1GB", lambda: bytes(32)):
+    (left / "lock").touch()
+    with opened(root):
+        (mine,) = internal.glob("spill-*")
+        with opened(root):
+            assert mine.exists()
+        assert mine.exists()
+    assert not list(internal.glob("spill-*"))
+
+
+def test_a_digest_of_sources_needs_the_key(tmp_path: Path) -> None:
+    root = write_starter(tmp_path / "clinic")
+    with opened(root) as zone:
+        digest = zone.digest(b"key")
+        assert digest == zone.digest(b"key") != zone.digest(b"another")
+        with zone.files["clinic.members"].open("a") as source:
+            source.write("\n")
+        assert zone.digest(b"key") != digest
+
+
+def test_values_of_an_enumeration_are_not_quoted(tmp_path: Path) -> None:
+    """DuckDB writes a column's type out, and the type of an enumeration is its values."""
+    root = write_starter(tmp_path / "clinic")
+    source = root / "sources" / "clinic" / "members.csv"
+    with duckdb.connect(str(source.with_suffix(".duckdb"))) as connection:
+        connection.execute("create type kind as enum ('CANARY', 'CANARY\n2')")
+        connection.execute(
+            f"create table members as select * replace ('CANARY'::kind as region) from read_csv('{source}')"
+        )
+    with opened(root) as zone:
+        model, files = zone.model, zone.files
+    files["clinic.members"] = source.with_suffix(".duckdb")
+    zone.model = model.model_copy(update={"prepare_sql": 'select region + 1 from "source"."clinic.members"'})
+    with pytest.raises(RunError, match="does not fit the declaration: No function matches") as raised, zone:
         pass
-    assert not list(project.folder.internal.glob("spill-*"))
+    assert "CANARY" not in str(raised.value)

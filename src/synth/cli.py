@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 from click.core import ParameterSource
 
-from synth.errors import LedgerError, SynthError, UsageError
+from synth.errors import LedgerError, SynthError, UsageError, where
 from synth.version import __version__
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from synth.privacy.ledger import Ledger
 
 F = TypeVar("F", bound=Callable[..., Any])
+INTERRUPTED = "Interrupted. Tables are as they were; a reservation that was made counts as spent."
 COLOR = False if os.environ.get("NO_COLOR") else None  # None: where it is a terminal
 CONTEXT = {"help_option_names": ["-h", "--help"], "color": COLOR, "max_content_width": 100}
 
@@ -409,24 +410,20 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        _fail("Interrupted. Tables are as they were; a reservation that was made counts as spent.", 1)
+        _fail(INTERRUPTED, 1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
         _fail(f"{error.filename or 'a file'}: {error.strerror}", 1)
     except Exception as error:  # a bug: its message could quote data, so only its place is shown
+        from synth.runtime.duckdb_errors import interrupted
+
+        if interrupted(error):
+            _fail(INTERRUPTED, 1)
         _fail(
-            f"synth has a bug: {_where(error)}. Please report it; set SYNTH_DEBUG=1 to see all, which may show data.", 1
+            f"synth has a bug: {where(error)}. Please report it; set SYNTH_DEBUG=1 to see all, which may show data.", 1
         )
-
-
-def _where(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f" in {trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}" if trace else ""
-    return f"{type(error).__name__}{place}"
 
 
 def _fail(text: str, code: int) -> NoReturn:

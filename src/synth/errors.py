@@ -80,3 +80,12 @@ class LedgerError(BudgetError):
 
 class RunError(SynthError):
     """A model could not be built. Its message never quotes data."""
+
+
+def where(error: BaseException) -> str:
+    """The kind of an unexpected error and the place in the code that raised it: its message could quote data."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" in {trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}" if trace else ""
+    return f"{type(error).__name__}{place}"

@@ -98,26 +98,21 @@ def test_a_reservation_is_spent_once(ledger):
     assert len(ledger.history()) == 2
 
 
-def test_an_unchanged_plan_over_an_unchanged_source_is_found(ledger, tmp_path):
-    source = tmp_path / "rows.csv"
-    source.write_text("1,2\n")
-    digest = ledger.source_digest(source)
-    assert ledger.find_spent("plan 1", digest) is None
+def test_an_unchanged_plan_over_an_unchanged_source_is_found(ledger):
+    assert ledger.find_spent("plan 1", "source 1") is None
     receipt = reserve(ledger)
-    assert ledger.find_spent("plan 1", digest) is None  # reserved only
-    ledger.spend(receipt.id, digest, "generator")
-    found = ledger.find_spent("plan 1", ledger.source_digest(source))
-    assert found is not None and (found.id, found.generator_digest) == (receipt.id, "generator")
-    assert ledger.find_spent("plan 2", digest) is None
-    source.write_text("1,3\n")
-    assert ledger.find_spent("plan 1", ledger.source_digest(source)) is None
+    assert ledger.find_spent("plan 1", "source 1") is None  # reserved only
+    ledger.spend(receipt.id, "source 1", "generator")
+    for source in ("source 1", None):  # None: whichever source it was
+        found = ledger.find_spent("plan 1", source)
+        assert found is not None and (found.id, found.generator_digest) == (receipt.id, "generator")
+    assert ledger.find_spent("plan 2", "source 1") is None and ledger.find_spent("plan 2", None) is None
+    assert ledger.find_spent("plan 1", "source 2") is None
 
 
-def test_digests_need_the_key_of_the_ledger(ledger, tmp_path):
-    source = tmp_path / "rows.csv"
-    source.write_text("1,2\n")
+def test_every_ledger_has_a_key_of_its_own(ledger, tmp_path):
     assert len(ledger.key()) == 32 and ledger.key() == Ledger(ledger.path).key()
-    assert ledger.source_digest(source) != Ledger(tmp_path / "other.db").source_digest(source)
+    assert ledger.key() != Ledger(tmp_path / "other.db").key()
 
 
 def test_a_reservation_says_what_its_epsilon_means(ledger):

@@ -7,8 +7,6 @@ of a whole is not the sum of its parts.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import secrets
 from collections.abc import Iterable, Mapping
@@ -179,9 +177,10 @@ class Ledger:
             )
             page.append(_canonical(entry))
 
-    def find_spent(self, fingerprint: str, source_digest: str) -> Spend | None:
-        """The latest spend of the same plan over the same source, which need not be paid for again."""
-        found = [e for e in _spends(self.history()) if (e.fingerprint, e.source_digest) == (fingerprint, source_digest)]
+    def find_spent(self, fingerprint: str, source_digest: str | None) -> Spend | None:
+        """The latest spend of the same plan over the same source, or whichever source: it need not be paid for again."""
+        wanted = [e for e in _spends(self.history()) if e.fingerprint == fingerprint]
+        found = [e for e in wanted if source_digest in (None, e.source_digest)]
         return found[-1] if found else None
 
     def history(self, population: str | None = None) -> tuple[Entry, ...]:
@@ -215,11 +214,6 @@ class Ledger:
         """32 random bytes for digests that tell outsiders nothing. They are made with the file; this makes it too."""
         with self._chain.write() as page:
             return page.key
-
-    def source_digest(self, path: Path) -> str:
-        """HMAC-SHA256 of a file under ``key``: equal for equal files; without the key nobody can test a guess by it."""
-        with path.open("rb") as source:
-            return hashlib.file_digest(source, lambda: hmac.new(self.key(), digestmod="sha256")).hexdigest()
 
     def _parse(self, links: Iterable[Link]) -> tuple[Entry, ...]:
         try:

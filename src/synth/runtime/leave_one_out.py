@@ -17,7 +17,8 @@ from synth.artifacts.compiled import SyntheticModel
 from synth.artifacts.results import ApartResult
 from synth.errors import RunError
 from synth.quoting import identifier, literal, unit_text
-from synth.runtime.duckdb_errors import keep, private_errors
+from synth.runtime.confinement import confine
+from synth.runtime.duckdb_errors import keep_file, private_errors
 from synth.runtime.private_zone import PrivateZone
 
 
@@ -48,20 +49,22 @@ def check(
     most: int,
 ) -> ApartResult:
     """Leaves out up to ``most`` units of a model's sources, one at a time; an error of the run becomes a result."""
-    try:
-        with (
-            PrivateZone(root, internal, model, threads, memory_limit, key) as zone,
-            private_errors(internal, f"leaving units of {model.name} out"),
-        ):
+    doing = f"leaving units of {model.name} out"
+
+    def tried() -> tuple[int, dict[tuple[Any, ...], _Moved]]:
+        with PrivateZone(root, internal, model, threads, memory_limit, key) as zone, private_errors(internal, doing):
             zone.execute(f"create temp table everybody as {_records(model)}")
             units = list(_units(zone, most))
-            found = {unit.name: moved for unit in units if (moved := _without(zone, unit))}
+            return len(units), {unit.name: moved for unit in units if (moved := _without(zone, unit))}
+
+    try:
+        units, found = confine(internal, doing, tried)
     except RunError as error:
         return ApartResult(model=model.name, status="error", message=str(error))
     if not found:
         return ApartResult(model=model.name, status="pass")
     told = [{"without": name, **vars(moved)} for name, moved in found.items()]
-    path = keep(internal, json.dumps({"model": model.name, "units tried": len(units), "moved": told}, indent=1))
+    path = keep_file(internal, json.dumps({"model": model.name, "units tried": units, "moved": told}, indent=1))
     columns = dict.fromkeys(column for moved in found.values() for column in moved.columns)
     return ApartResult(model=model.name, status="fail", columns=tuple(columns), details=str(path.relative_to(root)))
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import gzip
+import hashlib
 import hmac
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,10 +27,11 @@ from synth.artifacts.compiled import SourceTable, SyntheticModel
 from synth.errors import RunError
 from synth.generator.ranges import narrowest
 from synth.quoting import CAP_KEY, identifier, literal, unit_text
-from synth.runtime.duckdb_errors import lock_holder, private_errors
+from synth.runtime.duckdb_errors import cannot_write, lock_holder, private_errors, private_folder
 from synth.runtime.source_files import locate
 
 CHUNK_VECTORS = 50  # of 2,048 rows: read at a time
+LOCK = "lock"  # a file in what a run spills, locked while it lasts
 _FIELD = '(?:"(?:[^"]|"")*"|[^",]*)'
 
 
@@ -41,8 +46,9 @@ class Rows:
 class PrivateZone:
     """A context in which one model's sources can be read. What it spills to disk lies in the private zone, and goes.
 
-    A process that is killed cannot clear up; the next one does it for it. ``key``: gives the ledger's secret, which decides
-    what rows a unit keeps above the cap; it is asked for once the sources are found.
+    A process that is killed cannot clear up; the next one does it for it. Its files are not encrypted: in the wheels that
+    users have, DuckDB does that only where it is told to do without secure randomness. ``key``: gives the ledger's secret,
+    which decides what rows a unit keeps above the cap; it is asked for once the sources are found.
     """
 
     def __init__(
@@ -58,23 +64,38 @@ class PrivateZone:
         self._key = key
         self.files = {source.name: locate(root, source) for source in model.sources}
         self._broken_lines: list[str] = []  # statements that count them, one a CSV file
-        self._limits = {"threads": str(threads), "memory_limit": memory_limit}
+        self._limits: dict[str, str | bool | int | float | list[str]] = {
+            "threads": str(threads),
+            "memory_limit": memory_limit,
+        }
 
     def __enter__(self) -> PrivateZone:
-        self.internal.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(self.internal)
         _clear_spills(self.internal)
-        self._temp = Path(tempfile.mkdtemp(dir=self.internal, prefix=f"spill-{os.getpid()}-"))
-        self._connection = duckdb.connect(config={**self._limits, "temp_directory": str(self._temp)})
-        try:
+        with ExitStack() as undo:
+            try:
+                self._temp = Path(tempfile.mkdtemp(dir=self.internal, prefix="spill-"))
+                undo.enter_context(_locked(self._temp))
+            except OSError as error:
+                raise cannot_write(self.internal, error) from None
+            undo.callback(shutil.rmtree, self._temp, ignore_errors=True)
+            config = {**self._limits, "temp_directory": str(self._temp)}
+            self._connection = undo.enter_context(duckdb.connect(config=config))
             self._open()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
+            self._undo = undo.pop_all()
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._connection.close()
-        shutil.rmtree(self._temp, ignore_errors=True)
+        self._undo.close()
+
+    def digest(self, key: bytes) -> str:
+        """A keyed digest of the sources' files: equal for equal files; without the key nobody can test a guess by it."""
+        parts = []
+        for name, path in sorted(self.files.items()):
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, lambda: hmac.new(key, digestmod="sha256"))
+            parts.append(f"{name}:{found.hexdigest()}")
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def _open(self) -> None:
         """Views over the sources, then no other file can be reached; binds the model without reading a row."""
@@ -120,7 +141,8 @@ class PrivateZone:
                     self._connection.execute(f'create view "private"."{view.name}" as {view.sql}')
                 self._connection.execute(f"describe {self.model.prepare_sql}")
             except (duckdb.BinderException, duckdb.CatalogException) as error:  # about names and types, not cells
-                what = str(error).splitlines()[0].removeprefix("Binder Error: ").removeprefix("Catalog Error: ")
+                what = re.sub(r"ENUM\(.*", "ENUM", str(error), flags=re.DOTALL)  # its values follow
+                what = what.splitlines()[0].removeprefix("Binder Error: ").removeprefix("Catalog Error: ")
                 raise RunError(
                     f"{self.model.file}: the source does not fit the declaration: {what}",
                     "Compare the columns of the source with the metadata.",
@@ -167,7 +189,7 @@ class PrivateZone:
         """The model's rows as codes, the rows of a unit together and in order."""
         layout = self.model.plan.layout
         kinds = {"#unit": np.dtype(np.int64)} | {f"#{i}": narrowest(c.cells) for i, c in enumerate(layout, 1)}
-        with ExitStack() as open_files, private_errors(self.internal, f"preparing {self.model.name}"):
+        with ExitStack() as open_files, private_errors(self.internal, f"preparing {self.model.name}"), _owned():
             # such a file has no name that could outlive it; what is mapped of it stays after it is closed
             files = {name: open_files.enter_context(tempfile.TemporaryFile(dir=self._temp)) for name in kinds}
             result = self._connection.execute(self.model.prepare_sql)
@@ -179,7 +201,7 @@ class PrivateZone:
 
     def oddities(self) -> list[tuple[str, int]]:
         """Exact counts of values outside the declaration: for the private zone only."""
-        with private_errors(self.internal, f"counting odd values of {self.model.name}"):
+        with private_errors(self.internal, f"counting odd values of {self.model.name}"), _owned():
             result = self._connection.execute(self.model.oddities_sql)
             names = [str(column[0]) for column in result.description or ()]
             counts = list(zip(names, map(int, result.fetchone() or ()), strict=True))
@@ -198,22 +220,29 @@ def _mapped(file: IO[bytes], kind: np.dtype[np.integer]) -> NDArray[np.integer]:
     return np.memmap(file, dtype=kind, mode="r")
 
 
-def _clear_spills(internal: Path) -> None:
-    """Removes what processes that are gone have left."""
-    for path in internal.glob("spill-*-*"):
-        pid = path.name.split("-")[1]
-        if not pid.isdigit() or not _alive(int(pid)):
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _alive(pid: int) -> bool:
+@contextmanager
+def _owned() -> Iterator[None]:
+    """New files, such as those to which DuckDB spills, are their owner's alone."""
+    mask = os.umask(0o077)
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        yield
+    finally:
+        os.umask(mask)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Nobody else can lock ``folder`` meanwhile, nor after a process that died; BlockingIOError where somebody does."""
+    with os.fdopen(os.open(folder / LOCK, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
+def _clear_spills(internal: Path) -> None:
+    """Removes what processes that are gone have left. A process number would not tell: it is given again."""
+    for path in internal.glob("spill-*"):
+        with suppress(OSError), _locked(path):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _text(path: Path) -> str:
@@ -251,7 +280,7 @@ def _header(source: SourceTable, path: Path) -> list[str]:
     try:
         with opener(path, "rb") as file:  # the first line alone is decoded: no row below may decide over the run
             names = next(csv.reader([file.readline().decode("utf-8-sig")]), [])
-    except (OSError, UnicodeDecodeError, csv.Error, EOFError):
+    except (OSError, UnicodeDecodeError, csv.Error, EOFError, zlib.error):
         raise RunError(
             f"the source {source.name} cannot be read: {path.name} is not CSV text in UTF-8", "Check the file."
         ) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -20,10 +19,12 @@ from synth.artifacts.results import RunResult
 from synth.errors import BudgetError, LedgerError, RunError
 from synth.privacy import accounting
 from synth.privacy.ledger import Ledger, PopulationSummary
+from synth.runtime.confinement import confine
 from synth.runtime.listener import Listener
 from synth.runtime.paid import folder_digest, generator_name, remember, stat_digest
 from synth.runtime.pools import make_up
 from synth.runtime.private_zone import PrivateZone
+from synth.runtime.source_files import SourceMissing
 from synth.runtime.target_folder import TargetFolder
 from synth.runtime.warehouse import Codes, Warehouse
 
@@ -45,6 +46,7 @@ class Runner:
         self.compiled, self.root, self.folder, self.ledger = compiled, root, folder, ledger
         self.warehouse, self.listener = warehouse, listener
         self.threads, self.memory_limit, self.full_refresh = threads, memory_limit, full_refresh
+        self._notes: dict[str, str] = {}  # what is to be known of a model that was built
 
     def build(self, name: str) -> RunResult:
         """One model; an error of the run or a refusal of the budget becomes a result."""
@@ -61,7 +63,7 @@ class Runner:
             return RunResult(model=name, kind=kind, status=status, seconds=seconds, message=str(error).strip())
         return RunResult(
             model=name, kind=kind, status="success", seconds=round(time.monotonic() - started, 1), rows=rows, epsilon=epsilon,
-            reused=epsilon == 0,
+            reused=epsilon == 0, message=self._notes.get(name),
         )  # fmt: skip
 
     def spent(self, name: str) -> PopulationSummary | None:
@@ -93,23 +95,28 @@ class Runner:
         torch.set_num_threads(1)
         pools = {pool.variable: make_up(pool, model.plan.seed) for pool in model.pools}
         with threadpool_limits(1):
-            key = (
-                self.ledger.key if model.price else partial(os.urandom, 32)
-            )  # the ledger knows nothing of the unprotected
-            with PrivateZone(
-                self.root, self.folder.internal, model, self.threads, self.memory_limit, key
-            ) as zone:  # fmt: skip
-                if model.price:
-                    generator, epsilon = self._paid_generator(model, model.price, zone)
-                else:  # fitted anew each time: the ledger knows nothing of it
-                    generator, epsilon = self._fit(model, zone), None
+            generator, epsilon = confine(
+                self.folder.internal, f"fitting {model.name}", lambda: self._generator(model)
+            )  # fmt: skip
             rows = self._land(model, generator, pools)
         return rows, epsilon
+
+    def _generator(self, model: SyntheticModel) -> tuple[Generator, float | None]:
+        """A generator, and the epsilon that this run spends on it. Its rows are here and nowhere else."""
+        key = self.ledger.key if model.price else partial(os.urandom, 32)  # the ledger knows nothing of the unprotected
+        try:
+            zone = PrivateZone(self.root, self.folder.internal, model, self.threads, self.memory_limit, key)
+        except SourceMissing as missing:
+            return self._without_source(model, missing), 0.0
+        with zone:
+            if model.price:
+                return self._paid_generator(model, model.price, zone)
+            return self._fit(model, zone), None  # anew each time
 
     def _paid_generator(self, model: SyntheticModel, price: Price, zone: PrivateZone) -> tuple[Generator, float]:
         """A generator, and the epsilon that this run spends on it: nothing where it was paid for before."""
         files = {name: stat_digest(self.ledger.key(), path) for name, path in zone.files.items()}
-        source_digest = self._source_digest(zone)
+        source_digest = zone.digest(self.ledger.key())
         generator = None if self.full_refresh else self._reusable(model, source_digest)
         epsilon = 0.0
         if generator is None:
@@ -120,12 +127,20 @@ class Runner:
         remember(self.folder, model, files)
         return generator, epsilon
 
-    def _source_digest(self, zone: PrivateZone) -> str:
-        parts = [f"{name}:{self.ledger.source_digest(path)}" for name, path in sorted(zone.files.items())]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    def _without_source(self, model: SyntheticModel, missing: SourceMissing) -> Generator:
+        """Sampling needs no row: the generator of this plan that was paid for last, whatever the source is by now."""
+        generator = None if self.full_refresh or model.price is None else self._reusable(model, None)
+        if generator is None:
+            raise missing
+        self._notes[model.name] = (
+            f"{missing.what}. {model.name} is drawn from the generator that this plan was paid for; whether the source has "
+            "changed since cannot be told"
+        )
+        self.listener.note(self._notes[model.name])
+        return generator
 
-    def _reusable(self, model: SyntheticModel, source_digest: str) -> Generator | None:
-        """The generator that was paid for with this plan over this source, if it is still on disk as it was."""
+    def _reusable(self, model: SyntheticModel, source_digest: str | None) -> Generator | None:
+        """The generator that was paid for with this plan over this source (None: any), if it is still on disk as it was."""
         from synth.generator import store
 
         spent = self.ledger.find_spent(model.fit_fingerprint(), source_digest)

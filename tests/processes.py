@@ -1,0 +1,50 @@
+"""Real synth processes for tests, in folders of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+class Processes:
+    """Runs synth in ``root / "project"``; what it says is in ``root``, as are its home and its folder for temp files."""
+
+    def __init__(self) -> None:
+        paths = os.pathsep.join([str(HERE), *filter(None, sys.path)])
+        environment = os.environ | {"PYTHONPATH": paths, "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
+        environment.pop("SYNTH_DEBUG", None)
+        self._server = subprocess.Popen(
+            [sys.executable, str(HERE / "preloaded.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=environment,
+        )  # fmt: skip
+        assert self._hear() == "ready"
+
+    def __call__(self, root: Path, *commands: list[str], plant: str = "", code: str = "", **environment: str) -> int:
+        """The exit code of the last command, minus the signal where one ended it. ``plant`` and ``code`` are Python."""
+        places = {name: str(root / name.lower()) for name in ("HOME", "TMPDIR")}
+        for place in places.values():
+            Path(place).mkdir(exist_ok=True)
+        order = {
+            "folder": str(root / "project"), "out": str(root / "out.txt"), "err": str(root / "err.txt"),
+            "environment": places | environment, "commands": commands, "plant": plant, "code": code,
+        }  # fmt: skip
+        assert self._server.stdin is not None
+        self._server.stdin.write(json.dumps(order) + "\n")
+        self._server.stdin.flush()
+        return int(self._hear())
+
+    def close(self) -> None:
+        self._server.communicate(timeout=60)
+
+    def _hear(self) -> str:
+        assert self._server.stdout is not None
+        return self._server.stdout.readline().strip()
+
+
+def said(root: Path) -> str:
+    return "".join((root / name).read_text() for name in ("out.txt", "err.txt") if (root / name).exists())
