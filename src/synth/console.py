@@ -19,6 +19,7 @@ from synth.privacy.ledger import Cap, Entry, PopulationSummary, Reserve, Verifie
 from synth.runtime.listener import Examples, Listener
 
 _WIDTH = 40  # of a cell
+TRUSTED = "TRUSTED SQL"  # how such a sentence of a plan begins
 _LINE = 86  # of a sentence
 _PAGE = 100  # of a plan
 _SHARES = "Shares are of mu^2 (Gaussian DP), which releases add up to; epsilons do not add up."
@@ -58,6 +59,9 @@ class Console(Listener):
                 self.line(f"Plan for {model.relation}: {price(model.fit)}")
                 for text, color in _sentences(model.fit, _LINE):
                     self.line(f"  {text}", color)
+            else:
+                for sentence in _trusted(model):
+                    self.line(sentence, warning(sentence))
         for found in forecast.populations:
             if found.after > found.spent:
                 spent = f"{found.spent:.2f} of {found.budget.epsilon:.2f} spent, {found.after:.2f} after this run"
@@ -129,11 +133,16 @@ class Console(Listener):
             click.echo("\r\x1b[2K", file=self.out, nl=False)
 
 
+def _trusted(model: ModelForecast) -> list[str]:
+    """What is told of a model each time, also where it is not fitted anew: whose word its SQL stands on."""
+    return [sentence for sentence in (model.fit.sentences if model.fit else ()) if sentence.startswith(TRUSTED)]
+
+
 def warning(sentence: str) -> str | None:
     """The color of a sentence of a plan: yellow where it asks for a second look."""
     if sentence == UNPROTECTED:
         return "red"
-    return "yellow" if sentence.startswith(("Expect ", "TRUSTED SQL")) else None
+    return "yellow" if sentence.startswith(("Expect ", TRUSTED)) else None
 
 
 def price(fit: FitForecast) -> str:
@@ -149,6 +158,8 @@ def plan_text(forecast: Forecast) -> str:
     """A forecast for a reader, at most 100 characters wide as long as names are short; coloured."""
     parts = [_models(forecast.models)]
     detailed = [m for m in forecast.models if m.fit and m.verdict != "reuse"]
+    if trusted := [sentence for m in forecast.models if m not in detailed for sentence in _trusted(m)]:
+        parts.append("\n".join(click.style(sentence, fg=warning(sentence)) for sentence in trusted))
     parts += [_detail(model, model.fit) for model in detailed if model.fit]
     if any(model.fit.events for model in detailed if model.fit):
         parts.append(_SHARES)
