@@ -164,7 +164,7 @@ MUTANTS = (
         "other people's rows decide which rows are kept", 6, "compiler/prepare.py",
         """own_order = [f"sha256(concat_ws('|', {own_row}))", ", ".join(names)]""",
         """own_order = [f"sha256(concat_ws('|', (select count(*) from kept), {own_row}))", ", ".join(names)]""",
-        (f"{APART}test_the_rows_of_others_change_nothing",),
+        (f"{APART}test_a_person_keeps_the_same_rows_among_others",),
     ),
     Mutant(
         "gradients are divided by the number of people", 7, "generator/dp_sgd.py",
