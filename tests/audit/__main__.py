@@ -227,10 +227,10 @@ def run_table() -> tuple[list[str], bool]:
     lines.append(
         run_line(f"planted: noise x{times:g} for {target:g}, white box", white, "found" if caught else "MISSED")
     )
-    white, black = one_run.audit(one_run.plan_of(units, one_run.NO_NOISE, 1.0), CANARIES, one_run.SURE_WITHOUT_NOISE)
+    white, black = one_run.audit(one_run.unprotected(units), CANARIES, one_run.SURE_WITHOUT_NOISE)
     bare = white.shown > max(EPSILONS)
-    lines.append(run_line("without protection, white box", white, f"{'above' if bare else 'NOT above'} all claims"))
-    lines.append(run_line("without protection, black box", black, ""))
+    lines.append(run_line("NOT_PRIVATE, white box", white, f"{'above' if bare else 'NOT above'} all claims"))
+    lines.append(run_line("NOT_PRIVATE, black box", black, ""))
     return lines, sound and caught and bare
 
 
