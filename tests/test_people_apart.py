@@ -109,6 +109,15 @@ def test_rows_that_join_to_the_same_text_have_an_order(private: Private) -> None
     assert all(codes == found[0] for codes in found)
 
 
+def test_a_person_keeps_the_same_rows_among_others(private: Private) -> None:
+    """Of 200 people with three rows each, one of which is above the cap; half of them prepared by themselves."""
+    row = {"size": "1", "first": "a", "second": "b", "came": "2000-01-01", "went": None}
+    rows = [row | {"person": f"p{i:03}", "age": str(age)} for i in range(200) for age in (1, 2, 3)]
+    among = sorted(codes for codes in private.load(rows, COLUMNS).prepare() if codes[0] < 100)
+    assert among == sorted(private.load(rows[:300], COLUMNS).prepare())
+    assert len(among) == 200
+
+
 def test_the_cap_prefers_no_row(private: Private) -> None:
     """Over many people with the same three rows, each row is kept two times in three: the hash is the person's own."""
     people = [f"p{i}" for i in range(300)]

@@ -3,7 +3,7 @@
 A mutant is a piece of the source and what replaces it; the piece must stand there exactly once. The numbers of the rules are
 those of the guarantee: 1 schema, 2 values outside it, 3 parameters, 4 loss, 5 Poisson sampling, 6 clipping and the cap,
 7 nothing from the number of rows, 8 no choice by real loss, 9 extremes, 10 SQL, 11 zones, 12 noise, 13 accounting, 14 ledger,
-15 paid once, 16 nothing told, 17 post-processing, 18 files.
+15 paid once, 16 nothing told, 17 post-processing, 18 files, 19 without privacy.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ PAYMENT = "tests/privacy/test_payment.py::"
 GENERATOR = "tests/test_generator.py::"
 APART = "tests/test_people_apart.py::"
 ZONE = "tests/test_private_zone.py::"
+NOT_PRIVATE = "tests/test_not_private.py::"
 STORE = "tests/test_store.py::test_anything_else_is_refused"
 BROKEN = "tests/test_errors.py::test_message"
 
@@ -164,7 +165,7 @@ MUTANTS = (
         "other people's rows decide which rows are kept", 6, "compiler/prepare.py",
         """own_order = [f"sha256(concat_ws('|', {own_row}))", ", ".join(names)]""",
         """own_order = [f"sha256(concat_ws('|', (select count(*) from kept), {own_row}))", ", ".join(names)]""",
-        (f"{APART}test_the_rows_of_others_change_nothing",),
+        (f"{APART}test_a_person_keeps_the_same_rows_among_others",),
     ),
     Mutant(
         "gradients are divided by the number of people", 7, "generator/dp_sgd.py",
@@ -404,6 +405,16 @@ MUTANTS = (
         "weights of any shape are loaded", 18, "generator/store.py",
         "if {name: array.shape for name, array in weights.items()} != expected:", "if not weights:",
         (f"{STORE}[another shape]", f"{STORE}[unknown weight]"),
+    ),
+    Mutant(
+        "a model without privacy has a name like any other", 19, "graph/dag.py",
+        'return NOT_PRIVATE + name if config.privacy == "none" and zone != "private" else name', "return name",
+        (f"{NOT_PRIVATE}test_the_plan_promises_nothing_and_its_noise_protects_nobody",),
+    ),
+    Mutant(
+        "nobody is told that a model is not private", 19, "api.py",
+        """return f"{UNPROTECTED} Here: {', '.join(names)}." if names else \"\"""", 'return ""',
+        (f"{NOT_PRIVATE}test_every_command_says_it_in_red_and_only_of_what_is_meant",),
     ),
 )  # fmt: skip
 

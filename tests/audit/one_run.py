@@ -8,8 +8,10 @@ the final network alone, and how likely it finds each canary.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -17,6 +19,7 @@ import numpy as np
 import torch
 
 from audit.bounds import SHOWN, Bools, Floats, one_run_epsilon, one_run_mu
+from compiling import compile_folder, write
 from fitting import category, plan_for
 from synth.artifacts.plan import Gaussian, Plan
 from synth.generator.fit import Codes, fit
@@ -30,7 +33,6 @@ COLUMNS, CATEGORIES, STEPS = 8, 12, 4
 DECIDED = 0.9999  # confidence of what a claim is judged by; the bounds are loose, and a sound fit stays far below
 SURE = 0.1  # of the canaries are guessed, those that the attacker is surest of; said beforehand, like all here
 SURE_WITHOUT_NOISE = 0.75
-NO_NOISE = 0.01  # the least multiplier that can be drawn
 COIN = 0.25  # variance of whether a canary is in
 
 
@@ -40,6 +42,23 @@ def plan_of(units: int, noise: float, rate: float) -> Plan:
     plan = plan_for(layout, units, steps=STEPS, noise=noise, rate=rate)
     assert plan.pairs is not None
     return plan.model_copy(update={"pairs": plan.pairs.model_copy(update={"groups": CATEGORIES})})
+
+
+def unprotected(units: int) -> Plan:
+    """What the compiler makes of ``privacy: none``, with a network and as many steps as the other fits have."""
+    columns = "".join(
+        f"      - {{name: column {i}, type: categorical, values: {list(map(str, range(CATEGORIES)))}}}\n"
+        for i in range(COLUMNS)
+    )
+    files = {
+        "synth_project.yml": "name: canaries\n",
+        "sources/nobody.yml": "sources:\n  - name: nobody\n    location: nowhere\n    tables: [{name: canaries}]\n"
+        f"    privacy: {{population: nobody, one_row_per_unit: true, units: {units}}}\n",
+        "metadata/canaries.yml": "tables:\n  - name: canaries\n    source: nobody.canaries\n    config: {privacy: none, "
+        f"generator: {{hidden: 16, steps: {STEPS}, sample_rate: 1.0, groups: {CATEGORIES}}}}}\n    columns:\n{columns}",
+    }
+    with tempfile.TemporaryDirectory(prefix="synth-audit-") as folder:
+        return compile_folder(write(Path(folder), files)).synthetic["NOT_PRIVATE_canaries"].plan
 
 
 def plan_at(target: float, units: int, rate: float) -> Plan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from audit.__main__ import parts
 from audit.mutants import MUTANTS, ROOT, Mutant, problems, run
 
 
@@ -13,7 +14,7 @@ def test_every_mutant_stands_in_the_source_once() -> None:
 
 
 def test_every_rule_has_a_mutant() -> None:
-    assert {mutant.rule for mutant in MUTANTS} == set(range(1, 19))
+    assert {mutant.rule for mutant in MUTANTS} == set(range(1, 20))
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
 
 
@@ -22,6 +23,14 @@ def test_the_tests_of_a_mutant_are_there(mutant: Mutant) -> None:
     for test in mutant.tests:
         path, _, name = test.partition("::")
         assert f"def {name.partition('[')[0]}(" in (ROOT / path).read_text(encoding="utf-8"), test
+
+
+def test_an_audit_finds_its_tests_by_their_docstrings() -> None:
+    found = parts()
+    assert {"test_replay", "test_sensitivity", "test_noise", "test_curator", "test_one_step", "test_one_run"} <= set(
+        found
+    )
+    assert "test_errors" not in found
 
 
 @pytest.mark.slow
