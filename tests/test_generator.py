@@ -461,7 +461,7 @@ def test_rules_hold_and_move_no_other_share(weighed: bool) -> None:
     codes = [low, low + random.integers(0, 10 - low)]
     layout = tuple(ColumnLayout(name=name, cells=10, missing=False, ordered=True) for name in ("low", "high"))
     plan = plan_for(layout, 3_000, steps=60, noise=0.05, rate=0.1, lessons=3_000, weighed=weighed)
-    rule = Rule((0, 1), lambda rows: np.asarray(rows[:, 0] <= rows[:, 1]))
+    rule = Rule((0, 1), lambda rows, _: np.asarray(rows[:, 0] <= rows[:, 1]))
     generator = fit(Codes(codes, np.arange(3_000)), plan, Randomness())
     blocks = list(synthesize(generator, np.ones(3_000, np.int64), 3, rules=[rule]))
     rows = np.concatenate([block.codes for block in blocks])
@@ -473,7 +473,7 @@ def test_rules_hold_and_move_no_other_share(weighed: bool) -> None:
 
 def test_a_rule_that_cannot_hold_is_told() -> None:
     generator = fit(mixed(40, 1), plan_for(MIXED, units=40), Randomness())
-    never = Rule((0, 2), lambda rows: np.zeros(len(rows), bool))
+    never = Rule((0, 2), lambda rows, _: np.zeros(len(rows), bool))
     (block,) = synthesize(generator, np.ones(5, np.int64), 3, rules=[never])
     assert block.codes.shape == (5, 3) and not block.held.any()
 

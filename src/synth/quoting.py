@@ -17,6 +17,16 @@ def unit_text(columns: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else " || ".join(f"length({part}) || ':' || {part}" for part in parts)
 
 
+def rows_of(model: str) -> str:
+    """The hidden table of a synthetic table's rows that tables below it are made from."""
+    return f"_synth.{identifier(f'rows of {model}')}"
+
+
+def key_of(model: str) -> str:
+    """The column there that counts the rows of a synthetic table from 1."""
+    return f"#key {model}"
+
+
 def literal(value: str | int | float) -> str:
     """A constant; floats keep every digit."""
     if isinstance(value, str):

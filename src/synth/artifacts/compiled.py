@@ -46,7 +46,11 @@ class Constraint(Artifact):
 class OutputColumn(Artifact):
     name: str
     sql_type: str  # DuckDB's
-    key: Literal["unit", "row"] | None = None  # generated: one number per unit, or per row
+    key: Literal["unit", "row", "above", "other"] | None = (
+        None  # one number per unit or row; or of a row of table ``of``
+    )
+    of: str = ""  # a table above, or a second parent
+    shared: str = ""  # of a second parent: what the rows that may be meant have in common with this one
     description: str = ""
 
 
@@ -86,6 +90,17 @@ class Imputed(Artifact):
     statistic: Literal["mean", "median", "mode"]
 
 
+class Link(Artifact):
+    """The table below whose rows a table's rows are, each generated given the row above it."""
+
+    parent: str
+    given: tuple[int, ...]  # which of the parent's codes, counted from 0, in the order of the plan's ``parent``
+    count: int  # which of the parent's codes is the number of rows here
+    keys: tuple[str, ...]  # of the parent's row and of those above it, as the parent's hidden table calls them
+    values: tuple[str, ...]  # columns of the parent that offsets here are from
+    prefix: str  # of their names here
+
+
 class SyntheticModel(Artifact):
     name: str
     file: str
@@ -98,6 +113,8 @@ class SyntheticModel(Artifact):
     oddities_sql: str  # counts of values outside the declaration; its result stays in the private zone
     restore_sql: str  # codes to typed values
     land_sql: str  # accepted values and new keys to the final table
+    rows_sql: str | None = None  # the same with codes and hidden keys, for the tables below
+    link: Link | None = None
     columns: tuple[OutputColumn, ...]
     pools: tuple[Pool, ...] = ()
     imputed: tuple[Imputed, ...] = ()

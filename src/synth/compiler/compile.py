@@ -29,6 +29,8 @@ def compile_project(project: Project, graph: Graph, calibrate: Calibrate) -> Com
     compiler.problems += population_problems(project.sources.values())
     for node in graph.nodes.values():
         compiler.compile(node)
+    if not compiler.problems:
+        compiler.problems += compiler.maker.make()
     if compiler.problems:
         raise ProjectError(compiler.problems)
     return compiler.compiled()
@@ -69,7 +71,7 @@ class _Compiler:
         except tree.SyntaxProblem as problem:
             self.problems.append(Problem(bind.place_at(node, problem.offset), problem.what, "Mend the SQL."))
             return
-        parents = [self.graph.nodes[p] for p in node.parents]
+        parents = self.graph.read_by(node)
         named = {("source" if p.kind == "source" else p.zone, p.name.casefold()) for p in parents}
         strangers = reads.strangers(parsed, named, public=node.zone == "public")
         found = [Problem(bind.place_at(node, s.offset), s.what, s.fix) for s in strangers]
@@ -83,7 +85,7 @@ class _Compiler:
         if found:
             self.problems += found
         elif node.zone == "synthetic":
-            self.problems += self.maker.compile(node)
+            self.problems += self.maker.check(node)
         else:
             self._bind(node, people)
 

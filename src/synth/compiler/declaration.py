@@ -26,9 +26,11 @@ def order_of(table: spec.Table) -> str | None:
     return table.order_by or (dated[0] if dated else None)
 
 
-def offset_problems(declared: Declared, found: Mapping[str, Offset]) -> Iterator[Problem]:
-    """Offsets from what is not there, or does not fit; ``found``: every offset of the table."""
+def offset_problems(declared: Declared, found: Mapping[str, Offset], parent: Declared | None) -> Iterator[Problem]:
+    """Offsets from what is not there, or does not fit; ``found``: every offset of the table; ``parent``: the table above."""
     columns = {c.name: c for c in declared.table.columns}
+    if parent:
+        columns = {f"{parent.table.name}.{c.name}": c for c in parent.table.columns} | columns
     for i, column in enumerate(declared.table.columns):
         anchor_name = getattr(column, "offset_from", None)
         if anchor_name is None:
@@ -36,10 +38,9 @@ def offset_problems(declared: Declared, found: Mapping[str, Offset]) -> Iterator
         place, anchor = declared.place("columns", i, "offset_from"), columns.get(anchor_name)
         if anchor is None:
             yield Problem(place, f"there is no column '{anchor_name}'", nearest(anchor_name, columns))
-        elif anchor.type != column.type:
-            yield Problem(
-                place, f"'{anchor_name}' is of type {anchor.type}, not {column.type}", "Both must be of one type."
-            )
+        elif not offsets.follows(column, anchor):
+            what = f"'{anchor_name}' is of type {anchor.type}, not {column.type}"
+            yield Problem(place, what, "Both must be of one type; a datetime may be an offset from a date, too.")
         elif anchor.nullable and not column.nullable:
             yield Problem(place, f"'{anchor_name}' may be null, so '{column.name}' may be, too", "Add nullable: true.")
         elif (

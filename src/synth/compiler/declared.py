@@ -39,6 +39,13 @@ def declared_keys(
     return tuple(found)
 
 
+def linked_keys(node: Node, promise: Promise, offsets: Mapping[str, Offset]) -> Iterator[DeclaredKey]:
+    """Of a table that is linked to the model's: what decides which of its rows are kept."""
+    assert node.declared is not None
+    for key in (*_table(node.declared, promise), *_columns(node.declared, offsets), *_sql(node, "SQL")):
+        yield key.model_copy(update={"of": f"linked table {node.name}, {key.of}"})
+
+
 def _config(project: Project, node: Node, promise: Promise) -> Iterator[DeclaredKey]:
     config = node.config
     generator = config.generator.model_dump(exclude_unset=True) if config.generator else {}

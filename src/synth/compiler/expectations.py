@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -15,12 +16,23 @@ from synth.project import spec
 from synth.quoting import identifier, literal
 
 
+@dataclass(frozen=True)
+class Reference:
+    """A foreign key: the column, and the table and its key that it refers to."""
+
+    column: str
+    table: str
+    key: str
+
+
 def expectations(
-    table: spec.Table, columns: Sequence[OutputColumn], constraints: Sequence[Constraint], plan: Plan, folder: str
-) -> tuple[Expectation, ...]:
+    table: spec.Table, columns: Sequence[OutputColumn], constraints: Sequence[Constraint], plan: Plan, folder: str,
+    references: Sequence[Reference] = (),
+) -> tuple[Expectation, ...]:  # fmt: skip
     """Every expectation of one synthetic table; ``folder``: where their SQL is written."""
     made = _Maker(plan.model, f"synthetic.{identifier(plan.model)}", folder)
-    found = [*_types(made, columns), *_keys(made, table), *_rows(made, table, plan)]
+    found = [*_types(made, columns), *_keys(made, table), *_references(made, references)]
+    found += _rows(made, table, plan, below=bool(references))
     for column in table.columns:
         if column.lands:
             found += _column(made, column)
@@ -80,8 +92,18 @@ def _keys(made: _Maker, table: spec.Table) -> Iterator[Expectation]:
         yield made.query(table.primary_key, "unique", what, "expect_column_values_to_be_unique", {}, sql)
 
 
-def _rows(made: _Maker, table: spec.Table, plan: Plan) -> Iterator[Expectation]:
-    if plan.rows is not None or plan.privacy.max_rows_per_unit == 1:
+def _references(made: _Maker, references: Sequence[Reference]) -> Iterator[Expectation]:
+    for to in references:
+        column, there = identifier(to.column), f"select {identifier(to.key)} from synthetic.{identifier(to.table)}"
+        what = f"every {to.column} is a {to.key} of {to.table}"
+        yield made.make(
+            to.column, "relationships", what, "unexpected_rows_expectation", {"description": what},
+            f"{column} is not null and {column} not in ({there})",
+        )  # fmt: skip
+
+
+def _rows(made: _Maker, table: spec.Table, plan: Plan, below: bool) -> Iterator[Expectation]:
+    if not below and (plan.rows is not None or plan.privacy.max_rows_per_unit == 1):
         count = plan.rows or plan.privacy.units
         what, kwargs = f"the table has exactly {count:,} rows", {"value": count}
         sql = f"select count(*) as rows from {made.relation}\nhaving count(*) <> {count}\n"

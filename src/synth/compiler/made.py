@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from synth.artifacts.compiled import OutputColumn, Pool
 from synth.project import spec
-from synth.quoting import literal
+from synth.quoting import identifier, key_of, literal
 
 KEY_TYPE = "bigint"
 _WEIGHTS = "10 - i"  # of the i-th digit of an NHS number, i from 0
@@ -15,8 +15,16 @@ _SPREAD = 556_207  # has no factor in common with it, so that neighbours are far
 
 
 def key(column: OutputColumn, order: str) -> str:
-    """One number for each unit, or each row by ``order``, from 1."""
-    return '"#unit" + 1' if column.key == "unit" else f"row_number() over (order by {order})"
+    """One number for each unit, or each row by ``order``, from 1; or the key of a row above, or of one beside that."""
+    if column.key == "row":
+        return f"row_number() over (order by {order})"
+    if column.key == "above":
+        return identifier(key_of(column.of))
+    if column.key == "other":
+        found = f"{identifier(f'rows of {column.of}')}.found"
+        chosen = f'md5_number_lower(concat_ws(\'|\', {literal(column.name)}, "#unit", "#position")) % len({found})'
+        return f"list_extract(list_sort({found}), 1 + cast({chosen} as bigint))"
+    return '"#unit" + 1'
 
 
 def constant(column: spec.ConstantColumn) -> tuple[str, str]:

@@ -61,6 +61,11 @@ def circle(start: str, anchors: Mapping[str, str | None]) -> bool:
     return False
 
 
+def follows(column: spec.Column, anchor: spec.Column) -> bool:
+    """Whether the types allow one to be an offset from the other: a datetime may follow a date."""
+    return anchor.type == column.type or (column.type, anchor.type) == ("datetime", "date")
+
+
 def coarser(column: Dated, anchor: Dated) -> bool:
     """Whether whole steps from the anchor would not be whole steps of the column: minutes after a second, say."""
     steps = [spec.STEPS[c.resolution] for c in (column, anchor) if isinstance(c, spec.DatetimeColumn)]
@@ -70,7 +75,7 @@ def coarser(column: Dated, anchor: Dated) -> bool:
 def _fits(later: str, earlier: str, dated: Mapping[str, Dated], found: Mapping[str, Offset]) -> bool:
     """Same type, no loss of an order already held, and nulls and resolutions that allow it."""
     a, b = dated[later], dated.get(earlier)
-    if b is None or a.type != b.type or (b.nullable and not a.nullable) or coarser(a, b):
+    if b is None or not follows(a, b) or (b.nullable and not a.nullable) or coarser(a, b):
         return False
     return not circle(later, {**{name: o.anchor for name, o in found.items()}, later: earlier})
 

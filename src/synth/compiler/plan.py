@@ -26,13 +26,13 @@ class Promise:
 
 def make_plan(
     model: str, layout: Sequence[ColumnLayout], promise: Promise, config: ModelConfig, calibrate: Calibrate,
-    trusted: Sequence[Trust] = (),
+    trusted: Sequence[Trust] = (), parent: Sequence[ColumnLayout] = (),
 ) -> Plan:  # fmt: skip
     cap, units, wishes = promise.max_rows_per_unit, promise.units, config.generator or GeneratorSpec()
     if promise.price:
-        sized = size(layout, cap, units, *promise.price, wishes, calibrate=calibrate)
+        sized = size(layout, cap, units, *promise.price, wishes, parent, calibrate)
     else:
-        sized = size_without_privacy(layout, cap, units, wishes)
+        sized = size_without_privacy(layout, cap, units, wishes, parent)
     stages = {field.name: getattr(sized, field.name) for field in fields(sized) if field.name != "events"}
     epsilon, delta = promise.price or (None, None)
     privacy = Privacy(
@@ -41,8 +41,9 @@ def make_plan(
         epsilon=epsilon, delta=delta, events=sized.events,
     )  # fmt: skip
     return Plan(
-        model=model, privacy=privacy, layout=tuple(layout), **stages, seed=config.seed or 0, rows=config.rows,
-        why=(*map(str, trusted), *_why(layout, promise, sized, wishes)),
+        model=model, privacy=privacy, layout=tuple(layout), parent=tuple(parent), **stages, seed=config.seed or 0,
+        rows=config.rows,
+        why=(*map(str, trusted), *_why((*layout, *parent), promise, sized, wishes, bool(parent))),
     )  # fmt: skip
 
 
@@ -58,13 +59,15 @@ def _surest(epsilon: float) -> float:
     return math.ceil(1000 / (1 + math.exp(-epsilon))) / 10
 
 
-def _why(layout: Sequence[ColumnLayout], promise: Promise, sized: Sized, wishes: GeneratorSpec) -> list[str]:
+def _why(
+    layout: Sequence[ColumnLayout], promise: Promise, sized: Sized, wishes: GeneratorSpec, below: bool
+) -> list[str]:  # fmt: skip
     said = [UNPROTECTED]
     if promise.price:
         said = list(_protected(promise.units, *promise.price, sized.events))
         if smallest_group(sized.events) >= promise.units:
             return said
-    said.append(f"Kept: {'; '.join(_kept(layout, promise, sized))}.")
+    said.append(f"Kept: {'; '.join(_kept(layout, promise, sized, below))}.")
     if lost := list(_lost(layout, promise, sized, wishes)):
         said.append(f"Not kept: {'; '.join(lost)}.")
     return said
@@ -95,7 +98,7 @@ def _protected(units: int, epsilon: float, delta: float, events: Sequence[Event]
         )
 
 
-def _kept(layout: Sequence[ColumnLayout], promise: Promise, sized: Sized) -> Iterator[str]:
+def _kept(layout: Sequence[ColumnLayout], promise: Promise, sized: Sized, below: bool) -> Iterator[str]:
     yield "the shares of each column's values"
     if sized.pairs:
         columns = len(layout) + (promise.max_rows_per_unit > 1)
@@ -106,8 +109,11 @@ def _kept(layout: Sequence[ColumnLayout], promise: Promise, sized: Sized) -> Ite
         yield f"what several columns do together, as far as {sized.dp_sgd.steps:,} noisy steps of learning tell"
     if sized.network.latent and sized.kind != "independent":
         yield f"what a unit's rows have in common, in a latent of {sized.network.latent}, as far as learning uses it"
+    if below:
+        yield "how many rows are below each row of the table above, and how they go together with it"
     if promise.max_rows_per_unit > 1:
-        yield "how many rows a unit has" + (", and how a row follows those before it" if sized.pairs else "")
+        several = "how rows below one row follow one another" if below else "how a row follows those before it"
+        yield ", and ".join([*(() if below else ["how many rows a unit has"]), *([several] if sized.pairs else [])])
 
 
 def _lost(layout: Sequence[ColumnLayout], promise: Promise, sized: Sized, wishes: GeneratorSpec) -> Iterator[str]:

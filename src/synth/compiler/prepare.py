@@ -4,60 +4,192 @@ Each output row is ``"#unit"`` (from 0), ``"#position"`` within the unit (from 1
 ``"#1"`` and on. Rows without a unit, and rows with a null where the column is not nullable, are left out; a unit keeps at
 most its cap of rows, chosen by a hash of the unit's own rows under a key that a run brings: nobody can write rows so that
 they are kept. What a unit keeps is in the declared order.
+
+Tables with foreign keys are linked: rows whose parent is not kept are left out before the cap, so that the cap of a table
+cascades to those below it. Each linked table is a view of the rows that it keeps, ``kept_sql``; a parent has one more code
+for each child table, the number of the row's children that are kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from synth.compiler.columns import ColumnSql
 from synth.compiler.sql import comma
 from synth.quoting import CAP_KEY, identifier, literal, unit_text
 
 
-def prepare_sql(
-    model_sql: str, columns: Sequence[ColumnSql], unit: Sequence[str], cap: int, salt: str, order_by: str | None
-) -> str:
-    """``unit``: the unit's columns, none where each row is a unit; ``salt``: keeps the cap's choice apart between models;
-    ``order_by``: the column that a unit's rows go by."""
-    unit_sql = unit_text(unit) if unit else "cast(row_number() over () as varchar)"
-    names = [identifier(c.name) for c in columns]
-    read = [f'{unit_sql} as "#unit"', *(f"{c.read} as {name}" for c, name in zip(columns, names, strict=True))]
-    declared = [
-        '"#unit"',
-        *(c.declare if c.declare == n else f"{c.declare} as {n}" for c, n in zip(columns, names, strict=True)),
+@dataclass(frozen=True)
+class Parent:
+    """The table that a table's rows are below."""
+
+    name: str
+    foreign_key: str | None  # the column with the parent's key; None where the unit itself is the key
+    columns: int  # codes of a row of it
+    own_count: int  # which of them is the number of rows of this table, from 1
+    anchors: tuple[tuple[str, str], ...] = ()  # its columns that offsets here are from, each with its name here
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What the rows of one table become."""
+
+    name: str  # of the model; keeps the cap's choice apart between models
+    model_sql: str
+    columns: Sequence[ColumnSql]
+    unit: Sequence[str]  # the unit's columns, none where each row is a unit
+    cap: int
+    order_by: str | None  # the column that a unit's rows go by
+    key: str | None = None  # the primary key, where other tables refer to it
+    children: Sequence[str] = ()
+    parent: Parent | None = None
+
+    @property
+    def kept(self) -> str:
+        """The view of the rows that are kept."""
+        return f"private.{identifier(f'#kept {self.name}')}"
+
+    @property
+    def coded(self) -> str:
+        """The view of their codes."""
+        return f"private.{identifier(f'#codes {self.name}')}"
+
+
+def prepare_sql(table: Preparation, parent: Preparation | None = None) -> str:
+    """The codes of a table, those of its parent behind its own."""
+    said = f"kept inside the declaration, at most {table.cap} rows a unit."
+    if not table.children and parent is None:
+        return f"""\
+-- Private rows to codes: read by the declared types and formats, {said}
+{_ranked(table)}
+select
+  {comma([_UNIT, _position(table), *_codes(table)])}
+from ranked
+where "#position" <= {table.cap}
+order by 1, 2
+"""
+    codes = [f"rows.{identifier(f'#{i}')}" for i in range(1, len(table.columns) + len(table.children) + 1)]
+    join, place = "", ['rows."#position"']
+    if parent is not None and table.parent is not None:
+        own = len(codes)
+        given = [i for i in range(1, table.parent.columns + 1) if i != table.parent.own_count]
+        codes += [f'parent."#{i}" as "#{own + n}"' for n, i in enumerate(given, 1)]
+        join = (
+            f'\njoin {parent.coded} as parent on parent."#unit" = rows."#unit" and parent."#position" = rows."#parent"'
+        )
+        place = ['rows."#parent"', *place]
+    return f"""\
+-- Private rows to codes: read by the declared types and formats, {said}
+select
+  {comma([_UNIT.replace('"#unit")', 'rows."#unit")'), *place, *codes])}
+from {table.coded} as rows{join}
+order by {", ".join(map(str, range(1, len(place) + 2)))}
+"""
+
+
+def kept_sql(table: Preparation, parent: Preparation | None) -> str:
+    """The rows of a linked table that are kept: "#unit" as text, "#position", the key, the parent's place, and values."""
+    names = [identifier(c.name) for c in table.columns]
+    keys = ['"#key"'] if table.key else []
+    above = ['"#parent"'] if table.parent else []
+    anchors = [identifier(name) for _, name in table.parent.anchors] if table.parent else []
+    ranked = _ranked(table, parent)
+    kept = f"""\
+{ranked}
+select
+  {comma(['"#unit"', _position(table), *keys, *above, *names, *anchors])}
+from ranked
+where "#position" <= {table.cap}
+"""
+    return f"-- The rows of {table.name} that are kept, of a unit at most {table.cap}.\n{kept}"
+
+
+def codes_sql(table: Preparation, children: Sequence[Preparation]) -> str:
+    """The codes of a linked table: of its columns, then how many rows each child table keeps below the row."""
+    above = ['"#parent"'] if table.parent else []
+    counts = [
+        f"""(
+    select count(*) from {child.kept} as child
+    where child."#unit" = kept."#unit" and child."#parent" = kept."#position"
+  ) as "#{len(table.columns) + n}\""""
+        for n, child in enumerate(children, 1)
     ]
+    return f"""\
+-- The codes of {table.name}, and of how many rows of other tables are below each.
+select
+  {comma(['"#unit"', '"#position"', *above, *_codes(table), *counts])}
+from {table.kept} as kept
+"""
+
+
+_UNIT = 'dense_rank() over (order by "#unit") - 1 as "#unit"'
+
+
+def _position(table: Preparation) -> str:
+    if table.order_by is None:
+        return '"#position"'
+    order = f'order by {identifier(table.order_by)} nulls last, "#position"'
+    return f'row_number() over (partition by "#unit" {order}) as "#position"'
+
+
+def _codes(table: Preparation) -> list[str]:
+    return [f"{_code(c)} as {identifier(f'#{i}')}" for i, c in enumerate(table.columns, 1)]
+
+
+def _ranked(table: Preparation, parent: Preparation | None = None) -> str:
+    """Common table expressions up to ``ranked``, whose "#position" says which rows a unit keeps first."""
+    columns = table.columns
+    unit_sql = unit_text(table.unit) if table.unit else "cast(row_number() over () as varchar)"
+    names = [identifier(c.name) for c in columns]
+    keys, anchors = list(_keys(table)), []
+    read = [f'{unit_sql} as "#unit"', *(f"{sql} as {name}" for sql, name in keys)]
+    read += [f"{c.read} as {name}" for c, name in zip(columns, names, strict=True)]
+    linked, source = "", "read"
+    if parent is not None and table.parent is not None:
+        to, anchors = table.parent, [(identifier(a), identifier(name)) for a, name in table.parent.anchors]
+        same = ['parent."#unit" = read."#unit"']
+        same += ['parent."#key" = read."#to"'] if to.foreign_key else []
+        above = ['parent."#position" as "#parent"', *(f"parent.{a} as {name}" for a, name in anchors)]
+        source = "linked"
+        linked = f"""linked as (
+  select
+    {comma(["read.*", *above], 4)}
+  from read join {parent.kept} as parent on {" and ".join(same)}
+),
+"""
+        keys.append(("", '"#parent"'))
+    kept_keys = [name for _, name in keys if name != '"#to"']
+    declared = ['"#unit"', *kept_keys, *(name for _, name in anchors)]
+    declared += [c.declare if c.declare == n else f"{c.declare} as {n}" for c, n in zip(columns, names, strict=True)]
     known = [f"not ({c.refused})" for c in columns if c.refused]
     needed = ['"#unit" is not null', *(f"{name} is not null" for name in _needed(columns))]
+    needed += ['"#key" is not null'] if table.key else []
+    once = ""
+    if table.key:
+        once = f'\n  qualify row_number() over (partition by "#unit", "#key" order by {", ".join([*kept_keys, *names])}) = 1'
     key = f"getvariable({literal(CAP_KEY)})"
-    own_row = ", ".join([key, literal(salt), '"#unit"', *(f"cast({name} as varchar)" for name in names)])
+    own_row = ", ".join([key, literal(table.name), '"#unit"', *(f"cast({name} as varchar)" for name in names)])
     # by the hash, and then by the values: rows such as (null, a) and (a, null) join to the same text
-    own_order = [f"sha256(concat_ws('|', {own_row}))", ", ".join(names)]
-    codes = [f"{_code(c)} as {identifier(f'#{i}')}" for i, c in enumerate(columns, 1)]
-    unit_code = 'dense_rank() over (order by "#unit") - 1 as "#unit"'
-    position = '"#position"'
-    if order_by:
-        order = f'order by {identifier(order_by)} nulls last, "#position"'
-        position = f'row_number() over (partition by "#unit" {order}) as "#position"'
+    own_order = [f"sha256(concat_ws('|', {own_row}))", ", ".join([*names, *kept_keys])]
     return f"""\
--- Private rows to codes: read by the declared types and formats, kept inside the declaration, at most {cap} rows a unit.
 with input as (
-{model_sql.strip()}
+{table.model_sql.strip()}
 ),
 read as (
   select
     {comma(read, 4)}
   from input
 ),
-declared as (
+{linked}declared as (
   select
     {comma(declared, 4)}
-  from read
+  from {source}
   where {" and ".join(known) or "true"}
 ),
 kept as (
   select * from declared
-  where {" and ".join(needed)}
+  where {" and ".join(needed)}{once}
 ),
 ranked as (
   select
@@ -68,13 +200,15 @@ ranked as (
         {comma(own_order, 8)}
     ) as "#position"
   from kept
-)
-select
-  {comma([unit_code, position, *codes])}
-from ranked
-where "#position" <= {cap}
-order by 1, 2
-"""
+)"""
+
+
+def _keys(table: Preparation) -> Iterator[tuple[str, str]]:
+    """SQL and name of what identifies a row, and the row that it is below."""
+    if table.key:
+        yield unit_text([table.key]), '"#key"'
+    if table.parent and table.parent.foreign_key:
+        yield unit_text([table.parent.foreign_key]), '"#to"'
 
 
 def oddities_sql(model_sql: str, columns: Sequence[ColumnSql], unit: Sequence[str]) -> str:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from synth.artifacts.compiled import OutputColumn
+from synth.artifacts.compiled import Link, OutputColumn
 from synth.compiler.columns import ColumnSql
 from synth.compiler.derived import Computed
 from synth.compiler.made import key
 from synth.compiler.sql import comma
-from synth.quoting import identifier
+from synth.quoting import identifier, key_of, rows_of
 
 
-def restore_sql(columns: Sequence[ColumnSql], order: Sequence[str], computed: Sequence[Computed]) -> str:
+def restore_sql(
+    columns: Sequence[ColumnSql], order: Sequence[str], computed: Sequence[Computed], kept: Sequence[str] = ()
+) -> str:
     """A select over ``codes`` ("#unit", "#position", "#draw", "#1", ...); a column comes after the one it is an offset from.
 
-    ``computed``: columns that are expressions over those before.
+    ``computed``: columns that are expressions over those before; ``kept``: columns of ``codes`` that stay beside the values.
     """
     by_name = {column.name: (i, column) for i, column in enumerate(columns, 1)}
     lines = [_value(*by_name[name]) for name in order]
     body = f"""\
 select
-  {comma(['codes."#unit"', 'codes."#position"', 'codes."#draw"', *lines])}
+  {comma(['codes."#unit"', 'codes."#position"', 'codes."#draw"', *(f"codes.{identifier(k)}" for k in kept), *lines])}
 from codes
 """
     for column in computed:
@@ -35,22 +38,61 @@ from (
     return f"-- Codes to values: the other half of prepare.sql. Reads synthetic codes only.\n{body}"
 
 
-def land_sql(model: str, columns: Sequence[OutputColumn], made: Mapping[str, str], order_by: str | None) -> str:
-    """The final table from the rows that hold every constraint, ``accepted``; keys are counted from 1.
+@dataclass(frozen=True)
+class Landing:
+    """How accepted rows become the final table."""
 
-    ``made``: SQL of the columns that are made here.
-    """
-    order = f'"#unit", {identifier(order_by)} nulls last, "#position"' if order_by else '"#unit", "#position"'
-    values = [key(c, order) if c.key else made.get(c.name, identifier(c.name)) for c in columns]
-    lines = [f"cast({v} as {c.sql_type}) as {identifier(c.name)}" for v, c in zip(values, columns, strict=True)]
-    return f"""\
+    model: str
+    columns: Sequence[OutputColumn]
+    made: Mapping[str, str]  # SQL of the columns that are made here
+    order_by: str | None
+    link: Link | None = None
+
+    def land_sql(self) -> str:
+        """The final table from the rows that hold every constraint, ``accepted``; keys are counted from 1."""
+        return f"""\
 -- The synthetic table, in the declared order, with new keys.
-create or replace table synthetic.{identifier(model)} as
+create or replace table synthetic.{identifier(self.model)} as
 select
-  {comma(lines)}
-from accepted
-order by {order}
+  {comma(self._values())}
+from {self._accepted()}
+order by {self._order()}
 """
+
+    def rows_sql(self, codes: int) -> str:
+        """What the tables below are made from: the rows once more, with their codes and the keys of all above them."""
+        above = [f"{identifier(name)}" for name in self.link.keys] if self.link else []
+        own = f"row_number() over (order by {self._order()}) as {identifier(key_of(self.model))}"
+        hidden = ['"#unit"', own, *above, *(identifier(f"#{i}") for i in range(1, codes + 1))]
+        return f"""\
+-- What tables with a foreign key to {self.model} are made from: its synthetic rows, with their codes and keys.
+create or replace table {rows_of(self.model)} as
+select
+  {comma([*hidden, *self._values()])}
+from {self._accepted()}
+order by {self._order()}
+"""
+
+    def _order(self) -> str:
+        by = f"{identifier(self.order_by)} nulls last, " if self.order_by else ""
+        return f'"#unit", {by}"#position"'
+
+    def _values(self) -> list[str]:
+        values = [key(c, self._order()) if c.key else self.made.get(c.name, identifier(c.name)) for c in self.columns]
+        return [f"cast({v} as {c.sql_type}) as {identifier(c.name)}" for v, c in zip(values, self.columns, strict=True)]
+
+    def _accepted(self) -> str:
+        """The accepted rows, each with the rows of a second parent that it may be below: those it shares most with."""
+        joins = ""
+        for column in self.columns:
+            if column.key == "other":
+                assert column.shared
+                found = f"list({identifier(key_of(column.of))}) as found"
+                joins += f"""
+left join (
+  select {identifier(column.shared)} as shared, {found} from {rows_of(column.of)} group by shared
+) as {identifier(f"rows of {column.of}")} on {identifier(f"rows of {column.of}")}.shared = accepted.{identifier(column.shared)}"""
+        return f"accepted{joins}"
 
 
 def _value(number: int, column: ColumnSql) -> str:

@@ -135,7 +135,9 @@ def size(
     )  # fmt: skip
 
 
-def size_without_privacy(layout: Sequence[ColumnLayout], cap: int, units: int, wishes: GeneratorSpec) -> Sized:
+def size_without_privacy(
+    layout: Sequence[ColumnLayout], cap: int, units: int, wishes: GeneratorSpec, parent: Sequence[ColumnLayout] = ()
+) -> Sized:  # fmt: skip
     """The same stages, with as little noise as the mechanisms can draw. It protects nobody."""
 
     def bare(event: Event) -> Event:
@@ -146,7 +148,7 @@ def size_without_privacy(layout: Sequence[ColumnLayout], cap: int, units: int, w
     def least(_epsilon: float, _delta: float, events_for: Callable[[float], Sequence[Event]]) -> float:
         return plan.LEAST_NOISE if any(isinstance(e, SubsampledGaussian) for e in events_for(1.0)) else 1.0
 
-    sized = size(layout, cap, units, accounting.HOPELESS, MAX_DELTA, wishes, calibrate=least)
+    sized = size(layout, cap, units, accounting.HOPELESS, MAX_DELTA, wishes, parent, least)
     return replace(sized, events=tuple(map(bare, sized.events)))
 
 

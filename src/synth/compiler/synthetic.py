@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from itertools import chain
 
 from synth.artifacts.budget import Budget
-from synth.artifacts.compiled import Constraint, Imputed, OutputColumn, PrivateView, SyntheticModel, Trust
+from synth.artifacts.compiled import Imputed, OutputColumn, PrivateView, SyntheticModel, Trust
 from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import Expectation
 from synth.compiler import apart, bind, constraints, offsets
 from synth.compiler.bind import BindProblem, Stubs
-from synth.compiler.columns import ColumnSql, Offset, column_sql
-from synth.compiler.declaration import declaration_problems, offset_problems, order_of
-from synth.compiler.declared import declared_keys
+from synth.compiler.columns import Offset, column_sql
+from synth.compiler.declaration import declaration_problems, offset_problems
+from synth.compiler.declared import declared_keys, linked_keys
 from synth.compiler.derived import Computed, computed
-from synth.compiler.expectations import expectations
+from synth.compiler.expectations import Reference, expectations
+from synth.compiler.family import parent_of
+from synth.compiler.linked import Checked, Linked
 from synth.compiler.made import KEY_TYPE, pools, text
 from synth.compiler.plan import Promise, make_plan
 from synth.compiler.prepare import oddities_sql, prepare_sql
-from synth.compiler.restore import land_sql, restore_sql
+from synth.compiler.restore import Landing, restore_sql
 from synth.compiler.sizing import Calibrate
 from synth.compiler.sources import source_table
 from synth.errors import BudgetError, Problem
@@ -31,7 +34,7 @@ from synth.quoting import identifier
 
 
 class SyntheticCompiler:
-    """Compiles synthetic models one by one; keeps what it made."""
+    """Checks synthetic models one by one, then makes them; keeps what it made."""
 
     def __init__(
         self, project: Project, graph: Graph, stubs: Stubs, functions: apart.Functions, calibrate: Calibrate
@@ -43,14 +46,16 @@ class SyntheticCompiler:
             functions,
             calibrate,
         )
+        self.checked: dict[str, Checked] = {}
+        self.linked = Linked(graph, self.checked)
         self.models: dict[str, SyntheticModel] = {}
         self.computed: dict[
             str, tuple[list[Computed], list[Problem]]
         ] = {}  # constants and derived columns of each stub
         self.expectations: dict[str, tuple[Expectation, ...]] = {}
 
-    def compile(self, node: Node) -> list[Problem]:
-        """The problems of a model, which has a stub; without any, the model is kept."""
+    def check(self, node: Node) -> list[Problem]:
+        """The problems of a model, which has a stub."""
         assert node.declared is not None
         table = node.declared.table
         problems = [*self._input(node), *declaration_problems(node.declared, self.project.tables, self.stubs)]
@@ -60,74 +65,115 @@ class SyntheticCompiler:
         reads = {c.name: (c.name,) for c in table.columns if isinstance(c, spec.Modelled)} | {
             c.name: c.reads for c in made
         }
+        parent = parent_of(self.graph, node)
         parsed = constraints.parse(node.declared, reads, self.stubs, self.functions, problems)
         found = offsets.offsets(table.columns, [p.expression.tree for p in parsed])
-        problems += [*offset_problems(node.declared, found), *constraints.bind(parsed, node.relation, self.stubs)]
+        problems += [
+            *offset_problems(node.declared, found, parent.declared if parent else None),
+            *constraints.bind(parsed, node.relation, self.stubs),
+        ]
+        problems += self.linked.problems(node, table)
         if not problems and promise is not None:
-            try:
-                self._keep(node, promise, [p.constraint for p in parsed], found)
-            except BudgetError as error:
-                problems.append(Problem(node.place, f"the synthetic model '{node.name}': {error.what}", error.fix))
+            modelled = [c for c in table.columns if isinstance(c, spec.Modelled)]
+            columns = tuple(column_sql(c, i, found.get(c.name)) for i, c in enumerate(modelled, 1))
+            held = tuple(p.constraint for p in parsed)
+            self.checked[node.name] = Checked(node, table, promise, columns, found, held)
         return problems
 
-    def _keep(self, node: Node, promise: Promise, held: Sequence[Constraint], found: Mapping[str, Offset]) -> None:
-        assert node.declared is not None
-        table, sql, made = node.declared.table, node.statement, self.computed[node.name][0]
-        outputs = self._outputs(table, promise, made)
+    def make(self) -> list[Problem]:
+        """Makes every model that was checked; the problems of those whose budget does not do."""
+        problems = []
+        for one in self.checked.values():
+            try:
+                self._make(one)
+            except BudgetError as error:
+                what = f"the synthetic model '{one.node.name}': {error.what}"
+                problems.append(Problem(one.node.place, what, error.fix))
+        return problems
+
+    def _make(self, one: Checked) -> None:
+        node, table, promise, columns, found = one.node, one.table, one.promise, one.columns, one.offsets
+        sql, made, linked = node.statement, self.computed[node.name][0], self.linked
+        outputs = self._outputs(one, made)
         modelled = [c for c in table.columns if isinstance(c, spec.Modelled)]
         texts = [c for c in table.columns if isinstance(c, spec.TextColumn) and c.lands]
-        columns = [column_sql(c, i, found.get(c.name)) for i, c in enumerate(modelled, 1)]
-        order_by = order_of(table) if promise.max_rows_per_unit > 1 else None
-        anchors = {c.name: c.anchor for c in columns}
-        trusted = trusted_by(self.graph, node)
-        plan = make_plan(node.name, [c.layout for c in columns], promise, node.config, self.calibrate, trusted)
-        sources, views = self.graph.private_sources(node), private_views(self.graph, node)
+        anchors = {c.name: c.anchor for c in columns if c.anchor in {c.name for c in columns}}
+        around, above = linked.around(one), linked.above(one)
+        link, layout = linked.link(one), linked.layout(one)
+        trusted = tuple(dict.fromkeys(chain.from_iterable(trusted_by(self.graph, n.node) for n in around)))
+        plan = make_plan(node.name, layout, promise, node.config, self.calibrate, trusted, linked.given(one))
+        sources = _once(self.graph.private_sources(n.node) for n in around)
+        views = _once(private_views(self.graph, n.node) for n in around)
+        is_parent = bool(linked.below(one))
+        hidden = [*(link.keys if link else ()), *(f"#{i}" for i in range(1, len(layout) + 1) if is_parent)]
+        landing = Landing(node.name, outputs, {c.name: text(c, plan.seed) for c in texts}, one.order_by, link)
         warning = "" if promise.price else UNPROTECTED
         model = SyntheticModel(
             name=node.name, file=node.file, description=f"{warning} {table.description}".strip(),
             sources=tuple(source_table(self.graph, s) for s in sources),
-            views=tuple(PrivateView(name=v.name, sql=v.statement.strip()) for v in views),
+            views=(*(PrivateView(name=v.name, sql=v.statement.strip()) for v in views), *linked.views(one)),
             trusted=trusted, sql=sql.strip() + "\n",
-            prepare_sql=prepare_sql(sql, columns, promise.unit, promise.max_rows_per_unit, node.name, order_by),
+            prepare_sql=prepare_sql(linked.preparation(one), linked.preparation(above) if above else None),
             oddities_sql=oddities_sql(sql, columns, promise.unit),
-            restore_sql=restore_sql(columns, offsets.order([c.name for c in columns], anchors), made),
-            land_sql=land_sql(node.name, outputs, {c.name: text(c, plan.seed) for c in texts}, order_by), columns=outputs,
+            restore_sql=restore_sql(columns, offsets.order([c.name for c in columns], anchors), made, hidden),
+            land_sql=landing.land_sql(), rows_sql=landing.rows_sql(len(layout)) if is_parent else None, link=link,
+            columns=outputs,
             pools=pools(texts),
             imputed=tuple(
                 Imputed(column=i, statistic=c.impute) for i, c in enumerate(modelled) if isinstance(c.impute, str)
             ),
             constraints=tuple(
                 c.model_copy(update={"columns": tuple(offsets.order(c.columns, anchors))})
-                for c in (*held, *constraints.still_bounded(table, found))
-            ), declared=declared_keys(self.project, node, promise, found, sources, views), plan=plan,
-            budget=self._budget(promise),
+                for c in (*one.held, *constraints.still_bounded(table, found))
+            ),
+            declared=(
+                *declared_keys(
+                    self.project, node, promise, found, self.graph.private_sources(node), private_views(self.graph, node)
+                ),
+                *chain.from_iterable(linked_keys(n.node, n.promise, n.offsets) for n in around if n is not one),
+            ),
+            plan=plan, budget=self._budget(promise),
         )  # fmt: skip
-        self._bind_own(model, columns)
+        self._bind_own(model, above)
         self.models[node.name] = model
         folder = f"{self.project.settings.target_path}/compiled/{node.name}/expectations"
-        self.expectations[node.name] = expectations(table, outputs, held, plan, folder)
+        self.expectations[node.name] = expectations(table, outputs, one.held, plan, folder, self._references(one))
 
-    def _bind_own(self, model: SyntheticModel, columns: Sequence[ColumnSql]) -> None:
+    def _references(self, one: Checked) -> list[Reference]:
+        landed = {n.asked: n for n in self.graph.linked(one.node)}
+        keys = [(f.column, landed[f.references]) for f in one.table.foreign_keys]
+        return [
+            Reference(column, n.name, n.declared.table.primary_key)
+            for column, n in keys
+            if n.declared and n.declared.table.primary_key
+        ]
+
+    def _bind_own(self, model: SyntheticModel, above: Checked | None) -> None:
         """The SQL that synth itself wrote must bind too; a failure here is a bug of synth's and raises as one."""
+        for view in model.views:
+            if view.name.startswith("#"):
+                self.stubs.connection.execute(f"create or replace view private.{identifier(view.name)} as {view.sql}")
         self.stubs.types(model.prepare_sql)
         self.stubs.types(model.oddities_sql)
-        codes = dict.fromkeys(("#unit", "#position", "#draw"), "bigint") | {
-            f"#{i}": "bigint" for i, _ in enumerate(columns, 1)
-        }
+        codes = dict.fromkeys(("#unit", "#position", "#draw"), "bigint")
+        codes |= {f"#{i}": "bigint" for i, _ in enumerate(model.plan.layout, 1)}
+        if model.link and above:
+            types = {c.name: c.sql_type for c in above.columns}
+            codes |= dict.fromkeys(model.link.keys, "bigint")
+            codes |= {f"{model.link.prefix}{name}": types[name] for name in model.link.values}
         body = ", ".join(f"{identifier(n)} {t}" for n, t in codes.items())
         self.stubs.connection.execute(f"create or replace temp table codes ({body})")
         self.stubs.types(model.restore_sql)
 
-    def _outputs(self, table: spec.Table, promise: Promise, made: Sequence[Computed]) -> tuple[OutputColumn, ...]:
-        unit, types = {name.casefold() for name in promise.unit}, {c.name: c.sql_type for c in made}
+    def _outputs(self, one: Checked, made: Sequence[Computed]) -> tuple[OutputColumn, ...]:
+        types = {c.name: c.sql_type for c in made}
         return tuple(
-            OutputColumn(
-                name=c.name, sql_type=types.get(c.name) or _sql_type(c), description=c.description,
-                key=None if not isinstance(c, spec.KeyColumn) else "unit" if c.name.casefold() in unit else "row",
-            )
-            for c in table.columns
+            self.linked.key(one, c)
+            if isinstance(c, spec.KeyColumn)
+            else OutputColumn(name=c.name, sql_type=types.get(c.name) or _sql_type(c), description=c.description)
+            for c in one.table.columns
             if c.lands
-        )  # fmt: skip
+        )
 
     def stub(self, node: Node) -> None:
         """The table that the declaration promises stands in the synthetic schema, whatever else is wrong."""
@@ -238,10 +284,14 @@ class SyntheticCompiler:
         return Budget(epsilon=budget.epsilon, delta=budget.delta, approver=budget.approver)
 
 
+def _once(parts: Iterable[Iterable[Node]]) -> list[Node]:
+    return list({node.id: node for node in chain.from_iterable(parts)}.values())
+
+
 def private_views(graph: Graph, node: Node) -> list[Node]:
     """Private models that a node reads, parents first."""
     views: dict[str, Node] = {}
-    for parent in (graph.nodes[p] for p in node.parents):
+    for parent in graph.read_by(node):
         if parent.kind == "model" and parent.zone == "private":
             views |= {v.id: v for v in [*private_views(graph, parent), parent]}
     return list(views.values())

@@ -25,10 +25,11 @@ MOST_CANDIDATES = 20_000  # drawn in a round: ever more for each row that is sti
 
 @dataclass(frozen=True)
 class Rule:
-    """What holds in every row: ``held`` takes codes int64[rows, columns], looks at ``columns``, and says of each row whether."""
+    """What holds in every row: ``held`` takes codes int64[rows, columns] and of which unit each row is, int64[rows]; it looks at
+    ``columns`` and says of each row whether."""
 
     columns: tuple[int, ...]
-    held: Callable[[Integers], NDArray[np.bool_]]
+    held: Callable[[Integers, Integers], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +60,11 @@ class Sampler:
 
     def __init__(
         self, network: Network, columns: Columns, given: Integers, sizes: Integers, random: np.random.Generator,
-        rules: Sequence[Rule] = (),
+        rules: Sequence[Rule] = (), names: Integers | None = None,
     ) -> None:  # fmt: skip
-        """``given`` int64[units, given columns]: levels; ``sizes`` int64[units]: how many rows each unit will have."""
+        """``given`` int64[units, given columns]: levels; ``sizes`` int64[units]: how many rows each unit will have; ``names``
+        int64[units]: by which the rules know them, their places where there are none."""
+        self._names = np.arange(len(sizes)) if names is None else names
         self.network, self.columns, self.given, self.sizes, self.random = network, columns, given, sizes, random
         self._tables = _Tables(network, columns, rules)
         self._latent = _normal(random, (len(sizes), network.shape.latent))
@@ -78,7 +81,7 @@ class Sampler:
             mine = units[part]
             given = torch.from_numpy(self.given[mine])
             into = Drawn(drawn.levels[part], drawn.codes[part], drawn.held[part])
-            self._tables.fill(into, given, self._history(mine), self._latent[mine], self.random)
+            self._tables.fill(into, self._names[mine], given, self._history(mine), self._latent[mine], self.random)
         return drawn
 
     def keep(self, units: Integers, levels: Integers) -> None:
@@ -127,7 +130,9 @@ class _Tables:
         self.behind = [added[j][:, hidden + self.ends[p + 1] :].contiguous() for p, j in enumerate(order)]
         self.context = both[:, columns.features :].T  # history, latent, 1
 
-    def fill(self, drawn: Drawn, given: Tensor, history: Tensor, latent: Tensor, random: np.random.Generator) -> None:
+    def fill(
+        self, drawn: Drawn, units: Integers, given: Tensor, history: Tensor, latent: Tensor, random: np.random.Generator
+    ) -> None:  # fmt: skip
         columns, count = self.columns, len(given)
         sums = torch.cat([history, latent, torch.ones((count, 1))], dim=1) @ self.context
         for j, added in enumerate(self.given):
@@ -145,16 +150,18 @@ class _Tables:
             drawn.levels[:, j] = categories(weights, like, random)
             drawn.codes[:, j] = columns.columns[j].decode(drawn.levels[:, j], random)
             if self.rules[place]:
-                self._hold(self.rules[place], j, weights, drawn, random)
+                self._hold(self.rules[place], j, weights, drawn, units, random)
             if place + 1 < columns.generated:  # what is behind needs no more sums
                 level = torch.from_numpy(drawn.levels[:, j])
                 hidden[:, ready:] += functional.embedding(level, self.to_hidden[place])
                 if self.behind[place].shape[1]:  # where the inputs reach past the hidden layer
                     outputs[:, stop:] += functional.embedding(level, self.behind[place])
 
-    def _hold(self, rules: list[Rule], j: int, weights: Tensor, drawn: Drawn, random: np.random.Generator) -> None:
+    def _hold(
+        self, rules: list[Rule], j: int, weights: Tensor, drawn: Drawn, units: Integers, random: np.random.Generator
+    ) -> None:  # fmt: skip
         """Column j is drawn again where a rule does not hold: what came before it, and its weights, stay as they are."""
-        pending = np.flatnonzero(~_all_held(rules, drawn.codes))
+        pending = np.flatnonzero(~_all_held(rules, drawn.codes, units))
         for attempt in range(1, COLUMN_ROUNDS):
             if not len(pending):
                 return
@@ -162,7 +169,7 @@ class _Tables:
             levels = categories(weights[torch.from_numpy(rows)], random.permutation(len(rows)), random)
             codes = drawn.codes[rows]
             codes[:, j] = self.columns.columns[j].decode(levels, random)
-            good = np.flatnonzero(_all_held(rules, codes))
+            good = np.flatnonzero(_all_held(rules, codes, units[rows]))
             mended, first = np.unique(rows[good], return_index=True)
             drawn.levels[mended, j] = levels[good[first]]
             drawn.codes[mended, j] = codes[good[first], j]
@@ -170,19 +177,20 @@ class _Tables:
         drawn.held[pending] = False
 
 
-def _all_held(rules: Sequence[Rule], codes: Integers) -> NDArray[np.bool_]:
-    return np.asarray(np.logical_and.reduce([rule.held(codes) for rule in rules]))
+def _all_held(rules: Sequence[Rule], codes: Integers, units: Integers) -> NDArray[np.bool_]:
+    return np.asarray(np.logical_and.reduce([rule.held(codes, units) for rule in rules]))
 
 
 def draw(
     network: Network, columns: Columns, given: Integers, sizes: Integers, random: np.random.Generator,
-    rules: Sequence[Rule] = (),
+    rules: Sequence[Rule] = (), names: Integers | None = None,
 ) -> Units:  # fmt: skip
     """Whole units, their levels with those ``given`` [units, given columns] at the end of each row.
 
-    A row that breaks a rule is drawn again many times; what still breaks one stays as it was drawn last.
+    A row that breaks a rule is drawn again many times; what still breaks one stays as it was drawn last. ``names``: by which
+    the rules know the units.
     """
-    sampler = Sampler(network, columns, given, sizes, random, rules)
+    sampler = Sampler(network, columns, given, sizes, random, rules, names)
     rows = Sequences(np.empty((int(sizes.sum()), len(columns.levels)), dtype=np.int64), sizes)
     rows.levels[:, columns.generated :] = given[rows.unit]
     codes, held = np.empty((len(rows.levels), columns.generated), dtype=np.int64), np.ones(len(rows.levels), bool)

@@ -38,7 +38,8 @@ def synthesize(
 ) -> Iterator[Block]:
     """Rows of units with ``sizes`` int64[units] rows each, unit after unit; the same seed gives the same rows.
 
-    ``parent`` int64[units, parent's columns]: codes that each unit's rows are generated given.
+    ``parent`` int64[units, parent's columns]: codes that each unit's rows are generated given. The rules know a unit by its
+    place in ``sizes``.
     """
     if not len(sizes):
         return
@@ -53,7 +54,7 @@ def synthesize(
         network, columns = _distilled(generator, network, columns, given, tilt, seed, rules)
     for start in range(0, len(sizes), UNITS_AT_ONCE):
         part = slice(start, start + UNITS_AT_ONCE)
-        units = draw(network, columns, given[part], sizes[part], random, rules)
+        units = draw(network, columns, given[part], sizes[part], random, rules, np.arange(len(sizes))[part])
         yield Block(units.codes, units.held)
 
 
@@ -110,7 +111,7 @@ def _weighed(
 ) -> Block:  # fmt: skip
     """Several candidates for each unit, and of those as many as are wanted; any unit's where units are exchangeable."""
     wanted = np.repeat(np.arange(len(sizes)), tilt.candidates)
-    units = draw(network, columns, given[wanted], sizes[wanted], random, rules)
+    units = draw(network, columns, given[wanted], sizes[wanted], random, rules, wanted)
     weights = tilt_weights(units.rows, generator.ways, generator.pairs, tilt.steps)
     weights = np.where(units.held_by_unit, np.maximum(weights, LEAST_WEIGHT), 0)
     if exchangeable:
@@ -129,9 +130,10 @@ def _distilled(
     lesson = generator.distillation
     assert lesson is not None
     random = np.random.default_rng([seed, 2])
-    given = given[random.integers(0, len(given), lesson.units)]
+    names = random.integers(0, len(given), lesson.units)
+    given = given[names]
     sizes = sizes_from(generator.ways.columns, given, generator.max_rows_per_unit, random)
-    units = draw(network, columns, given, sizes, random, rules)
+    units = draw(network, columns, given, sizes, random, rules, names)
     rows = tilted(units.rows, generator.ways, generator.pairs, tilt.steps, random)
     full = Columns(generator.ways.columns, columns.order, columns.strata, columns.several, None)
     wide = network.unfolded(columns, full, seed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from synth.artifacts.plan import NOT_PRIVATE
@@ -27,13 +27,14 @@ class Node:
     kind: Literal["source", "model", "test"]
     zone: Zone
     file: str
-    parents: tuple[str, ...]  # ids
+    parents: tuple[str, ...]  # ids; of what it reads, then of what its foreign keys refer to
     place: Place
     config: spec.ModelConfig = field(default_factory=spec.ModelConfig)
     sql: str = ""  # rendered; "" for a source
     text: SqlFile | None = None  # what the user wrote, if there is a SQL file
     declared: Declared | None = None
     source: DeclaredSource | None = None
+    links: tuple[str, ...] = ()  # ids of the synthetic models that its foreign keys refer to, in that order
 
     @property
     def statement(self) -> str:
@@ -73,10 +74,18 @@ class Graph:
     def children(self, node_id: str) -> list[str]:
         return [n.id for n in self.nodes.values() if node_id in n.parents]
 
+    def read_by(self, node: Node) -> list[Node]:
+        """What a node's own SQL reads."""
+        return [self.nodes[p] for p in node.parents if p not in node.links]
+
+    def linked(self, node: Node) -> list[Node]:
+        """The synthetic models that a node's foreign keys refer to."""
+        return [self.nodes[p] for p in node.links]
+
     def private_sources(self, node: Node) -> list[Node]:
         """The source tables that a node reads, directly or through private models; of people and of nobody."""
         found: dict[str, Node] = {}
-        for parent in (self.nodes[p] for p in node.parents):
+        for parent in self.read_by(node):
             reached = [parent] if parent.kind == "source" else self.private_sources(parent)
             found |= {n.id: n for n in reached}
         return list(found.values())
@@ -98,6 +107,8 @@ def build(project: Project) -> Graph:
         parents = _parents(project, draft, landed, problems)
         node = _node(project, draft, "model", zones[draft.name], configs[draft.name], parents, zones, landed)
         problems += _zone_problems(node, zones, landed, draft, drafts, nodes)
+        if node.zone == "synthetic":
+            node = _linked(project, node, zones, landed, problems)
         nodes[node.id] = node
     for draft in tests:
         parents = _parents(project, draft, landed, problems)
@@ -193,6 +204,31 @@ def _node(
     return Node(node_id, name, kind, zone, file, parents, draft.place, config, sql, draft.text, draft.declared)
 
 
+def _linked(
+    project: Project, node: Node, zones: Mapping[str, Zone], landed: Mapping[str, str], problems: list[Problem]
+) -> Node:  # fmt: skip
+    """The node with an edge to each synthetic model that its foreign keys refer to."""
+    assert node.declared is not None
+    links = []
+    for i, foreign in enumerate(node.declared.table.foreign_keys):
+        name, place = foreign.references, node.declared.place("foreign_keys", i, "references")
+        if name not in project.tables:
+            continue  # told by the compiler, beside what else is wrong with the table
+        if zones.get(name) != "synthetic":
+            what = f"'{name}' is not a synthetic model" if name in zones else f"the model '{name}' is not enabled"
+            problems.append(Problem(place, what, "A foreign key refers to a synthetic model of this project."))
+        elif name == node.asked:
+            what = f"the table '{name}' refers to itself"
+            problems.append(Problem(place, what, "Only keys of other tables can be kept; remove this one."))
+        elif landed[name] != name and not node.not_private:
+            what = f"the synthetic model '{node.name}' refers to '{name}', which is made without differential privacy"
+            problems.append(Problem(place, what, "Say config(privacy='none') here, too, or remove the foreign key."))
+        else:
+            links.append(f"model.{project.settings.name}.{landed[name]}")
+    links = list(dict.fromkeys(links))
+    return replace(node, parents=tuple(dict.fromkeys((*node.parents, *links))), links=tuple(links))
+
+
 def _zone_problems(
     node: Node,
     zones: Mapping[str, Zone],
@@ -241,10 +277,12 @@ def _sorted(drafts: Mapping[str, Draft], problems: list[Problem]) -> list[Draft]
         if name in path:
             circle = " -> ".join([*path[path.index(name) :], name])
             what = f"the models refer to each other in a circle: {circle}"
-            problems.append(Problem(reference(drafts[path[-1]], name), what, "Remove one of these references."))
+            last = drafts[path[-1]]
+            at = reference(last, name) if name in last.refs else last.link_place(name)
+            problems.append(Problem(at, what, "Remove one of these references."))
             return
         path.append(name)
-        for parent in drafts[name].refs:
+        for parent in (*drafts[name].refs, *(link for link in drafts[name].links if link != name)):
             visit(parent)
         path.pop()
         done[name] = drafts[name]

@@ -28,6 +28,16 @@ class Draft:
     sql: str = ""
     broken: bool = False  # its template could not be rendered, so what it asked for is not known
 
+    @property
+    def links(self) -> list[str]:
+        """The tables that its foreign keys refer to."""
+        return [foreign.references for foreign in self.declared.table.foreign_keys] if self.declared else []
+
+    def link_place(self, name: str) -> Place:
+        """Where the foreign key to a table stands."""
+        assert self.declared is not None
+        return self.declared.place("foreign_keys", self.links.index(name), "references")
+
 
 def model_names(project: Project) -> list[str]:
     """Models with a SQL file, and tables with metadata that name their source."""

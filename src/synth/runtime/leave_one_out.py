@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from synth.artifacts.compiled import SyntheticModel
+from synth.artifacts.plan import ColumnLayout
 from synth.artifacts.results import ApartResult
 from synth.errors import RunError
 from synth.quoting import identifier, literal, unit_text
@@ -70,8 +71,13 @@ def check(
 
 
 def _records(model: SyntheticModel) -> str:
-    codes = ", ".join(f'cast("#{i}" as bigint)' for i, _ in enumerate(model.plan.layout, 1))
-    return f'select list([{codes}] order by "#position") as record from (\n{model.prepare_sql}\n) group by "#unit"'
+    codes = ", ".join(f'cast("#{i}" as bigint)' for i, _ in enumerate(_columns(model), 1))
+    place = '"#parent", "#position"' if model.link else '"#position"'
+    return f'select list([{codes}] order by {place}) as record from (\n{model.prepare_sql}\n) group by "#unit"'
+
+
+def _columns(model: SyntheticModel) -> tuple[ColumnLayout, ...]:
+    return (*model.plan.layout, *model.plan.parent)
 
 
 def _without(zone: PrivateZone, unit: _Unit) -> _Moved | None:
@@ -84,7 +90,7 @@ def _without(zone: PrivateZone, unit: _Unit) -> _Moved | None:
         return None
     parts = {"the number of rows": "len(record)"}
     one = "list_sort(list_transform(record, lambda row: row[{}]))"  # where another column moves, its rows change places
-    parts |= {column.name: one.format(i) for i, column in enumerate(zone.model.plan.layout, 1)}
+    parts |= {column.name: one.format(i) for i, column in enumerate(_columns(zone.model), 1)}
     differences = {name: _difference(zone, part) for name, part in parts.items()}
     columns = (name for name, (came, went) in differences.items() if came or went > 1)
     return _Moved(gained, lost, tuple(columns))

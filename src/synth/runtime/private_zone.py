@@ -37,10 +37,14 @@ _FIELD = '(?:"(?:[^"]|"")*"|[^",]*)'
 
 @dataclass(frozen=True)
 class Rows:
-    """Prepared rows: ``unit`` [rows], counted from 0, and the codes of each column, [rows] each; mapped from disk."""
+    """Prepared rows: ``unit`` [rows], counted from 0, and the codes of each column, [rows] each; mapped from disk.
+
+    In a table below another the parent's codes follow, and ``parent`` [rows] tells a unit's rows of it apart.
+    """
 
     unit: NDArray[np.integer]
     columns: tuple[NDArray[np.integer], ...]
+    parent: NDArray[np.integer] | None = None
 
 
 class PrivateZone:
@@ -187,8 +191,9 @@ class PrivateZone:
 
     def prepare(self) -> Rows:
         """The model's rows as codes, the rows of a unit together and in order."""
-        layout = self.model.plan.layout
-        kinds = {"#unit": np.dtype(np.int64)} | {f"#{i}": narrowest(c.cells) for i, c in enumerate(layout, 1)}
+        layout = (*self.model.plan.layout, *self.model.plan.parent)
+        places = dict.fromkeys(("#unit", "#parent") if self.model.link else ("#unit",), np.dtype(np.int64))
+        kinds = places | {f"#{i}": narrowest(c.cells) for i, c in enumerate(layout, 1)}
         with ExitStack() as open_files, private_errors(self.internal, f"preparing {self.model.name}"), _owned():
             # such a file has no name that could outlive it; what is mapped of it stays after it is closed
             files = {name: open_files.enter_context(tempfile.TemporaryFile(dir=self._temp)) for name in kinds}
@@ -196,8 +201,8 @@ class PrivateZone:
             while len(chunk := result.fetch_df_chunk(CHUNK_VECTORS)):
                 for name, kind in kinds.items():
                     files[name].write(chunk[name].to_numpy(dtype=kind).tobytes())
-            unit, *columns = (_mapped(files[name], kind) for name, kind in kinds.items())
-        return Rows(unit, tuple(columns))
+            found = {name: _mapped(files[name], kind) for name, kind in kinds.items()}
+        return Rows(found.pop("#unit"), parent=found.pop("#parent", None), columns=tuple(found.values()))
 
     def oddities(self) -> list[tuple[str, int]]:
         """Exact counts of values outside the declaration: for the private zone only."""

@@ -19,6 +19,7 @@ from synth.artifacts.results import RunResult
 from synth.errors import BudgetError, LedgerError, RunError
 from synth.privacy import accounting
 from synth.privacy.ledger import Ledger, PopulationSummary
+from synth.runtime.above import Above
 from synth.runtime.confinement import confine
 from synth.runtime.listener import Listener
 from synth.runtime.paid import folder_digest, generator_name, remember, stat_digest
@@ -26,7 +27,7 @@ from synth.runtime.pools import make_up
 from synth.runtime.private_zone import PrivateZone
 from synth.runtime.source_files import SourceMissing
 from synth.runtime.target_folder import TargetFolder
-from synth.runtime.warehouse import Codes, Warehouse
+from synth.runtime.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from synth.generator.fitted import Generator
@@ -162,7 +163,7 @@ class Runner:
         def progress(stage: str, step: int, steps: int) -> None:
             self.listener.progress(model.name, stage, step, steps)
 
-        private = PrivateCodes(rows.columns, rows.unit)
+        private = PrivateCodes(rows.columns, rows.unit, rows.parent)
         generator = fit(private, model.plan, Randomness(), progress)
         store.save(generator, self._generator_folder(model))
         return generator
@@ -194,7 +195,6 @@ class Runner:
         )
 
     def _land(self, model: SyntheticModel, generator: Generator, pools: Mapping[str, Sequence[str]]) -> int:
-        from synth.generator.sequences import places
         from synth.generator.synthesis import draw_sizes, nats, synthesize
 
         plan = model.plan
@@ -204,15 +204,20 @@ class Runner:
                 f"the latent of {model.name} carries about {carried:.2f} nats of a unit (0: nothing; 0.69: a coin's worth)"
             )
         self.listener.progress(model.name, "sampling", 0, 1)
-        sizes = draw_sizes(generator, None if plan.rows else plan.privacy.units, plan.rows, plan.seed)
-        unit, position = np.repeat(np.arange(len(sizes)), sizes), places(np.zeros(len(sizes), np.int64), sizes)
-        self.warehouse.begin_landing(model, pools)
+        if model.link is None:
+            sizes = draw_sizes(generator, None if plan.rows else plan.privacy.units, plan.rows, plan.seed)
+            above = Above(sizes, np.arange(len(sizes)))
+        else:
+            above = Above.of(self.warehouse.rows_above(model.link), model.link)
+        sequence = np.repeat(np.arange(len(above.sizes)), above.sizes)
+        position = above.positions()
+        self.warehouse.begin_landing(model, pools, above.columns)
         typical = _typical(model, generator)
         done = 0
-        for block in synthesize(generator, sizes, plan.seed, rules=self._rules(model, typical)):
+        for block in synthesize(generator, above.sizes, plan.seed, above.given, self._rules(model, typical, above)):
             part = slice(done, done + len(block.codes))
             codes = _imputed(block.codes, model, typical)
-            broken = self.warehouse.accept(model, _named(codes, unit[part], position[part] + 1))
+            broken = self.warehouse.accept(model, above.named(codes, sequence[part], position[part]))
             if broken:
                 raise RunError(
                     f"{model.name}: {sum(broken.values()):,} of {len(block.codes):,} rows broke a constraint however often they "
@@ -221,16 +226,18 @@ class Runner:
                     "generator is kept: the next run draws from it and spends nothing.",
                 )
             done += len(block.codes)
-            self.listener.progress(model.name, "sampling", done, len(unit))
+            self.listener.progress(model.name, "sampling", done, len(sequence))
         return self.warehouse.land(model, _label(model))
 
-    def _rules(self, model: SyntheticModel, typical: Mapping[int, int]) -> list[Rule]:
+    def _rules(self, model: SyntheticModel, typical: Mapping[int, int], above: Above) -> list[Rule]:
         """The model's constraints over codes of synthetic rows."""
         from synth.generator.sampling import Rule
 
-        def held(constraint: Constraint, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        def held(
+            constraint: Constraint, codes: NDArray[np.int64], sequences: NDArray[np.int64]
+        ) -> NDArray[np.bool_]:  # fmt: skip
             codes = _imputed(codes, model, typical)
-            return self.warehouse.held(model, constraint, _named(codes, *np.zeros((2, len(codes)), np.int64)))
+            return self.warehouse.held(model, constraint, above.named(codes, sequences, np.zeros_like(sequences)))
 
         places = {column.name: i for i, column in enumerate(model.plan.layout)}
         return [
@@ -261,9 +268,3 @@ def _imputed(codes: NDArray[np.int64], model: SyntheticModel, typical: Mapping[i
     for column, code in typical.items():
         found[codes[:, column] == model.plan.layout[column].cells, column] = code
     return found
-
-
-def _named(codes: NDArray[np.int64], units: NDArray[np.int64], position: NDArray[np.int64]) -> Codes:
-    """Codes [rows, columns] as the restoring SQL reads them; "#draw" counts the rows."""
-    places = {"#unit": units, "#position": position, "#draw": np.arange(len(units))}
-    return places | {f"#{i}": np.ascontiguousarray(column) for i, column in enumerate(codes.T, 1)}

@@ -11,16 +11,16 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from synth.artifacts.compiled import Constraint, PublicModel, SyntheticModel
+from synth.artifacts.compiled import Constraint, Link, PublicModel, SyntheticModel
 from synth.artifacts.results import Expectation, ExpectationResult, RunResult
 from synth.errors import RunError
-from synth.quoting import identifier, literal
+from synth.quoting import identifier, literal, rows_of
 from synth.runtime.duckdb_errors import lock_holder
 
 if TYPE_CHECKING:
     import pandas
 
-Codes = Mapping[str, NDArray[np.int64]]  # "#unit", "#position", "#draw", "#1", ...: one array per column
+Codes = Mapping[str, NDArray[Any]]  # "#unit", "#position", "#draw", "#1", ..., int64; of the row above: keys and dates
 
 _LOG = """
 create table if not exists _synth.runs (
@@ -66,13 +66,29 @@ class Warehouse:
 
     # synthetic tables
 
-    def begin_landing(self, model: SyntheticModel, pools: Mapping[str, Sequence[str]]) -> None:
-        """An empty ``accepted`` of the model's shape, and the made-up values that it draws from, by variable."""
+    def rows_above(self, link: Link) -> Codes:
+        """The synthetic rows that a table's rows are below, in the order of their keys, as far as a fit asks for them."""
+        relation = rows_of(link.parent)
+        if not self.has(relation.replace('"', "")):
+            raise RunError(f"{link.parent} is not built", f"Run: synth build --select +{link.parent}")
+        codes = [f'"#{i + 1}"' for i in sorted((*link.given, link.count))]
+        values = [f"{identifier(name)} as {identifier(link.prefix + name)}" for name in link.values]
+        names = ['"#unit"', *map(identifier, link.keys), *codes, *values]
+        found = self._connection.execute(
+            f"select {', '.join(names)} from {relation} order by {identifier(link.keys[0])}"
+        )
+        return {name: _plain(np.ma.asarray(column)) for name, column in found.fetchnumpy().items()}
+
+    def begin_landing(self, model: SyntheticModel, pools: Mapping[str, Sequence[str]], above: Codes) -> None:
+        """An empty ``accepted`` of the model's shape, and the made-up values that it draws from, by variable.
+
+        ``above``: what the codes of this table have besides, of the rows above.
+        """
         for variable, values in pools.items():
             listed = ", ".join(map(literal, values))
             self._connection.execute(f"set variable {identifier(variable)} = [{listed}]")
         names = ["#unit", "#position", "#draw", *(f"#{i}" for i in range(1, len(model.plan.layout) + 1))]
-        self._codes(dict.fromkeys(names, _NONE))
+        self._codes(dict.fromkeys(names, _NONE) | {name: column[:0] for name, column in above.items()})
         self._connection.execute(f"create or replace temp table accepted as {model.restore_sql}")
 
     def held(self, model: SyntheticModel, constraint: Constraint, codes: Codes) -> NDArray[np.bool_]:
@@ -103,7 +119,7 @@ class Warehouse:
             for column in model.columns
             if column.description
         ]
-        self._in_transaction([model.land_sql, *comments])
+        self._in_transaction([*([model.rows_sql] if model.rows_sql else []), model.land_sql, *comments])
         return self.count(relation)
 
     def _codes(self, codes: Codes) -> None:
@@ -180,6 +196,11 @@ class Warehouse:
 
 def _held(constraints: Iterable[Constraint]) -> str:
     return " and ".join(f"coalesce(({c.sql}\n), true)" for c in constraints) or "true"
+
+
+def _plain(column: np.ma.MaskedArray[Any, Any]) -> NDArray[Any]:
+    """Without a mask: a date that is missing is not a time, and no code or key is missing."""
+    return column.filled(np.datetime64("NaT")) if column.dtype.kind == "M" else column.data
 
 
 _NONE = np.zeros(0, dtype=np.int64)

@@ -1,0 +1,38 @@
+"""Which synthetic tables belong together by their foreign keys, and below which of them a table's rows are generated."""
+
+from __future__ import annotations
+
+from synth.graph.dag import Graph, Node
+
+
+def parent_of(graph: Graph, node: Node) -> Node | None:
+    """The table below whose rows a table's rows are: of those it refers to, the one that is itself furthest down."""
+    return max(graph.linked(node), key=lambda above: _depth(graph, above), default=None)
+
+
+def ancestors(graph: Graph, node: Node) -> list[Node]:
+    """The parent, its parent, and so on."""
+    above = parent_of(graph, node)
+    return [] if above is None else [above, *ancestors(graph, above)]
+
+
+def children_of(graph: Graph, node: Node) -> list[Node]:
+    """The tables whose rows are below this one's."""
+    return [n for n in graph.of_kind("model") if n.links and parent_of(graph, n) == node]
+
+
+def around(graph: Graph, node: Node) -> list[Node]:
+    """All whose rows have a say in the codes of a table and of its parent, each after the one it is below."""
+    above = ancestors(graph, node)
+    beside = [child for child in children_of(graph, above[0]) if child != node] if above else []
+    return [*reversed(above), node, *beside, *children_of(graph, node)]
+
+
+def beside(graph: Graph, node: Node, other: Node) -> Node | None:
+    """The nearest table that both are below; None where they have no more than the unit in common."""
+    known = {n.id for n in [other, *ancestors(graph, other)]}
+    return next((n for n in ancestors(graph, node) if n.id in known), None)
+
+
+def _depth(graph: Graph, node: Node) -> int:
+    return len(ancestors(graph, node))

@@ -1,0 +1,161 @@
+"""Tables with foreign keys: how each is prepared beside the others, what its rows are generated given, and its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from synth.artifacts.compiled import Constraint, Link, OutputColumn, PrivateView
+from synth.artifacts.plan import ColumnLayout
+from synth.compiler import family
+from synth.compiler.columns import ColumnSql, Offset
+from synth.compiler.declaration import order_of
+from synth.compiler.plan import Promise
+from synth.compiler.prepare import Parent, Preparation, codes_sql, kept_sql
+from synth.errors import Problem
+from synth.graph.dag import Graph, Node
+from synth.project import spec
+from synth.quoting import key_of
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A synthetic model without a problem of its own, before it is brought together with the tables it is linked to."""
+
+    node: Node
+    table: spec.Table
+    promise: Promise
+    columns: tuple[ColumnSql, ...]
+    offsets: Mapping[str, Offset]
+    held: tuple[Constraint, ...]
+
+    @property
+    def order_by(self) -> str | None:
+        return order_of(self.table) if self.promise.max_rows_per_unit > 1 else None
+
+
+class Linked:
+    """All checked models by name, and the foreign keys between them."""
+
+    def __init__(self, graph: Graph, checked: Mapping[str, Checked]) -> None:
+        self.graph, self.checked = graph, checked
+
+    def above(self, one: Checked) -> Checked | None:
+        found = family.parent_of(self.graph, one.node)
+        return self.checked[found.name] if found else None
+
+    def below(self, one: Checked) -> list[Checked]:
+        return [self.checked[n.name] for n in family.children_of(self.graph, one.node)]
+
+    def around(self, one: Checked) -> list[Checked]:
+        """All whose rows have a say in the codes of the model and of its parent, each after the one it is below."""
+        return [self.checked[n.name] for n in family.around(self.graph, one.node)]
+
+    def layout(self, one: Checked) -> tuple[ColumnLayout, ...]:
+        """The columns, then how many rows each child table has below a row."""
+        counts = (
+            ColumnLayout(
+                name=f"rows of {child.node.asked}", cells=child.promise.max_rows_per_unit + 1, missing=False,
+                ordered=True, zero=0,
+            )
+            for child in self.below(one)
+        )  # fmt: skip
+        return (*(c.layout for c in one.columns), *counts)
+
+    def link(self, one: Checked) -> Link | None:
+        above = self.above(one)
+        if above is None:
+            return None
+        count = self._count(above, one)
+        prefix = f"{above.node.asked}."
+        anchors = {o.anchor.removeprefix(prefix) for o in one.offsets.values() if o.anchor.startswith(prefix)}
+        return Link(
+            parent=above.node.name, given=tuple(i for i in range(len(self.layout(above))) if i != count), count=count,
+            keys=tuple(key_of(n.name) for n in family.ancestors(self.graph, one.node)),
+            values=tuple(c.name for c in above.columns if c.name in anchors), prefix=prefix,
+        )  # fmt: skip
+
+    def given(self, one: Checked) -> tuple[ColumnLayout, ...]:
+        """The columns of the parent that the model's rows are generated given."""
+        above, link = self.above(one), self.link(one)
+        if above is None or link is None:
+            return ()
+        layout = self.layout(above)
+        return tuple(layout[i] for i in link.given)
+
+    def key(self, one: Checked, column: spec.KeyColumn) -> OutputColumn:
+        """What stands in a key column: the unit's number, the row's, or that of a row of another table."""
+        made = OutputColumn(name=column.name, sql_type="bigint", description=column.description)
+        named = {f.column.casefold(): f.references for f in one.table.foreign_keys}.get(column.name.casefold())
+        if column.name.casefold() in {name.casefold() for name in one.promise.unit}:
+            return made.model_copy(update={"key": "unit"})
+        other = next((n for n in self.graph.linked(one.node) if n.asked == named), None)
+        if other is None:
+            return made.model_copy(update={"key": "row"})
+        if other in family.ancestors(self.graph, one.node):
+            return made.model_copy(update={"key": "above", "of": other.name})
+        shared = family.beside(self.graph, one.node, other)
+        update = {"key": "other", "of": other.name, "shared": key_of(shared.name) if shared else "#unit"}
+        return made.model_copy(update=update)
+
+    def preparation(self, one: Checked) -> Preparation:
+        below = [child.node.name for child in self.below(one)]
+        return Preparation(
+            name=one.node.name, model_sql=one.node.statement, columns=one.columns, unit=one.promise.unit,
+            cap=one.promise.max_rows_per_unit, order_by=one.order_by, key=one.table.primary_key if below else None,
+            children=below, parent=self._parent(one),
+        )  # fmt: skip
+
+    def views(self, one: Checked) -> list[PrivateView]:
+        """What the rows around the model become in the private zone; nothing where it is linked to none."""
+        around = self.around(one)
+        if len(around) == 1:
+            return []
+        above = self.above(one)
+        made = []
+        for other in around:
+            parent = self.above(other)
+            sql = kept_sql(self.preparation(other), self.preparation(parent) if parent else None)
+            made.append(PrivateView(name=f"#kept {other.node.name}", sql=sql))
+        for other in filter(None, (above, one)):
+            below = [self.preparation(child) for child in self.below(other)]
+            made.append(PrivateView(name=f"#codes {other.node.name}", sql=codes_sql(self.preparation(other), below)))
+        return made
+
+    def problems(self, node: Node, table: spec.Table) -> Iterator[Problem]:
+        """What keeps a model's foreign keys from being kept."""
+        assert node.declared is not None
+        populations = {self._population(n) for n in [node, *self.graph.linked(node)]}
+        for i, foreign in enumerate(table.foreign_keys):
+            place = node.declared.place("foreign_keys", i, "references")
+            other = next((n for n in self.graph.linked(node) if n.asked == foreign.references), None)
+            if other is None or other.declared is None:
+                continue
+            if other.declared.table.primary_key is None:
+                what = f"the table '{foreign.references}' has no primary key to refer to"
+                yield Problem(place, what, f"Add primary_key to it in {other.declared.document.file}.")
+            elif len(populations) > 1 and self._population(other) != self._population(node):
+                what = f"the table '{foreign.references}' is about other people: its sources have another population"
+                yield Problem(place, what, "Linked tables share one population, one unit and one budget.")
+        if self.graph.linked(node) and node.config.rows is not None:
+            what = f"the synthetic model '{node.asked}' has rows: {node.config.rows}, and a foreign key"
+            fix = "Remove rows: how many there are follows from the rows of the table it refers to."
+            yield Problem(node.place, what, fix)
+
+    def _population(self, node: Node) -> object:
+        sources = (s.source.source.privacy for s in self.graph.private_sources(node) if s.source)
+        return next(((p.population, p.unit_columns) for p in sources if p), None)
+
+    def _parent(self, one: Checked) -> Parent | None:
+        above, link = self.above(one), self.link(one)
+        if above is None or link is None:
+            return None
+        named = next(f.column for f in one.table.foreign_keys if f.references == above.node.asked)
+        itself = [name.casefold() for name in above.promise.unit] == [(above.table.primary_key or "").casefold()]
+        return Parent(
+            name=above.node.name, foreign_key=None if itself else named, columns=len(self.layout(above)),
+            own_count=link.count + 1, anchors=tuple((name, f"{link.prefix}{name}") for name in link.values),
+        )  # fmt: skip
+
+    def _count(self, above: Checked, one: Checked) -> int:
+        return len(above.columns) + [child.node.name for child in self.below(above)].index(one.node.name)
