@@ -39,7 +39,7 @@ def generator() -> Generator:
     pairs = Pairs(groups, ((0, 1),), (np.arange(6.0).reshape(2, 3),), 0.5)
     lesson = Learning(units=50, epochs=1, batch_units=10, learning_rate=1e-3)
     tilt = Tilt(steps=5, candidates=2, most_units=1_000)
-    return Generator("people", 1, shape, Ways(columns, 15.0, 0.5), pairs, order, strata, tilt, lesson, weights)
+    return Generator("people", 1, shape, Ways(columns, 15.0, 0.5), pairs, order, strata, (), tilt, lesson, weights)
 
 
 def test_it_comes_back_as_it_was(generator: Generator, tmp_path: Path) -> None:

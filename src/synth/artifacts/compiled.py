@@ -90,6 +90,17 @@ class Imputed(Artifact):
     statistic: Literal["mean", "median", "mode"]
 
 
+class Reach(Artifact):
+    """The bounds of a date that is the time since one of the row above, so that they depend on that row."""
+
+    column: int  # counted from 0
+    anchor: str
+    low: str  # ISO 8601
+    high: str
+    step: int  # seconds of a code
+    start: int  # steps from the anchor to code 0
+
+
 class Link(Artifact):
     """The table below whose rows a table's rows are, each generated given the row above it."""
 
@@ -115,6 +126,7 @@ class SyntheticModel(Artifact):
     land_sql: str  # accepted values and new keys to the final table
     rows_sql: str | None = None  # the same with codes and hidden keys, for the tables below
     link: Link | None = None
+    reaches: tuple[Reach, ...] = ()
     columns: tuple[OutputColumn, ...]
     pools: tuple[Pool, ...] = ()
     imputed: tuple[Imputed, ...] = ()

@@ -47,8 +47,31 @@ def looks(column: ColumnLayout, tree_levels: int) -> int:
 
 
 def modelled(plan: Plan) -> tuple[ColumnLayout, ...]:
-    """The columns of the table, then what its rows are generated given: see ``given``."""
-    return plan.layout + given(plan.parent, plan.cap)
+    """The columns that are generated, then what rows are generated given: see ``generated`` and ``given``."""
+    return generated(plan.layout) + given(plan.parent, plan.cap)
+
+
+def generated(layout: Iterable[ColumnLayout]) -> tuple[ColumnLayout, ...]:
+    """The columns of the table, then for each that rises the steps from one row to the next, missing in a unit's first."""
+    columns = tuple(layout)
+    steps = (
+        ColumnLayout(
+            name=f"{c.name} since the row before",
+            cells=c.cells,
+            missing=True,
+            ordered=True,
+            zero=0,
+            spacing="geometric",
+        )
+        for c in columns
+        if c.rises
+    )
+    return (*columns, *steps)
+
+
+def rising(layout: Iterable[ColumnLayout]) -> tuple[int, ...]:
+    """The places of the columns that rise."""
+    return tuple(j for j, column in enumerate(layout) if column.rises)
 
 
 def given(parent: Iterable[ColumnLayout], max_rows_per_unit: int) -> tuple[ColumnLayout, ...]:

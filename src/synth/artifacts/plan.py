@@ -94,6 +94,9 @@ class ColumnLayout(Artifact):
     ordered: bool
     zero: int | None = None  # the cell of the value 0, or of an offset of nothing; it may be a spike
     spacing: Literal["even", "geometric"] = "even"  # how the first ranges widen: evenly, or by doubling away from zero
+    rises: bool = (
+        False  # a unit's rows go by it, so that it never falls: modelled by its first value and the steps between
+    )
 
 
 class Network(Artifact):

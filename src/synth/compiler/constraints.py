@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from synth.artifacts.compiled import Constraint
+from synth.artifacts.compiled import Constraint, Reach
 from synth.compiler import apart, row_sql
 from synth.compiler.bind import Stubs
 from synth.compiler.columns import Offset
@@ -54,6 +55,25 @@ def bind(parsed: Iterable[Parsed], relation: str, stubs: Stubs) -> Iterator[Prob
         elif sql_type != "BOOLEAN":
             what = f"the constraint gives {sql_type.lower()}, not true or false"
             yield Problem(one.expression.place, what, "Write a comparison, such as dischtime >= admittime.")
+
+
+def reaches(columns: Sequence[spec.Modelled], found: Mapping[str, Offset], prefix: str) -> tuple[Reach, ...]:
+    """The bounds of dates that are offsets from a date of the row above, whose names begin with ``prefix``."""
+    made = []
+    for i, column in enumerate(columns):
+        offset = found.get(column.name)
+        if (
+            offset is None
+            or not offset.anchor.startswith(prefix)
+            or not isinstance(column, spec.DateColumn | spec.DatetimeColumn)
+            or column.bounds is None
+        ):
+            continue
+        step = 86400 if isinstance(column, spec.DateColumn) else spec.STEPS[column.resolution]
+        low, high = (bound.isoformat() for bound in column.bounds)
+        start = math.ceil(offset.low.total_seconds() / step)
+        made.append(Reach(column=i, anchor=offset.anchor, low=low, high=high, step=step, start=start))
+    return tuple(made)
 
 
 def still_bounded(table: spec.Table, found: Mapping[str, Offset]) -> tuple[Constraint, ...]:

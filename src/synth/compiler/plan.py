@@ -128,7 +128,6 @@ def _lost(layout: Sequence[ColumnLayout], promise: Promise, sized: Sized, wishes
         yield f"what only three or more columns together tell ({why})"
     if promise.max_rows_per_unit > 1:
         yield f"a unit's rows beyond {promise.max_rows_per_unit}"
-        yield "how long after one another they are, but roughly"
     many = [column.name for column in layout if column.cells > sized.marginals.levels and not column.ordered]
     if many:
         yield f"all but the common values of {', '.join(many)}"

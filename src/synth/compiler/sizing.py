@@ -12,7 +12,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from synth.artifacts import plan
-from synth.artifacts.layout import CHOICE, DP_SGD, MARGINALS, PAIRS, PERSISTENCE, all_pairs, given, marginal_releases
+from synth.artifacts.layout import (
+    CHOICE,
+    DP_SGD,
+    MARGINALS,
+    PAIRS,
+    PERSISTENCE,
+    all_pairs,
+    generated,
+    given,
+    marginal_releases,
+)
 from synth.artifacts.plan import ColumnLayout, Event, Gaussian, Selection, SubsampledGaussian
 from synth.privacy import accounting
 from synth.project.spec import MAX_DELTA, GeneratorSpec
@@ -74,7 +84,7 @@ def size(
 ) -> Sized:  # fmt: skip
     """The stages of a fit of ``units`` units of up to ``cap`` rows, and the events that cost (epsilon, delta)."""
     mu = accounting.gaussian_mu(epsilon, delta)
-    columns = (*layout, *given(parent, cap))
+    columns = (*generated(layout), *given(parent, cap))
     kind = wishes.kind or ("marginal" if units * mu < FEW_PERSONS * len(columns) else "dp_vae")
     dp_sgd = kind == "dp_vae" and wishes.dp_sgd
     marginals = plan.Marginals(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
 
@@ -12,8 +13,8 @@ from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import Expectation
 from synth.compiler import apart, bind, constraints, offsets
 from synth.compiler.bind import BindProblem, Stubs
-from synth.compiler.columns import Offset, column_sql
-from synth.compiler.declaration import declaration_problems, offset_problems
+from synth.compiler.columns import ColumnSql, Offset, column_sql
+from synth.compiler.declaration import declaration_problems, offset_problems, order_of
 from synth.compiler.declared import declared_keys, linked_keys
 from synth.compiler.derived import Computed, computed
 from synth.compiler.expectations import Reference, expectations
@@ -77,6 +78,9 @@ class SyntheticCompiler:
             modelled = [c for c in table.columns if isinstance(c, spec.Modelled)]
             columns = tuple(column_sql(c, i, found.get(c.name)) for i, c in enumerate(modelled, 1))
             held = tuple(p.constraint for p in parsed)
+            own = {c.name for c in columns}
+            by = order_of(table) if promise.max_rows_per_unit > 1 else None
+            columns = tuple(_rising(c, own) if c.name == by else c for c in columns)
             self.checked[node.name] = Checked(node, table, promise, columns, found, held)
         return problems
 
@@ -117,6 +121,7 @@ class SyntheticCompiler:
             oddities_sql=oddities_sql(sql, columns, promise.unit),
             restore_sql=restore_sql(columns, offsets.order([c.name for c in columns], anchors), made, hidden),
             land_sql=landing.land_sql(), rows_sql=landing.rows_sql(len(layout)) if is_parent else None, link=link,
+            reaches=constraints.reaches(modelled, found, link.prefix) if link else (),
             columns=outputs,
             pools=pools(texts),
             imputed=tuple(
@@ -303,6 +308,13 @@ def trusted_by(graph: Graph, node: Node) -> tuple[Trust, ...]:
         return ()
     read = [*private_views(graph, node), node]
     return tuple(Trust(model=n.name, said=n.config.trust_sql) for n in read if n.config.trust_sql)
+
+
+def _rising(column: ColumnSql, own: Collection[str]) -> ColumnSql:
+    """The column that a unit's rows go by, as one that rises; where its codes say so: not those of an offset within the row."""
+    if column.layout.missing or not column.layout.ordered or column.anchor in own:
+        return column
+    return replace(column, layout=column.layout.model_copy(update={"rises": True}))
 
 
 def _sql_type(column: spec.Column) -> str:

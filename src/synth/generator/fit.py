@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from synth.artifacts.layout import modelled
-from synth.artifacts.plan import Plan
+from synth.artifacts.layout import generated, modelled, rising
+from synth.artifacts.plan import ColumnLayout, Plan
 from synth.generator.fitted import Generator
 from synth.generator.learning import Progress, learn
 from synth.generator.marginal_fit import fit_marginals, sample_mixture
@@ -66,8 +66,9 @@ def fit(codes: Codes, plan: Plan, randomness: Randomness, progress: StageProgres
     )
     pairs = measure_pairs(rows, ways, plan) if plan.pairs else None
     persistence = measure_persistence(rows, ways, plan) if plan.pairs and plan.cap > 1 else None
-    order, strata = _order(ways, pairs, len(plan.layout))
-    columns = Columns(ways.columns, order, strata, plan.cap > 1, plan.network.basis)
+    order, strata = _order(ways, pairs, len(generated(plan.layout)))
+    rises = rising(plan.layout)
+    columns = Columns(ways.columns, order, strata, plan.cap > 1, plan.network.basis, rises)
     network = Network(columns, plan.network, plan.seed)
     if plan.kind == "independent":
         network.forget()
@@ -76,7 +77,7 @@ def fit(codes: Codes, plan: Plan, randomness: Randomness, progress: StageProgres
         mixture = fit_marginals(ways, pairs, plan.marginal_fit, plan.seed, during("marginal fit"))
         random = np.random.default_rng([plan.seed, 0])
         first = sample_mixture(mixture, plan.warm_start.units, random)
-        like = as_units(first, ways, len(plan.layout), persistence, random)
+        like = as_units(first, ways, columns, persistence, random)
         learn(network, columns, like, plan.warm_start, plan.seed, during("warm start"))
         if plan.refinement and plan.tilt:
             given = first[: plan.refinement.units, columns.generated :]
@@ -89,7 +90,7 @@ def fit(codes: Codes, plan: Plan, randomness: Randomness, progress: StageProgres
     curator.check_spent()
     weights = {name: matrix.detach().numpy().copy() for name, matrix in network.matrices.items()}
     return Generator(
-        plan.model, plan.cap, plan.network, ways, pairs, order, strata, plan.tilt, plan.distillation, weights
+        plan.model, plan.cap, plan.network, ways, pairs, order, strata, rises, plan.tilt, plan.distillation, weights
     )
 
 
@@ -107,11 +108,27 @@ def private_rows(codes: Codes, plan: Plan, curator: Curator) -> PrivateRows:
     if int(sizes.sum()) < len(unit):
         kept = places(first, sizes)
         columns, first = [column[kept] for column in columns], np.cumsum(sizes) - sizes
+    given = columns[len(plan.layout) :]
+    columns = [*columns[: len(plan.layout)], *_steps(columns, plan.layout, first, sizes), *given]
     if plan.cap > 1:
         columns.append(np.repeat(sizes - 1, sizes))
     tops = [layout.cells - 1 + layout.missing for layout in modelled(plan)]
     columns = [_inside(column, top) for column, top in zip(columns, tops, strict=True)]
     return PrivateRows(columns, first, sizes, whose, curator)
+
+
+def _steps(
+    columns: list[NDArray[np.integer]], layout: Sequence[ColumnLayout], first: Integers, sizes: Integers
+) -> list[NDArray[np.integer]]:  # fmt: skip
+    """Of each column that rises, how far it is from the row before; in ``columns`` its first value takes its place."""
+    found: list[NDArray[np.integer]] = []
+    for j in rising(layout):
+        codes = columns[j].astype(np.int64)
+        steps = np.maximum(np.diff(codes, prepend=0), 0)
+        steps[first] = layout[j].cells
+        found.append(steps)
+        columns[j] = np.repeat(codes[first], sizes)
+    return found
 
 
 def _inside(codes: NDArray[np.integer], top: int) -> NDArray[np.integer]:

@@ -21,8 +21,8 @@ from synth.generator.ranges import Integers
 class Generator:
     """A network, the noisy marginals, and how rows are brought to them.
 
-    The table's columns come first in ``ways``; those behind them are given, and where a unit may have several rows the last
-    one is how many it has.
+    The table's columns come first in ``ways``, then the steps of those that rise. What is behind them is given: columns of the
+    parent, and where a unit may have several rows, last, how many it has.
     """
 
     model: str
@@ -32,6 +32,7 @@ class Generator:
     pairs: Pairs | None
     order: Integers  # in which the table's columns are generated
     strata: Strata  # for each place of the order, the columns before it that it depends on most
+    rising: tuple[int, ...]  # columns that rise from row to row; the last generated ones are their steps
     tilt: plan.Tilt | None
     distillation: plan.Learning | None
     weights: Mapping[str, NDArray[np.float32]]
@@ -47,7 +48,7 @@ def assemble(generator: Generator) -> tuple[Columns, Network]:
     """The network of a generator and the tables around it."""
     columns = Columns(
         generator.ways.columns, generator.order, generator.strata, generator.max_rows_per_unit > 1,
-        generator.network.basis,
+        generator.network.basis, generator.rising,
     )  # fmt: skip
     network = Network(columns, generator.network, 0)
     with torch.no_grad():

@@ -58,6 +58,16 @@ class Levels:
         return int(middle[mass.argmax()])
 
     @cached_property
+    def spans(self) -> tuple[Integers, Integers]:
+        """The least and the greatest code of each level but that of a missing value, int64[levels] each."""
+        known = self.count - self.missing
+        first, last = np.full(known, self.edges[-1]), np.zeros(known, np.int64)
+        inside = self.level < known
+        np.minimum.at(first, self.level[inside], self.edges[:-1][inside])
+        np.maximum.at(last, self.level[inside], self.edges[1:][inside] - 1)
+        return first, last
+
+    @cached_property
     def _leaves(self) -> tuple[Integers, Integers, Floats, Integers]:
         """Start and width of the leaves, those of one level together; the mass below each; each level's first."""
         order = np.argsort(self.level, kind="stable")

@@ -38,12 +38,15 @@ class Columns:
     """
 
     def __init__(
-        self, columns: Sequence[Levels], order: Integers, strata: Strata, several: bool, degree: int | None
-    ) -> None:
+        self, columns: Sequence[Levels], order: Integers, strata: Strata, several: bool, degree: int | None,
+        rising: tuple[int, ...] = (),
+    ) -> None:  # fmt: skip
         """``strata``: for each place of the order, the columns before it that it depends on most; ``several``: units have
-        several rows; ``degree``: of the polynomials of ordered columns, None for no polynomials."""
+        several rows; ``degree``: of the polynomials of ordered columns, None for no polynomials; ``rising``: columns that are
+        learned by a unit's first value and their steps, the last of the generated columns."""
         self.columns, self.order, self.strata, self.several = tuple(columns), order, strata, several
         self.generated = len(order)
+        self.rising, self.landed = rising, self.generated - len(rising)
         self.position = np.full(len(columns), -1)  # in the order; -1 for what is given
         self.position[order] = np.arange(self.generated)
         bases = [basis(column, degree) for column in columns]
@@ -85,11 +88,15 @@ class Columns:
             mean[here] = sums[longer] / position
         return torch.cat([marks(units.position, units.sizes[units.unit]), before, mean], dim=1)
 
-    def negative_log_likelihood(self, numbers: Tensor, levels: Tensor) -> Tensor:
-        """Of every row over all generated columns, in nats: [rows]."""
-        return self._logits.negative_log_likelihood(
-            numbers, levels[:, : self.generated] + self._first[: self.generated]
-        )
+    def negative_log_likelihood(self, numbers: Tensor, levels: Tensor, position: Integers) -> Tensor:
+        """Of every row over all generated columns, in nats: [rows]. ``position`` int64[rows]: of the row in its unit."""
+        places = levels[:, : self.generated] + self._first[: self.generated]
+        if not self.rising:
+            return self._logits.negative_log_likelihood(numbers, places)
+        open_ = np.ones((len(levels), self.generated), dtype=np.float32)
+        open_[:, list(self.rising)] = (position == 0)[:, None]  # later it is what the steps make of it
+        open_[:, self.landed :] = (position > 0)[:, None]
+        return self._logits.negative_log_likelihood(numbers, places, torch.from_numpy(open_))
 
 
 class Logits:
@@ -109,12 +116,19 @@ class Logits:
         self._widths = [len(matrix) for matrix in self._matrices]
         self._levels = [len(member) for member in self._members]
 
-    def negative_log_likelihood(self, numbers: Tensor, places: Tensor) -> Tensor:
-        """``places`` [rows, columns]: of each column's level among the levels of all; in nats, [rows]."""
+    def negative_log_likelihood(self, numbers: Tensor, places: Tensor, counted: Tensor | None = None) -> Tensor:
+        """``places`` [rows, columns]: of each column's level among the levels of all; in nats, [rows].
+
+        ``counted`` [rows, columns]: 0 where a column does not count, else 1.
+        """
         parts = self._weights(numbers, self.bias)
-        nats: Tensor = -torch.cat([logits for logits, _ in parts], dim=1).gather(1, places).sum(1)
-        for (_, weights), member in zip(parts, self._members, strict=True):
-            nats = nats + (weights @ member).log().sum(1)
+        found = torch.cat([logits for logits, _ in parts], dim=1).gather(1, places)
+        sums = [(weights @ member).log() for (_, weights), member in zip(parts, self._members, strict=True)]
+        if counted is not None:
+            return ((torch.cat(sums, dim=1) - found) * counted).sum(1)
+        nats: Tensor = -found.sum(1)
+        for part in sums:
+            nats = nats + part.sum(1)
         return nats
 
     def shares(self, numbers: Tensor, bias: Tensor) -> Tensor:
@@ -256,7 +270,7 @@ class Network:
             total = DIVERGENCE * _divergence(centre, log_variance)
         numbers = self.decode(seen, taps)
         weights = torch.from_numpy(units.weights.astype(np.float32))
-        total = total + (weights * columns.negative_log_likelihood(numbers, levels)).sum()
+        total = total + (weights * columns.negative_log_likelihood(numbers, levels, units.position)).sum()
         return total, taps
 
     def divergence(self, columns: Columns, units: Sequences) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,9 @@ class Rule:
     held: Callable[[Integers, Integers], NDArray[np.bool_]]
 
 
+Limits = Mapping[int, tuple[Integers, Integers]]  # of a column's codes: the least and the greatest, int64[units] each
+
+
 @dataclass(frozen=True, eq=False)
 class Drawn:
     """Rows as ``levels`` and as ``codes``, int64[rows, generated] each, and whether every rule is ``held``, bool[rows]."""
@@ -43,7 +46,7 @@ class Drawn:
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """Whole units: ``rows`` of levels, their ``codes`` int64[rows, generated], and whether each row is ``held``."""
+    """Whole units: ``rows`` of levels, their ``codes`` int64[rows, landed], and whether each row is ``held``."""
 
     rows: Sequences
     codes: Integers
@@ -60,11 +63,13 @@ class Sampler:
 
     def __init__(
         self, network: Network, columns: Columns, given: Integers, sizes: Integers, random: np.random.Generator,
-        rules: Sequence[Rule] = (), names: Integers | None = None,
+        rules: Sequence[Rule] = (), limits: Limits | None = None, names: Integers | None = None,
     ) -> None:  # fmt: skip
         """``given`` int64[units, given columns]: levels; ``sizes`` int64[units]: how many rows each unit will have; ``names``
-        int64[units]: by which the rules know them, their places where there are none."""
+        int64[units]: by which the rules and the limits know them, their places where there are none."""
         self._names = np.arange(len(sizes)) if names is None else names
+        self._limits = limits or {}
+        self._risen = np.zeros((2, len(sizes), len(columns.rising)), dtype=np.int64)
         self.network, self.columns, self.given, self.sizes, self.random = network, columns, given, sizes, random
         self._tables = _Tables(network, columns, rules)
         self._latent = _normal(random, (len(sizes), network.shape.latent))
@@ -79,13 +84,15 @@ class Sampler:
         for start in range(0, len(units), CHUNK_ROWS):
             part = slice(start, start + CHUNK_ROWS)
             mine = units[part]
-            given = torch.from_numpy(self.given[mine])
             into = Drawn(drawn.levels[part], drawn.codes[part], drawn.held[part])
-            self._tables.fill(into, self._names[mine], given, self._history(mine), self._latent[mine], self.random)
+            self._tables.fill(into, self._told(mine), self._history(mine), self._latent[mine], self.random)
         return drawn
 
-    def keep(self, units: Integers, levels: Integers) -> None:
+    def keep(self, units: Integers, levels: Integers, codes: Integers) -> None:
         """These rows [units, generated] are the next ones of their units, each named once."""
+        if self.columns.rising:
+            rising = list(self.columns.rising)
+            self._risen[:, units] = levels[:, rising], codes[:, rising]
         if self.columns.several:
             for start in range(0, len(units), CHUNK_ROWS):
                 mine = units[start : start + CHUNK_ROWS]
@@ -93,6 +100,12 @@ class Sampler:
                 self._before[mine] = own
                 self._sum[mine] += own
         self._position[units] += 1
+
+    def _told(self, units: Integers) -> _Told:
+        names = self._names[units]
+        limits = {j: (low[names], high[names]) for j, (low, high) in self._limits.items()}
+        levels, codes = self._risen[0, units], self._risen[1, units]
+        return _Told(names, torch.from_numpy(self.given[units]), self._position[units], levels, codes, limits)
 
     def _history(self, units: Integers) -> Tensor:
         if not self.columns.several:
@@ -102,12 +115,32 @@ class Sampler:
         return torch.cat([marks(position, self.sizes[units]), self._before[units], mean], dim=1)
 
 
+@dataclass(frozen=True, eq=False)
+class _Told:
+    """What is known of the rows to be drawn: their unit's name, what is given, their place in the unit, and of each column that
+    rises the level and the code of the row before [rows, rising]; and what codes may be."""
+
+    names: Integers
+    given: Tensor
+    position: Integers
+    levels: Integers
+    codes: Integers
+    limits: Limits
+
+    def take(self, rows: Integers) -> _Told:
+        limits = {j: (low[rows], high[rows]) for j, (low, high) in self.limits.items()}
+        return _Told(
+            self.names[rows], self.given[rows], self.position[rows], self.levels[rows], self.codes[rows], limits
+        )
+
+
 class _Tables:
     """The decoder as sums of table rows: what each level of a column adds to the hidden layer and to later columns."""
 
     def __init__(self, network: Network, columns: Columns, rules: Sequence[Rule]) -> None:
         self.columns = columns
-        last = [max(columns.position[j] for j in rule.columns) for rule in rules]
+        steps = {j: columns.landed + k for k, j in enumerate(columns.rising)}  # without which a code is not known
+        last = [max(columns.position[[j, steps.get(j, j)]].max() for j in rule.columns) for rule in rules]
         self.rules = [[rule for rule, at in zip(rules, last, strict=True) if at == p] for p in range(columns.generated)]
         hidden, widths = network.shape.hidden, columns.widths
         with torch.no_grad():
@@ -130,10 +163,8 @@ class _Tables:
         self.behind = [added[j][:, hidden + self.ends[p + 1] :].contiguous() for p, j in enumerate(order)]
         self.context = both[:, columns.features :].T  # history, latent, 1
 
-    def fill(
-        self, drawn: Drawn, units: Integers, given: Tensor, history: Tensor, latent: Tensor, random: np.random.Generator
-    ) -> None:  # fmt: skip
-        columns, count = self.columns, len(given)
+    def fill(self, drawn: Drawn, told: _Told, history: Tensor, latent: Tensor, random: np.random.Generator) -> None:
+        columns, given, count = self.columns, told.given, len(told.given)
         sums = torch.cat([history, latent, torch.ones((count, 1))], dim=1) @ self.context
         for j, added in enumerate(self.given):
             sums[:, : added.shape[1]] += added[given[:, j]]
@@ -147,53 +178,102 @@ class _Tables:
             logits = torch.addmm(columns.biases[j], numbers, columns.bases[j].T)
             like = _alike(drawn.levels, given, self.columns.strata[place], random)
             weights = (logits - logits.amax(1, keepdim=True)).exp()  # softmax is slow on few levels
+            self._possible(int(j), weights, told)
             drawn.levels[:, j] = categories(weights, like, random)
-            drawn.codes[:, j] = columns.columns[j].decode(drawn.levels[:, j], random)
+            self._decode(int(j), drawn, told, random)
             if self.rules[place]:
-                self._hold(self.rules[place], j, weights, drawn, units, random)
+                self._hold(self.rules[place], int(j), weights, drawn, told, random)
             if place + 1 < columns.generated:  # what is behind needs no more sums
                 level = torch.from_numpy(drawn.levels[:, j])
                 hidden[:, ready:] += functional.embedding(level, self.to_hidden[place])
                 if self.behind[place].shape[1]:  # where the inputs reach past the hidden layer
                     outputs[:, stop:] += functional.embedding(level, self.behind[place])
 
+    def _possible(self, j: int, weights: Tensor, told: _Told) -> None:
+        """Takes its weight, in place, from what cannot be: beyond the limits, and where a column rises what came before."""
+        columns = self.columns
+        if columns.rising and (j in columns.rising or j >= columns.landed):
+            later = torch.from_numpy(told.position > 0)
+            if j in columns.rising:
+                weights[later] = 0
+                weights[later, torch.from_numpy(told.levels[:, columns.rising.index(j)])[later]] = 1
+            else:
+                weights[later, -1] = 0
+                weights[~later, :-1] = 0
+        if (limits := self._limits(j, told)) is not None:
+            low, high = limits
+            first, last = columns.columns[j].spans
+            within = (first <= high[:, None]) & (last >= low[:, None])
+            within[~within.any(1)] = True  # nothing can be: the rules will tell
+            known = weights[:, : within.shape[1]]
+            total = weights.sum(1, keepdim=True)
+            known *= torch.from_numpy(within)
+            known += torch.from_numpy(within) * (total * 1e-12)  # where all that has weight cannot be
+            if j >= columns.landed:
+                known[told.position == 0] = 0
+
+    def _limits(self, j: int, told: _Told) -> tuple[Integers, Integers] | None:
+        """The least and the greatest code of a column, or of a step; a row after the first has no limit but its step's."""
+        columns = self.columns
+        if j >= columns.landed:
+            date = columns.rising[j - columns.landed]
+            top = int(columns.columns[date].edges[-1]) - 1
+            high = told.limits[date][1] if date in told.limits else np.full(len(told.position), top)
+            return np.zeros(len(high), np.int64), np.minimum(high, top) - told.codes[:, j - columns.landed]
+        if j not in told.limits:
+            return None
+        low, high = told.limits[j]
+        later = (told.position > 0) & (j in columns.rising)
+        return np.where(later, 0, low), np.where(later, np.iinfo(np.int64).max, high)
+
+    def _decode(self, j: int, drawn: Drawn, told: _Told, random: np.random.Generator) -> None:
+        """Codes of the levels of column j; a column that rises has its own with those of its steps."""
+        columns = self.columns
+        codes = columns.columns[j].decode(drawn.levels[:, j], random)
+        if (limits := self._limits(j, told)) is not None:
+            known = drawn.levels[:, j] < columns.columns[j].count - columns.columns[j].missing
+            codes = np.where(known, np.minimum(np.maximum(codes, limits[0]), limits[1]), codes)
+        drawn.codes[:, j] = codes
+        if j >= columns.landed:
+            k, later = j - columns.landed, told.position > 0
+            drawn.codes[later, columns.rising[k]] = told.codes[later, k] + codes[later]
+
     def _hold(
-        self, rules: list[Rule], j: int, weights: Tensor, drawn: Drawn, units: Integers, random: np.random.Generator
-    ) -> None:  # fmt: skip
+        self, rules: list[Rule], j: int, weights: Tensor, drawn: Drawn, told: _Told, random: np.random.Generator
+    ) -> None:
         """Column j is drawn again where a rule does not hold: what came before it, and its weights, stay as they are."""
-        pending = np.flatnonzero(~_all_held(rules, drawn.codes, units))
+        pending = np.flatnonzero(~self._all_held(rules, drawn.codes, told.names))
         for attempt in range(1, COLUMN_ROUNDS):
             if not len(pending):
                 return
             rows = np.repeat(pending, max(1, min(4**attempt, MOST_CANDIDATES // len(pending))))
-            levels = categories(weights[torch.from_numpy(rows)], random.permutation(len(rows)), random)
-            codes = drawn.codes[rows]
-            codes[:, j] = self.columns.columns[j].decode(levels, random)
-            good = np.flatnonzero(_all_held(rules, codes, units[rows]))
+            again = Drawn(drawn.levels[rows], drawn.codes[rows], drawn.held[rows])
+            again.levels[:, j] = categories(weights[torch.from_numpy(rows)], random.permutation(len(rows)), random)
+            self._decode(j, again, told.take(rows), random)
+            good = np.flatnonzero(self._all_held(rules, again.codes, told.names[rows]))
             mended, first = np.unique(rows[good], return_index=True)
-            drawn.levels[mended, j] = levels[good[first]]
-            drawn.codes[mended, j] = codes[good[first], j]
+            drawn.levels[mended], drawn.codes[mended] = again.levels[good[first]], again.codes[good[first]]
             pending = np.setdiff1d(pending, mended, assume_unique=True)
         drawn.held[pending] = False
 
-
-def _all_held(rules: Sequence[Rule], codes: Integers, units: Integers) -> NDArray[np.bool_]:
-    return np.asarray(np.logical_and.reduce([rule.held(codes, units) for rule in rules]))
+    def _all_held(self, rules: Sequence[Rule], codes: Integers, names: Integers) -> NDArray[np.bool_]:
+        landed = codes[:, : self.columns.landed]
+        return np.asarray(np.logical_and.reduce([rule.held(landed, names) for rule in rules]))
 
 
 def draw(
     network: Network, columns: Columns, given: Integers, sizes: Integers, random: np.random.Generator,
-    rules: Sequence[Rule] = (), names: Integers | None = None,
+    rules: Sequence[Rule] = (), limits: Limits | None = None, names: Integers | None = None,
 ) -> Units:  # fmt: skip
     """Whole units, their levels with those ``given`` [units, given columns] at the end of each row.
 
     A row that breaks a rule is drawn again many times; what still breaks one stays as it was drawn last. ``names``: by which
-    the rules know the units.
+    the rules and the limits know the units.
     """
-    sampler = Sampler(network, columns, given, sizes, random, rules, names)
+    sampler = Sampler(network, columns, given, sizes, random, rules, limits, names)
     rows = Sequences(np.empty((int(sizes.sum()), len(columns.levels)), dtype=np.int64), sizes)
     rows.levels[:, columns.generated :] = given[rows.unit]
-    codes, held = np.empty((len(rows.levels), columns.generated), dtype=np.int64), np.ones(len(rows.levels), bool)
+    codes, held = np.empty((len(rows.levels), columns.landed), dtype=np.int64), np.ones(len(rows.levels), bool)
     for position in range(int(sizes.max(initial=0))):
         pending = np.flatnonzero(sizes > position)
         for attempt in range(ROW_ROUNDS):
@@ -203,8 +283,8 @@ def draw(
             kept = np.flatnonzero(good)[np.unique(wanted[good], return_index=True)[1]]  # the first of each unit
             places = rows.first[wanted[kept]] + position
             rows.levels[places, : columns.generated] = drawn.levels[kept]
-            codes[places], held[places] = drawn.codes[kept], drawn.held[kept]
-            sampler.keep(wanted[kept], drawn.levels[kept])
+            codes[places], held[places] = drawn.codes[kept, : columns.landed], drawn.held[kept]
+            sampler.keep(wanted[kept], drawn.levels[kept], drawn.codes[kept])
             pending = np.setdiff1d(pending, wanted[kept], assume_unique=True)
             if not len(pending):
                 break

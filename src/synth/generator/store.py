@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -54,7 +55,7 @@ class StoredPairs(Artifact):
 class StoredGenerator(Artifact):
     """``Generator`` as JSON, without its weights."""
 
-    schema_version: Literal["synth/generator/v3"] = "synth/generator/v3"
+    schema_version: Literal["synth/generator/v4"] = "synth/generator/v4"
     model: str
     max_rows_per_unit: int
     network: plan.Network
@@ -64,6 +65,7 @@ class StoredGenerator(Artifact):
     pairs: StoredPairs | None
     order: tuple[int, ...]
     strata: tuple[tuple[int, ...], ...]
+    rising: tuple[int, ...]
     tilt: plan.Tilt | None
     distillation: plan.Learning | None
 
@@ -83,6 +85,7 @@ def save(generator: Generator, directory: Path) -> None:
         pairs=_stored_pairs(generator.pairs),
         order=tuple(generator.order.tolist()),
         strata=generator.strata,
+        rising=generator.rising,
         tilt=generator.tilt,
         distillation=generator.distillation,
     )
@@ -116,19 +119,30 @@ def load(directory: Path) -> Generator:
         raise _refused(directory, "the order does not name its columns once each")
     if len(stored.strata) != len(order) or not all(_before(stored, place) for place in range(len(order))):
         raise _refused(directory, "a column is to be spread over columns that do not come before it")
+    landed = len(order) - len(stored.rising)
+    if sorted({*stored.rising} & {*range(landed)}) != list(stored.rising) or not _rise(columns, stored.rising, landed):
+        raise _refused(directory, "the columns that rise do not name columns with steps")
     if not (stored.persons > 0 and stored.noise > 0):
         raise _refused(directory, "its number of persons or its noise is not positive")
     pairs = _pairs(directory, stored.pairs, columns, weights.pop(COUNTS, np.zeros(0))) if stored.pairs else None
     _check_weights(directory, stored, columns, order, weights)
     return Generator(
         stored.model, stored.max_rows_per_unit, stored.network, Ways(columns, stored.persons, stored.noise), pairs, order,
-        stored.strata, stored.tilt, stored.distillation, weights,
+        stored.strata, stored.rising, stored.tilt, stored.distillation, weights,
     )  # fmt: skip
 
 
 def _before(stored: StoredGenerator, place: int) -> bool:
     known = {*stored.order[:place], *range(len(stored.order), len(stored.columns))}
     return set(stored.strata[place]) <= known
+
+
+def _rise(columns: Sequence[Levels], rising: Sequence[int], landed: int) -> bool:
+    """Whether each column that rises, and its steps, are such as rows can be drawn from."""
+    steps = columns[landed : landed + len(rising)]
+    return all(columns[j].ordered and not columns[j].missing for j in rising) and all(
+        step.ordered and step.missing for step in steps
+    )
 
 
 def _stored(column: Levels) -> StoredLevels:
@@ -183,7 +197,9 @@ def _check_weights(
 ) -> None:  # fmt: skip
     """Names, shapes and type are those of the described network; every number is finite."""
     network = Network(
-        Columns(columns, order, stored.strata, stored.max_rows_per_unit > 1, stored.network.basis), stored.network, 0
+        Columns(columns, order, stored.strata, stored.max_rows_per_unit > 1, stored.network.basis, stored.rising),
+        stored.network,
+        0,
     )
     expected = {name: tuple(matrix.shape) for name, matrix in network.matrices.items()}
     if {name: array.shape for name, array in weights.items()} != expected:

@@ -18,7 +18,7 @@ from synth.generator.fitted import Generator, assemble
 from synth.generator.learning import learn
 from synth.generator.network import Columns, Network
 from synth.generator.ranges import Integers
-from synth.generator.sampling import Rule, draw, levels_from, sizes_from
+from synth.generator.sampling import Limits, Rule, draw, levels_from, sizes_from
 from synth.generator.tilt import best, chosen, tilt_weights, tilted
 
 UNITS_AT_ONCE = 250_000
@@ -34,12 +34,13 @@ class Block:
 
 
 def synthesize(
-    generator: Generator, sizes: Integers, seed: int, parent: Integers | None = None, rules: Sequence[Rule] = ()
-) -> Iterator[Block]:
+    generator: Generator, sizes: Integers, seed: int, parent: Integers | None = None, rules: Sequence[Rule] = (),
+    limits: Limits | None = None,
+) -> Iterator[Block]:  # fmt: skip
     """Rows of units with ``sizes`` int64[units] rows each, unit after unit; the same seed gives the same rows.
 
     ``parent`` int64[units, parent's columns]: codes that each unit's rows are generated given. The rules know a unit by its
-    place in ``sizes``.
+    place in ``sizes``, and so do ``limits``.
     """
     if not len(sizes):
         return
@@ -48,13 +49,13 @@ def synthesize(
     given = _given(generator, sizes, parent)
     tilt = generator.tilt
     if tilt and len(sizes) <= tilt.most_units:
-        yield _weighed(generator, network, columns, given, sizes, tilt, parent is None, random, rules)
+        yield _weighed(generator, network, columns, given, sizes, tilt, parent is None, random, rules, limits)
         return
     if tilt and generator.distillation:
-        network, columns = _distilled(generator, network, columns, given, tilt, seed, rules)
+        network, columns = _distilled(generator, network, columns, given, tilt, seed, rules, limits)
     for start in range(0, len(sizes), UNITS_AT_ONCE):
         part = slice(start, start + UNITS_AT_ONCE)
-        units = draw(network, columns, given[part], sizes[part], random, rules, np.arange(len(sizes))[part])
+        units = draw(network, columns, given[part], sizes[part], random, rules, limits, np.arange(len(sizes))[part])
         yield Block(units.codes, units.held)
 
 
@@ -63,7 +64,8 @@ def sample(
 ) -> Integers:
     """All rows at once: codes int64[rows, columns]."""
     blocks = [block.codes for block in synthesize(generator, sizes, seed, parent, rules)]
-    return np.concatenate([np.zeros((0, len(generator.order)), np.int64), *blocks])
+    landed = len(generator.order) - len(generator.rising)
+    return np.concatenate([np.zeros((0, landed), np.int64), *blocks])
 
 
 def draw_sizes(generator: Generator, units: int | None, rows: int | None, seed: int) -> Integers:
@@ -107,11 +109,11 @@ def _given(generator: Generator, sizes: Integers, parent: Integers | None) -> In
 
 def _weighed(
     generator: Generator, network: Network, columns: Columns, given: Integers, sizes: Integers, tilt: Tilt,
-    exchangeable: bool, random: np.random.Generator, rules: Sequence[Rule],
+    exchangeable: bool, random: np.random.Generator, rules: Sequence[Rule], limits: Limits | None,
 ) -> Block:  # fmt: skip
     """Several candidates for each unit, and of those as many as are wanted; any unit's where units are exchangeable."""
     wanted = np.repeat(np.arange(len(sizes)), tilt.candidates)
-    units = draw(network, columns, given[wanted], sizes[wanted], random, rules, wanted)
+    units = draw(network, columns, given[wanted], sizes[wanted], random, rules, limits, wanted)
     weights = tilt_weights(units.rows, generator.ways, generator.pairs, tilt.steps)
     weights = np.where(units.held_by_unit, np.maximum(weights, LEAST_WEIGHT), 0)
     if exchangeable:
@@ -124,7 +126,7 @@ def _weighed(
 
 def _distilled(
     generator: Generator, network: Network, columns: Columns, given: Integers, tilt: Tilt, seed: int,
-    rules: Sequence[Rule],
+    rules: Sequence[Rule], limits: Limits | None,
 ) -> tuple[Network, Columns]:  # fmt: skip
     """A network with a feature for each level that has learned from this one's rows, brought to the noisy marginals."""
     lesson = generator.distillation
@@ -133,9 +135,9 @@ def _distilled(
     names = random.integers(0, len(given), lesson.units)
     given = given[names]
     sizes = sizes_from(generator.ways.columns, given, generator.max_rows_per_unit, random)
-    units = draw(network, columns, given, sizes, random, rules, names)
+    units = draw(network, columns, given, sizes, random, rules, limits, names)
     rows = tilted(units.rows, generator.ways, generator.pairs, tilt.steps, random)
-    full = Columns(generator.ways.columns, columns.order, columns.strata, columns.several, None)
+    full = Columns(generator.ways.columns, columns.order, columns.strata, columns.several, None, columns.rising)
     wide = network.unfolded(columns, full, seed)
     learn(wide, full, rows, lesson, seed)
     return wide, full

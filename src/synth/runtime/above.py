@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from synth.artifacts.compiled import Link
+from synth.artifacts.compiled import Link, Reach
 from synth.runtime.warehouse import Codes
 
 
@@ -43,6 +43,15 @@ class Above:
         first = np.flatnonzero(np.diff(units, prepend=units[:1] - 1) != 0)
         counts = np.diff(np.append(first, len(units)))
         return np.arange(len(units)) - np.repeat(first, counts) + 1
+
+    def limits(self, reach: Reach, cells: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The least and the greatest code that the bounds leave each sequence, int64[sequences]; any where there is no date."""
+        anchor = self.columns[reach.anchor].astype("datetime64[s]")
+        steps = [(np.datetime64(end, "s") - anchor).astype(np.int64) for end in (reach.low, reach.high)]
+        none = np.isnat(anchor)
+        low = np.where(none, 0, -(-steps[0] // reach.step) - reach.start)
+        high = np.where(none, cells - 1, steps[1] // reach.step - reach.start)
+        return np.clip(low, 0, cells - 1), np.clip(high, 0, cells - 1)
 
     def named(self, codes: NDArray[np.int64], sequence: NDArray[np.int64], position: NDArray[np.int64]) -> Codes:
         """Codes [rows, columns] of rows of some sequences as the restoring SQL reads them; "#draw" counts the rows."""

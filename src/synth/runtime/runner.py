@@ -209,12 +209,15 @@ class Runner:
             above = Above(sizes, np.arange(len(sizes)))
         else:
             above = Above.of(self.warehouse.rows_above(model.link), model.link)
+        limits = {reach.column: above.limits(reach, plan.layout[reach.column].cells) for reach in model.reaches}
         sequence = np.repeat(np.arange(len(above.sizes)), above.sizes)
         position = above.positions()
         self.warehouse.begin_landing(model, pools, above.columns)
         typical = _typical(model, generator)
         done = 0
-        for block in synthesize(generator, above.sizes, plan.seed, above.given, self._rules(model, typical, above)):
+        for block in synthesize(
+            generator, above.sizes, plan.seed, above.given, self._rules(model, typical, above), limits
+        ):
             part = slice(done, done + len(block.codes))
             codes = _imputed(block.codes, model, typical)
             broken = self.warehouse.accept(model, above.named(codes, sequence[part], position[part]))
