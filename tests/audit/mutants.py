@@ -154,7 +154,7 @@ MUTANTS = (
     ),
     Mutant(
         "one row above the cap is prepared", 6, "compiler/prepare.py",
-        'where "#position" <= {cap}', 'where "#position" <= {cap + 1}', (f"{APART}test_the_cap_prefers_no_row",),
+        'where "#position" <= {table.cap}\norder by 1, 2', 'where "#position" <= {table.cap + 1}\norder by 1, 2', (f"{APART}test_the_cap_prefers_no_row",),
     ),
     Mutant(
         "one row above the cap is fitted", 6, "generator/fit.py",
@@ -163,8 +163,8 @@ MUTANTS = (
     ),
     Mutant(
         "other people's rows decide which rows are kept", 6, "compiler/prepare.py",
-        """own_order = [f"sha256(concat_ws('|', {own_row}))", ", ".join(names)]""",
-        """own_order = [f"sha256(concat_ws('|', (select count(*) from kept), {own_row}))", ", ".join(names)]""",
+        """own_order = [f"sha256(concat_ws('|', {own_row}))",""",
+        """own_order = [f"sha256(concat_ws('|', (select count(*) from kept), {own_row}))",""",
         (f"{APART}test_a_person_keeps_the_same_rows_among_others",),
     ),
     Mutant(
@@ -179,8 +179,8 @@ MUTANTS = (
     ),
     Mutant(
         "as many rows as the source has", 7, "runtime/private_zone.py",
-        "        return Rows(unit, tuple(columns))",
-        '        object.__setattr__(self.model.plan, "rows", len(unit))\n        return Rows(unit, tuple(columns))',
+        '        return Rows(found.pop("#unit"),',
+        '        object.__setattr__(self.model.plan, "rows", len(found["#unit"]))\n        return Rows(found.pop("#unit"),',
         (f"{PAYMENT}test_a_run_says_the_same_and_makes_as_many_rows_whatever_the_rows_are",),
     ),
     Mutant(
@@ -282,7 +282,12 @@ MUTANTS = (
     Mutant(
         "noise off the lattice", 12, "privacy/mechanisms.py",
         "return np.rint(noise, out=noise)", "return noise",
-        (f"{NOISE}test_the_noise_of_a_histogram", f"{NOISE}test_the_noise_of_a_gradient_without_anybody"),
+        (f"{NOISE}test_noise_is_whole_before_it_is_added_so_that_the_sum_is_exact",),
+    ),
+    Mutant(
+        "what is released is as fine as float64", 12, "privacy/mechanisms.py",
+        "return np.rint(noisy / step) * step", "return noisy",
+        (f"{NOISE}test_what_is_released_is_no_finer_than_the_noise_is",),
     ),
     Mutant(
         "half of the noise of a choice", 12, "privacy/mechanisms.py",

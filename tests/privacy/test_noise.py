@@ -18,7 +18,15 @@ from synth.errors import RunError
 from synth.generator import dp_sgd
 from synth.generator.fit import fit
 from synth.privacy import randomness as randomness_module
-from synth.privacy.mechanisms import GRADIENT_GRID, INPUT_GRID, LATTICE, Factors, noisy_gradient, noisy_histogram
+from synth.privacy.mechanisms import (
+    GRADIENT_GRID,
+    INPUT_GRID,
+    LATTICE,
+    Factors,
+    _lattice_noise,
+    noisy_gradient,
+    noisy_histogram,
+)
 from synth.privacy.randomness import Randomness
 
 NOBODY = np.array([], dtype=np.int64)
@@ -67,6 +75,13 @@ def test_what_is_released_is_no_finer_than_the_noise_is(noise_multiplier):
     noise = noisy_gradient([], [mask], 1.0, noise_multiplier, Randomness())[0]
     assert np.array_equal(noise / step, np.rint(noise / step))
     assert len(np.unique(noise / step % 8)) == 8
+
+
+def test_noise_is_whole_before_it_is_added_so_that_the_sum_is_exact():
+    """A sum of integers below 2^53 has no rounding that could depend on what the noise is added to."""
+    for stddev in (0.3 * LATTICE, 40.0 * LATTICE):
+        noise = _lattice_noise(10**5, stddev, Randomness())
+        assert np.array_equal(noise, np.rint(noise))
 
 
 def test_the_float_error_of_a_normal_number():

@@ -125,7 +125,7 @@ class Linked:
     def problems(self, node: Node, table: spec.Table) -> Iterator[Problem]:
         """What keeps a model's foreign keys from being kept."""
         assert node.declared is not None
-        populations = {self._population(n) for n in [node, *self.graph.linked(node)]}
+        own = self._population(node)
         for i, foreign in enumerate(table.foreign_keys):
             place = node.declared.place("foreign_keys", i, "references")
             other = next((n for n in self.graph.linked(node) if n.asked == foreign.references), None)
@@ -134,7 +134,7 @@ class Linked:
             if other.declared.table.primary_key is None:
                 what = f"the table '{foreign.references}' has no primary key to refer to"
                 yield Problem(place, what, f"Add primary_key to it in {other.declared.document.file}.")
-            elif len(populations) > 1 and self._population(other) != self._population(node):
+            elif own is not None and self._population(other) != own:
                 what = f"the table '{foreign.references}' is about other people: its sources have another population"
                 yield Problem(place, what, "Linked tables share one population, one unit and one budget.")
         if self.graph.linked(node) and node.config.rows is not None:

@@ -107,7 +107,7 @@ def build(project: Project) -> Graph:
         parents = _parents(project, draft, landed, problems)
         node = _node(project, draft, "model", zones[draft.name], configs[draft.name], parents, zones, landed)
         problems += _zone_problems(node, zones, landed, draft, drafts, nodes)
-        if node.zone == "synthetic":
+        if node.zone == "synthetic" and node.declared is not None:
             node = _linked(project, node, zones, landed, problems)
         nodes[node.id] = node
     for draft in tests:
