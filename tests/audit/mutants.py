@@ -154,7 +154,8 @@ MUTANTS = (
     ),
     Mutant(
         "one row above the cap is prepared", 6, "compiler/prepare.py",
-        'where "#position" <= {table.cap}\norder by 1, 2', 'where "#position" <= {table.cap + 1}\norder by 1, 2', (f"{APART}test_the_cap_prefers_no_row",),
+        'where "#position" <= {table.cap}\norder by 1, 2', 'where "#position" <= {table.cap + 1}\norder by 1, 2',
+        (f"{APART}test_the_cap_prefers_no_row",),
     ),
     Mutant(
         "one row above the cap is fitted", 6, "generator/fit.py",

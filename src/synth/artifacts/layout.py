@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import combinations, pairwise
 
-from synth.artifacts.plan import ColumnLayout, Plan
+from synth.artifacts.plan import ColumnLayout, Plan, Rise
 
 # names of events
 MARGINALS = "marginals"  # noisy histograms of single columns
@@ -69,9 +69,16 @@ def generated(layout: Iterable[ColumnLayout]) -> tuple[ColumnLayout, ...]:
     return (*columns, *steps)
 
 
-def rising(layout: Iterable[ColumnLayout]) -> tuple[int, ...]:
-    """The places of the columns that rise."""
-    return tuple(j for j, column in enumerate(layout) if column.rises)
+def rising(layout: Sequence[ColumnLayout]) -> tuple[Rise, ...]:
+    """The columns that rise."""
+    places = {column.name: j for j, column in enumerate(layout)}
+    return tuple(
+        Rise(column=places[c.name], until=places[c.until], zero=layout[places[c.until]].zero or 0)
+        if c.until
+        else Rise(column=places[c.name])
+        for c in layout
+        if c.rises
+    )
 
 
 def given(parent: Iterable[ColumnLayout], max_rows_per_unit: int) -> tuple[ColumnLayout, ...]:

@@ -94,9 +94,17 @@ class ColumnLayout(Artifact):
     ordered: bool
     zero: int | None = None  # the cell of the value 0, or of an offset of nothing; it may be a spike
     spacing: Literal["even", "geometric"] = "even"  # how the first ranges widen: evenly, or by doubling away from zero
-    rises: bool = (
-        False  # a unit's rows go by it, so that it never falls: modelled by its first value and the steps between
-    )
+    # a unit's rows go by it, so that it never falls: modelled by its first value and the steps between
+    rises: bool = False
+    until: str | None = None  # of one that rises: the column that says how long a row lasts; the next begins no earlier
+
+
+class Rise(Artifact):
+    """A column that rises from row to row of a unit, by steps from the row before, or from its end."""
+
+    column: int
+    until: int | None = None  # the column that says how long a row lasts, in the same steps
+    zero: int = 0  # its code for no time at all
 
 
 class Network(Artifact):

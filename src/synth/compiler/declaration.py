@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from synth.compiler import bind, offsets
 from synth.compiler.bind import Stubs
-from synth.compiler.columns import Offset
+from synth.compiler.columns import ColumnSql, Offset
 from synth.errors import Place, Problem
 from synth.project import spec
 from synth.project.loader import Declared
@@ -50,6 +50,24 @@ def offset_problems(declared: Declared, found: Mapping[str, Offset], parent: Dec
             yield Problem(place, what, "Give both the same resolution.")
         elif offsets.circle(column.name, {name: o.anchor for name, o in found.items()}):
             yield Problem(place, f"'{column.name}' is an offset from itself, in a circle", "Break the circle.")
+
+
+def until_problems(declared: Declared, columns: Sequence[ColumnSql], cap: int) -> Iterator[Problem]:
+    """An end of rows that says nothing of when the next may begin."""
+    until, by = declared.table.until, order_of(declared.table)
+    if until is None:
+        return
+    place, found = declared.place("until"), {c.name: c for c in columns}
+    if until not in found:
+        yield Problem(place, f"there is no column '{until}' that is modelled", nearest(until, found))
+    elif cap == 1:
+        yield Problem(place, "a unit has one row, so no other begins after it", "Remove until.")
+    elif by is None or not found[by].layout.rises or found[until].anchor != by:
+        what = f"'{until}' is not the time since '{by}', which a unit's rows go by" if by else "rows have no order"
+        fix = f"Add offset_from: {by} to it, with offset_bounds from 0." if by else "Add order_by."
+        yield Problem(place, what, fix)
+    elif found[until].layout.zero is None:
+        yield Problem(place, f"the offset_bounds of '{until}' do not hold 0", "Let them begin at 0.")
 
 
 def _names(declared: Declared) -> Iterator[Problem]:

@@ -65,6 +65,7 @@ def _table(declared: Declared, promise: Promise) -> Iterator[DeclaredKey]:
     yield _key(of, "max_rows_per_unit", promise.max_rows_per_unit, declared.place("max_rows_per_unit"))
     if promise.max_rows_per_unit > 1:
         yield _key(of, "order_by", order_of(declared.table), declared.place("order_by"))
+        yield _key(of, "until", declared.table.until, declared.place("until"))
 
 
 def _columns(declared: Declared, offsets: Mapping[str, Offset]) -> Iterator[DeclaredKey]:

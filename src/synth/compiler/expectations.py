@@ -11,6 +11,7 @@ from synth.artifacts.compiled import Constraint, OutputColumn
 from synth.artifacts.plan import Plan
 from synth.artifacts.results import Expectation
 from synth.compiler.columns import OTHER
+from synth.compiler.declaration import order_of
 from synth.compiler.sql import decimals
 from synth.project import spec
 from synth.quoting import identifier, literal
@@ -32,7 +33,7 @@ def expectations(
     """Every expectation of one synthetic table; ``folder``: where their SQL is written."""
     made = _Maker(plan.model, f"synthetic.{identifier(plan.model)}", folder)
     found = [*_types(made, columns), *_keys(made, table), *_references(made, references)]
-    found += _rows(made, table, plan, below=bool(references))
+    found += _rows(made, table, columns, plan, below=bool(references))
     for column in table.columns:
         if column.lands:
             found += _column(made, column)
@@ -102,12 +103,21 @@ def _references(made: _Maker, references: Sequence[Reference]) -> Iterator[Expec
         )  # fmt: skip
 
 
-def _rows(made: _Maker, table: spec.Table, plan: Plan, below: bool) -> Iterator[Expectation]:
+def _rows(
+    made: _Maker, table: spec.Table, columns: Sequence[OutputColumn], plan: Plan, below: bool
+) -> Iterator[Expectation]:  # fmt: skip
     if not below and (plan.rows is not None or plan.privacy.max_rows_per_unit == 1):
         count = plan.rows or plan.privacy.units
         what, kwargs = f"the table has exactly {count:,} rows", {"value": count}
         sql = f"select count(*) as rows from {made.relation}\nhaving count(*) <> {count}\n"
         yield made.query(None, "row_count", what, "expect_table_row_count_to_equal", kwargs, sql)
+    if table.until and (by := order_of(table)):
+        start, end = identifier(by), identifier(table.until)
+        unit = ", ".join(identifier(c.name) for c in columns if c.key == "unit")
+        before = f"lag(coalesce({end}, {start})) over (partition by {unit} order by {start})"
+        sql = f"select * from (select *, {before} as before from {made.relation})\nwhere {start} < before\n"
+        what = f"the rows of a unit do not overlap: each {by} is at or after the {table.until} before it"
+        yield made.query(None, "no_overlap", what, "unexpected_rows_expectation", {"description": what}, sql)
     for test in table.tests:
         low, high = test.row_count.min, test.row_count.max
         ends = [("at least", "<", low), ("at most", ">", high)]

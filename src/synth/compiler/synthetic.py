@@ -14,7 +14,7 @@ from synth.artifacts.results import Expectation
 from synth.compiler import apart, bind, constraints, offsets
 from synth.compiler.bind import BindProblem, Stubs
 from synth.compiler.columns import ColumnSql, Offset, column_sql
-from synth.compiler.declaration import declaration_problems, offset_problems, order_of
+from synth.compiler.declaration import declaration_problems, offset_problems, order_of, until_problems
 from synth.compiler.declared import declared_keys, linked_keys
 from synth.compiler.derived import Computed, computed
 from synth.compiler.expectations import Reference, expectations
@@ -80,7 +80,8 @@ class SyntheticCompiler:
             held = tuple(p.constraint for p in parsed)
             own = {c.name for c in columns}
             by = order_of(table) if promise.max_rows_per_unit > 1 else None
-            columns = tuple(_rising(c, own) if c.name == by else c for c in columns)
+            columns = tuple(_rising(c, own, table.until) if c.name == by else c for c in columns)
+            problems += until_problems(node.declared, columns, promise.max_rows_per_unit)
             self.checked[node.name] = Checked(node, table, promise, columns, found, held)
         return problems
 
@@ -310,11 +311,11 @@ def trusted_by(graph: Graph, node: Node) -> tuple[Trust, ...]:
     return tuple(Trust(model=n.name, said=n.config.trust_sql) for n in read if n.config.trust_sql)
 
 
-def _rising(column: ColumnSql, own: Collection[str]) -> ColumnSql:
+def _rising(column: ColumnSql, own: Collection[str], until: str | None) -> ColumnSql:
     """The column that a unit's rows go by, as one that rises; where its codes say so: not those of an offset within the row."""
     if column.layout.missing or not column.layout.ordered or column.anchor in own:
         return column
-    return replace(column, layout=column.layout.model_copy(update={"rises": True}))
+    return replace(column, layout=column.layout.model_copy(update={"rises": True, "until": until}))
 
 
 def _sql_type(column: spec.Column) -> str:

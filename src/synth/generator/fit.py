@@ -26,7 +26,7 @@ from synth.generator.pairs import strata as strata_of
 from synth.generator.ranges import Integers, narrowest
 from synth.generator.rows import PrivateRows
 from synth.generator.sampling import draw, sizes_from
-from synth.generator.sequences import Sequences, places
+from synth.generator.sequences import Sequences, ends, places
 from synth.generator.tilt import tilted
 from synth.generator.warm_start import as_units
 from synth.privacy.mechanisms import Curator
@@ -120,14 +120,16 @@ def private_rows(codes: Codes, plan: Plan, curator: Curator) -> PrivateRows:
 def _steps(
     columns: list[NDArray[np.integer]], layout: Sequence[ColumnLayout], first: Integers, sizes: Integers
 ) -> list[NDArray[np.integer]]:  # fmt: skip
-    """Of each column that rises, how far it is from the row before; in ``columns`` its first value takes its place."""
+    """Of each column that rises, how far it is from the end of the row before; in ``columns`` its first value takes its place."""
     found: list[NDArray[np.integer]] = []
-    for j in rising(layout):
-        codes = columns[j].astype(np.int64)
-        steps = np.maximum(np.diff(codes, prepend=0), 0)
-        steps[first] = layout[j].cells
+    for rise in rising(layout):
+        codes = columns[rise.column].astype(np.int64)
+        lengths = None if rise.until is None else columns[rise.until].astype(np.int64)
+        end = ends(rise, codes, lengths, 0 if rise.until is None else layout[rise.until].cells)
+        steps = np.maximum(codes - np.roll(end, 1), 0)
+        steps[first] = layout[rise.column].cells
         found.append(steps)
-        columns[j] = np.repeat(codes[first], sizes)
+        columns[rise.column] = np.repeat(codes[first], sizes)
     return found
 
 

@@ -32,7 +32,7 @@ class Generator:
     pairs: Pairs | None
     order: Integers  # in which the table's columns are generated
     strata: Strata  # for each place of the order, the columns before it that it depends on most
-    rising: tuple[int, ...]  # columns that rise from row to row; the last generated ones are their steps
+    rising: tuple[plan.Rise, ...]  # columns that rise from row to row; the last generated ones are their steps
     tilt: plan.Tilt | None
     distillation: plan.Learning | None
     weights: Mapping[str, NDArray[np.float32]]

@@ -39,14 +39,15 @@ class Columns:
 
     def __init__(
         self, columns: Sequence[Levels], order: Integers, strata: Strata, several: bool, degree: int | None,
-        rising: tuple[int, ...] = (),
+        rising: tuple[plan.Rise, ...] = (),
     ) -> None:  # fmt: skip
         """``strata``: for each place of the order, the columns before it that it depends on most; ``several``: units have
         several rows; ``degree``: of the polynomials of ordered columns, None for no polynomials; ``rising``: columns that are
         learned by a unit's first value and their steps, the last of the generated columns."""
         self.columns, self.order, self.strata, self.several = tuple(columns), order, strata, several
         self.generated = len(order)
-        self.rising, self.landed = rising, self.generated - len(rising)
+        self.rises, self.landed = rising, self.generated - len(rising)
+        self.rising = tuple(rise.column for rise in rising)
         self.position = np.full(len(columns), -1)  # in the order; -1 for what is given
         self.position[order] = np.arange(self.generated)
         bases = [basis(column, degree) for column in columns]

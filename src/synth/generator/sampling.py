@@ -14,7 +14,7 @@ from torch.nn import functional
 from synth.generator.levels import Levels, shuffled_by, spread
 from synth.generator.network import Columns, Network, marks
 from synth.generator.ranges import Floats, Integers
-from synth.generator.sequences import Sequences
+from synth.generator.sequences import Sequences, ends
 
 GOLDEN = (5**0.5 - 1) / 2
 CHUNK_ROWS = 1 << 12  # drawn at once: what is held for them stays in the cache
@@ -90,9 +90,10 @@ class Sampler:
 
     def keep(self, units: Integers, levels: Integers, codes: Integers) -> None:
         """These rows [units, generated] are the next ones of their units, each named once."""
-        if self.columns.rising:
-            rising = list(self.columns.rising)
-            self._risen[:, units] = levels[:, rising], codes[:, rising]
+        for k, rise in enumerate(self.columns.rises):
+            length = None if rise.until is None else codes[:, rise.until]
+            end = ends(rise, codes[:, rise.column], length, self._cells(rise.until))
+            self._risen[:, units, k] = levels[:, rise.column], end
         if self.columns.several:
             for start in range(0, len(units), CHUNK_ROWS):
                 mine = units[start : start + CHUNK_ROWS]
@@ -101,11 +102,17 @@ class Sampler:
                 self._sum[mine] += own
         self._position[units] += 1
 
+    def _cells(self, column: int | None) -> int:
+        if column is None:
+            return 0
+        levels = self.columns.columns[column]
+        return int(levels.edges[-1]) - levels.missing
+
     def _told(self, units: Integers) -> _Told:
         names = self._names[units]
         limits = {j: (low[names], high[names]) for j, (low, high) in self._limits.items()}
-        levels, codes = self._risen[0, units], self._risen[1, units]
-        return _Told(names, torch.from_numpy(self.given[units]), self._position[units], levels, codes, limits)
+        levels, before = self._risen[0, units], self._risen[1, units]
+        return _Told(names, torch.from_numpy(self.given[units]), self._position[units], levels, before, limits)
 
     def _history(self, units: Integers) -> Tensor:
         if not self.columns.several:
@@ -118,19 +125,19 @@ class Sampler:
 @dataclass(frozen=True, eq=False)
 class _Told:
     """What is known of the rows to be drawn: their unit's name, what is given, their place in the unit, and of each column that
-    rises the level and the code of the row before [rows, rising]; and what codes may be."""
+    rises the level and the end of the row before [rows, rising]; and what codes may be."""
 
     names: Integers
     given: Tensor
     position: Integers
     levels: Integers
-    codes: Integers
+    ends: Integers
     limits: Limits
 
     def take(self, rows: Integers) -> _Told:
         limits = {j: (low[rows], high[rows]) for j, (low, high) in self.limits.items()}
         return _Told(
-            self.names[rows], self.given[rows], self.position[rows], self.levels[rows], self.codes[rows], limits
+            self.names[rows], self.given[rows], self.position[rows], self.levels[rows], self.ends[rows], limits
         )
 
 
@@ -219,7 +226,7 @@ class _Tables:
             date = columns.rising[j - columns.landed]
             top = int(columns.columns[date].edges[-1]) - 1
             high = told.limits[date][1] if date in told.limits else np.full(len(told.position), top)
-            return np.zeros(len(high), np.int64), np.minimum(high, top) - told.codes[:, j - columns.landed]
+            return np.zeros(len(high), np.int64), np.minimum(high, top) - told.ends[:, j - columns.landed]
         if j not in told.limits:
             return None
         low, high = told.limits[j]
@@ -236,7 +243,7 @@ class _Tables:
         drawn.codes[:, j] = codes
         if j >= columns.landed:
             k, later = j - columns.landed, told.position > 0
-            drawn.codes[later, columns.rising[k]] = told.codes[later, k] + codes[later]
+            drawn.codes[later, columns.rising[k]] = told.ends[later, k] + codes[later]
 
     def _hold(
         self, rules: list[Rule], j: int, weights: Tensor, drawn: Drawn, told: _Told, random: np.random.Generator

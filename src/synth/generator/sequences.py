@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from synth.artifacts.plan import Rise
 from synth.generator.ranges import Floats, Integers
 
 
@@ -44,6 +45,13 @@ class Sequences:
     def take(self, units: Integers) -> Sequences:
         """Some units, in this order and as often as they are named."""
         return Sequences(self.levels[self.rows_of(units)], self.sizes[units])
+
+
+def ends(rise: Rise, codes: Integers, lengths: Integers | None, cells: int) -> Integers:
+    """Where each row ends, int64[rows]: its code, and as long after it as its length says; a length of ``cells`` is missing."""
+    if lengths is None:
+        return codes
+    return np.asarray(codes + np.where(lengths < cells, np.maximum(lengths - rise.zero, 0), 0))
 
 
 def places(first: Integers, sizes: Integers) -> Integers:

@@ -65,7 +65,7 @@ class StoredGenerator(Artifact):
     pairs: StoredPairs | None
     order: tuple[int, ...]
     strata: tuple[tuple[int, ...], ...]
-    rising: tuple[int, ...]
+    rising: tuple[plan.Rise, ...]
     tilt: plan.Tilt | None
     distillation: plan.Learning | None
 
@@ -120,7 +120,7 @@ def load(directory: Path) -> Generator:
     if len(stored.strata) != len(order) or not all(_before(stored, place) for place in range(len(order))):
         raise _refused(directory, "a column is to be spread over columns that do not come before it")
     landed = len(order) - len(stored.rising)
-    if sorted({*stored.rising} & {*range(landed)}) != list(stored.rising) or not _rise(columns, stored.rising, landed):
+    if not _rise(columns, stored.rising, landed):
         raise _refused(directory, "the columns that rise do not name columns with steps")
     if not (stored.persons > 0 and stored.noise > 0):
         raise _refused(directory, "its number of persons or its noise is not positive")
@@ -137,12 +137,14 @@ def _before(stored: StoredGenerator, place: int) -> bool:
     return set(stored.strata[place]) <= known
 
 
-def _rise(columns: Sequence[Levels], rising: Sequence[int], landed: int) -> bool:
+def _rise(columns: Sequence[Levels], rising: Sequence[plan.Rise], landed: int) -> bool:
     """Whether each column that rises, and its steps, are such as rows can be drawn from."""
+    named = [j for rise in rising for j in (rise.column, rise.until) if j is not None]
+    if not all(0 <= j < landed for j in named) or len({rise.column for rise in rising}) < len(rising):
+        return False
     steps = columns[landed : landed + len(rising)]
-    return all(columns[j].ordered and not columns[j].missing for j in rising) and all(
-        step.ordered and step.missing for step in steps
-    )
+    dates = [columns[rise.column] for rise in rising]
+    return all(d.ordered and not d.missing for d in dates) and all(s.ordered and s.missing for s in steps)
 
 
 def _stored(column: Levels) -> StoredLevels:

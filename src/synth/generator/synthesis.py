@@ -137,7 +137,7 @@ def _distilled(
     sizes = sizes_from(generator.ways.columns, given, generator.max_rows_per_unit, random)
     units = draw(network, columns, given, sizes, random, rules, limits, names)
     rows = tilted(units.rows, generator.ways, generator.pairs, tilt.steps, random)
-    full = Columns(generator.ways.columns, columns.order, columns.strata, columns.several, None, columns.rising)
+    full = Columns(generator.ways.columns, columns.order, columns.strata, columns.several, None, columns.rises)
     wide = network.unfolded(columns, full, seed)
     learn(wide, full, rows, lesson, seed)
     return wide, full

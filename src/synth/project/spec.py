@@ -620,7 +620,10 @@ class Table(Spec):
     primary_key: ColumnName | None = None
     foreign_keys: tuple[ForeignKey, ...] = ()
     max_rows_per_unit: int | None = Field(default=None, ge=1, le=1000)
-    order_by: ColumnName | None = None
+    order_by: ColumnName | None = Field(default=None, description="the column that a unit's rows go by")
+    until: ColumnName | None = Field(
+        default=None, description="when a row ends; the next row of the unit begins no earlier"
+    )
     config: ModelConfig = ModelConfig()
     columns: tuple[Column, ...] = Field(min_length=1)
     constraints: tuple[Constraint, ...] = ()
