@@ -112,7 +112,9 @@ class Sampler:
         names = self._names[units]
         limits = {j: (low[names], high[names]) for j, (low, high) in self._limits.items()}
         levels, before = self._risen[0, units], self._risen[1, units]
-        return _Told(names, torch.from_numpy(self.given[units]), self._position[units], levels, before, limits)
+        longest = [self._cells(rise.until) - rise.zero for rise in self.columns.rises]
+        room = (self.sizes[units] - 1 - self._position[units])[:, None] * np.array(longest, dtype=np.int64)
+        return _Told(names, torch.from_numpy(self.given[units]), self._position[units], levels, before, room, limits)
 
     def _history(self, units: Integers) -> Tensor:
         if not self.columns.several:
@@ -125,19 +127,26 @@ class Sampler:
 @dataclass(frozen=True, eq=False)
 class _Told:
     """What is known of the rows to be drawn: their unit's name, what is given, their place in the unit, and of each column that
-    rises the level and the end of the row before [rows, rising]; and what codes may be."""
+    rises the level and the end of the row before, and what the rows behind may need [rows, rising]; and what codes may be."""
 
     names: Integers
     given: Tensor
     position: Integers
     levels: Integers
     ends: Integers
+    room: Integers
     limits: Limits
 
     def take(self, rows: Integers) -> _Told:
         limits = {j: (low[rows], high[rows]) for j, (low, high) in self.limits.items()}
         return _Told(
-            self.names[rows], self.given[rows], self.position[rows], self.levels[rows], self.ends[rows], limits
+            self.names[rows],
+            self.given[rows],
+            self.position[rows],
+            self.levels[rows],
+            self.ends[rows],
+            self.room[rows],
+            limits,
         )
 
 
@@ -225,13 +234,16 @@ class _Tables:
         if j >= columns.landed:
             date = columns.rising[j - columns.landed]
             top = int(columns.columns[date].edges[-1]) - 1
+            k = j - columns.landed
             high = told.limits[date][1] if date in told.limits else np.full(len(told.position), top)
-            return np.zeros(len(high), np.int64), np.minimum(high, top) - told.ends[:, j - columns.landed]
-        if j not in told.limits:
-            return None
-        low, high = told.limits[j]
-        later = (told.position > 0) & (j in columns.rising)
-        return np.where(later, 0, low), np.where(later, np.iinfo(np.int64).max, high)
+            return np.zeros(len(high), np.int64), np.minimum(high, top) - told.ends[:, k] - told.room[:, k]
+        if j in columns.rising:
+            k, later = columns.rising.index(j), told.position > 0
+            top = np.full(len(later), int(columns.columns[j].edges[-1]) - 1)
+            low, high = told.limits.get(j, (np.zeros_like(top), top))
+            high = np.maximum(high - told.room[:, k], low)
+            return np.where(later, 0, low), np.where(later, np.iinfo(np.int64).max, high)
+        return told.limits.get(j)
 
     def _decode(self, j: int, drawn: Drawn, told: _Told, random: np.random.Generator) -> None:
         """Codes of the levels of column j; a column that rises has its own with those of its steps."""
@@ -244,6 +256,8 @@ class _Tables:
         if j >= columns.landed:
             k, later = j - columns.landed, told.position > 0
             drawn.codes[later, columns.rising[k]] = told.ends[later, k] + codes[later]
+            if limits is not None:
+                drawn.held[later & (limits[1] < 0)] = False
 
     def _hold(
         self, rules: list[Rule], j: int, weights: Tensor, drawn: Drawn, told: _Told, random: np.random.Generator

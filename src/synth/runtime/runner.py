@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from synth.generator.sampling import Rule
 
 LATENT_UNITS = 1_000  # synthetic units over which the latent's use is averaged
+MOST_LEFT_OUT = 0.01  # of the rows below others: of a few, nothing fits beside what the row above says
 PRV_TOLERANCE = 0.03  # how far the second accountant may lie above the planned epsilon
 
 
@@ -214,13 +215,15 @@ class Runner:
         position = above.positions()
         self.warehouse.begin_landing(model, pools, above.columns)
         typical = _typical(model, generator)
-        done = 0
+        done = left_out = 0
         for block in synthesize(
             generator, above.sizes, plan.seed, above.given, self._rules(model, typical, above), limits
         ):
-            part = slice(done, done + len(block.codes))
-            codes = _imputed(block.codes, model, typical)
-            broken = self.warehouse.accept(model, above.named(codes, sequence[part], position[part]))
+            part = np.arange(done, done + len(block.codes))
+            kept = np.flatnonzero(block.held) if model.link else np.arange(len(block.codes))
+            left_out += len(part) - len(kept)
+            codes = _imputed(block.codes[kept], model, typical)
+            broken = self.warehouse.accept(model, above.named(codes, sequence[part[kept]], position[part[kept]]))
             if broken:
                 raise RunError(
                     f"{model.name}: {sum(broken.values()):,} of {len(block.codes):,} rows broke a constraint however often they "
@@ -230,6 +233,15 @@ class Runner:
                 )
             done += len(block.codes)
             self.listener.progress(model.name, "sampling", done, len(sequence))
+        if left_out > MOST_LEFT_OUT * len(sequence):
+            raise RunError(
+                f"{model.name}: {left_out:,} of {len(sequence):,} rows found no place below the row above them",
+                "Do the bounds and the constraints of both tables fit together? Loosen them. The fitted generator is kept.",
+            )
+        if left_out:
+            self.listener.note(
+                f"{left_out:,} of {len(sequence):,} rows of {model.name} found no place below the row above them, and are left out"
+            )
         return self.warehouse.land(model, _label(model))
 
     def _rules(self, model: SyntheticModel, typical: Mapping[int, int], above: Above) -> list[Rule]:
