@@ -239,8 +239,8 @@ class _Tables:
             return np.zeros(len(high), np.int64), np.minimum(high, top) - told.ends[:, k] - told.room[:, k]
         if j in columns.rising:
             k, later = columns.rising.index(j), told.position > 0
-            top = np.full(len(later), int(columns.columns[j].edges[-1]) - 1)
-            low, high = told.limits.get(j, (np.zeros_like(top), top))
+            any_code = (0 * told.position, 0 * told.position + int(columns.columns[j].edges[-1]) - 1)
+            low, high = told.limits.get(j, any_code)
             high = np.maximum(high - told.room[:, k], low)
             return np.where(later, 0, low), np.where(later, np.iinfo(np.int64).max, high)
         return told.limits.get(j)

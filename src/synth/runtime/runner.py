@@ -240,7 +240,7 @@ class Runner:
             )
         if left_out:
             self.listener.note(
-                f"{left_out:,} of {len(sequence):,} rows of {model.name} found no place below the row above them, and are left out"
+                f"{left_out:,} of {len(sequence):,} rows of {model.name} found no place below the row above and are left out"
             )
         return self.warehouse.land(model, _label(model))
 
