@@ -25,6 +25,7 @@ NO_FAILURES = (
     "ModuleNotFoundError",
     "SyntaxError",
     "NameError",
+    "AttributeError",
 )  # but a mutant that does not run at all
 
 SENSITIVITY = "tests/privacy/test_sensitivity.py::"
@@ -195,7 +196,7 @@ MUTANTS = (
     Mutant(
         "early stop by the real loss", 8, "generator/dp_sgd.py",
         "        totals = rows.gradient(DP_SGD, factors, masks, max_grad_norm)\n",
-        "        everybody = rows._units(np.arange(len(rows._PrivateRows__sizes)))\n"
+        "        everybody = rows._sequences(np.arange(len(rows._PrivateRows__sizes)))\n"
         "        no_noise = torch.zeros((len(everybody.sizes), network.shape.latent))\n"
         "        loss = float(network.loss(columns, everybody, no_noise)[0]) / max(len(everybody.sizes), 1)\n"
         "        if step and loss < 0.999 * last:\n"
@@ -207,7 +208,7 @@ MUTANTS = (
     Mutant(
         "the best checkpoint by the real loss", 8, "generator/dp_sgd.py",
         "        if (kept := step - dp_sgd.steps // 2) >= 0:\n",
-        "        everybody = rows._units(np.arange(len(rows._PrivateRows__sizes)))\n"
+        "        everybody = rows._sequences(np.arange(len(rows._PrivateRows__sizes)))\n"
         "        no_noise = torch.zeros((len(everybody.sizes), network.shape.latent))\n"
         "        loss = float(network.loss(columns, everybody, no_noise)[0]) / max(len(everybody.sizes), 1)\n"
         "        best = loss if step == 0 else min(best, loss)\n"

@@ -17,6 +17,9 @@ from synth.compiler import tree
 from synth.compiler.bind import BindProblem, Stubs
 from synth.compiler.scope import Refusal, Relation, Scope, Table, join
 
+# "scalar" to DuckDB, and yet they look at the clock, or through the statistics of a plan at everybody's rows
+_BEYOND = {"current_localtime", "current_localtimestamp", "json_serialize_plan"}
+_CLOCK = {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}  # without brackets
 _MACROS = {"nullif", "split_part", "fmod", "fdiv", "days_in_month", "date_add", "if"}
 # aggregates that give the same however their rows lie
 _SETTLED = {
@@ -67,7 +70,7 @@ class Functions:
             having bool_and(function_type = 'scalar' and stability = 'CONSISTENT')
             """
         ).fetchall()
-        return cls(frozenset(str(name) for (name,) in rows) | _MACROS)
+        return cls(frozenset(str(name) for (name,) in rows) - _BEYOND | _MACROS)
 
 
 def expression(part: Any, functions: Functions) -> Iterator[Breach]:
@@ -237,25 +240,27 @@ class Check:
             if kind == "WINDOW":
                 if not scope.divides(item.node["partitions"]):
                     self._breach(_everybody("a window", "partition by", scope), item.offset)
-                self._window(item, node if grouped else rows, ctes)
+                self._window(item, scope, node if grouped else rows, ctes)
             elif kind == "FUNCTION" and name not in self.functions.per_row:
                 if scope.people and not grouped:
                     self.found.append(_no_function(name, item.offset))
                 else:
-                    self._aggregate(item, item.node["order_bys"]["orders"], rows, ctes)
+                    self._aggregate(item, item.node["order_bys"]["orders"], scope, rows, ctes)
             self.found += _never(item)
         self.found += _casts(part)
 
-    def _window(self, item: tree.Item, node: dict[str, Any], ctes: _Ctes) -> None:
+    def _window(self, item: tree.Item, scope: Scope, node: dict[str, Any], ctes: _Ctes) -> None:
         orders, name = item.node["orders"], str(item.node["function_name"])
         whole = (item.node["start"], item.node["end"]) in _WHOLE_PARTITION
-        if (name in _RANKS or not whole) and not _reads_a_column(orders):
+        if (name in _RANKS or not whole) and not scope.orders(orders):
             fix = "Add order by to the window, down to a column that tells rows apart."
             self._breach(f"{name}() over rows in no order depends on how they lie", item.offset, fix)
         elif name not in _RANKS:
-            self._aggregate(item, item.node["arg_orders"], node, ctes)
+            self._aggregate(item, item.node["arg_orders"], scope, node, ctes)
 
-    def _aggregate(self, item: tree.Item, orders: list[Any], node: dict[str, Any], ctes: _Ctes) -> None:
+    def _aggregate(
+        self, item: tree.Item, orders: list[Any], scope: Scope, node: dict[str, Any], ctes: _Ctes
+    ) -> None:  # fmt: skip
         """A breach where an aggregate depends on how its rows lie; ``node``: a select in which its arguments bind."""
         name = str(item.node["function_name"])
         if name not in _SETTLED | _SUMS | _ORDERED:
@@ -264,7 +269,7 @@ class Check:
             self._breach(
                 f"{name}() takes what follows its first argument from any row", item.offset, "Write a constant."
             )
-        elif name in _SETTLED or _reads_a_column(orders):
+        elif name in _SETTLED or scope.orders(orders):
             return
         elif name in _ORDERED:
             fix = f"Write {name}(x order by y), say, down to a column that tells rows apart."
@@ -289,6 +294,15 @@ def _never(item: tree.Item) -> Iterator[Breach]:
         yield Breach("a subquery is not allowed here", item.offset)
     elif item.node.get("class") == "POSITIONAL_REFERENCE":
         yield Breach("a column is named by its number", item.offset, "Name it.")
+    elif _asks_the_clock(item.node):
+        yield Breach("what is asked of the clock is not in the row", item.offset)
+
+
+def _asks_the_clock(node: dict[str, Any]) -> bool:
+    """Whether it is a function without brackets, or the age up to today."""
+    if node.get("class") == "COLUMN_REF":
+        return len(node["column_names"]) == 1 and node["column_names"][0].casefold() in _CLOCK
+    return node.get("function_name") == "age" and len(node["arguments"]) == 1
 
 
 def _position(group: dict[str, Any], items: list[dict[str, Any]]) -> dict[str, Any]:

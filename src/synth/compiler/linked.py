@@ -137,12 +137,15 @@ class Linked:
             elif own is not None and self._population(other) != own:
                 what = f"the table '{foreign.references}' is about other people: its sources have another population"
                 yield Problem(place, what, "Linked tables share one population, one unit and one budget.")
+            elif own is not None and not own[1]:
+                what = f"each row is a unit of its own, so that no row of '{foreign.references}' has any here"
+                yield Problem(place, what, "Name the unit in sources/, or remove the foreign key.")
         if self.graph.linked(node) and node.config.rows is not None:
             what = f"the synthetic model '{node.asked}' has rows: {node.config.rows}, and a foreign key"
             fix = "Remove rows: how many there are follows from the rows of the table it refers to."
             yield Problem(node.place, what, fix)
 
-    def _population(self, node: Node) -> object:
+    def _population(self, node: Node) -> tuple[str, tuple[str, ...]] | None:
         sources = (s.source.source.privacy for s in self.graph.private_sources(node) if s.source)
         return next(((p.population, p.unit_columns) for p in sources if p), None)
 

@@ -86,6 +86,11 @@ class Scope:
         """Whether rows that agree in these expressions are of one unit."""
         return self.people is None or (bool(self.unit) and {self.own(node) for node in nodes} >= set(self.unit))
 
+    def orders(self, nodes: Iterable[Mapping[str, Any]]) -> bool:
+        """Whether rows of one unit are put in an order: not by the unit's own columns, which all of them share."""
+        columns = (i.node for i in tree.walk(list(nodes)) if i.node.get("class") == "COLUMN_REF")
+        return any(self.own(column) is None for column in columns)
+
     def moves(self, item: Mapping[str, Any]) -> str | None:
         """The column of the unit whose name an item of a select gives to something else; None where it does not."""
         return next((name for name in self.unit if self._moves(item, name)), None)
