@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from synth.graph.dag import Graph, Node
 
 
@@ -28,10 +30,30 @@ def around(graph: Graph, node: Node) -> list[Node]:
     return [*reversed(above), node, *beside, *children_of(graph, node)]
 
 
-def beside(graph: Graph, node: Node, other: Node) -> Node | None:
-    """The nearest table that both are below; None where they have no more than the unit in common."""
-    known = {n.id for n in [other, *ancestors(graph, other)]}
-    return next((n for n in ancestors(graph, node) if n.id in known), None)
+@dataclass(frozen=True)
+class Second:
+    """A foreign key past the row above: to a row of ``other``, of which it is known what both are below."""
+
+    other: Node
+    shared: Node | None  # the nearest table that both are below; None where they have no more than the unit in common
+    found: bool  # whether there always is such a row
+
+
+def seconds(graph: Graph, node: Node) -> dict[str, Second]:
+    """By column, in lower case: foreign keys to tables that a row is not below, and those that name one above once more."""
+    assert node.declared is not None
+    found, above, named = {}, ancestors(graph, node), set()
+    landed = {other.asked: other for other in graph.linked(node)}
+    for foreign in node.declared.table.foreign_keys:
+        other = landed.get(foreign.references)
+        if other is None:
+            continue
+        if other not in above or other.id in named:
+            shared = ancestors(graph, other)
+            nearest = next((n for n in above if n in shared), None)
+            found[foreign.column.casefold()] = Second(other, nearest, other in above)
+        named.add(other.id)
+    return found
 
 
 def _depth(graph: Graph, node: Node) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from synth.artifacts.compiled import Constraint, Link, OutputColumn, PrivateView
@@ -10,9 +10,9 @@ from synth.artifacts.plan import ColumnLayout
 from synth.compiler import family
 from synth.compiler.columns import ColumnSql, Offset
 from synth.compiler.declaration import order_of
+from synth.compiler.made import KEY_TYPE
 from synth.compiler.plan import Promise
 from synth.compiler.prepare import Parent, Preparation, codes_sql, kept_sql
-from synth.errors import Problem
 from synth.graph.dag import Graph, Node
 from synth.project import spec
 from synth.quoting import key_of
@@ -83,20 +83,24 @@ class Linked:
         layout = self.layout(above)
         return tuple(layout[i] for i in link.given)
 
+    def referred(self, one: Checked) -> bool:
+        """Whether a foreign key refers to the model."""
+        return any(one.node.id in node.links for node in self.graph.of_kind("model"))
+
     def key(self, one: Checked, column: spec.KeyColumn) -> OutputColumn:
         """What stands in a key column: the unit's number, the row's, or that of a row of another table."""
-        made = OutputColumn(name=column.name, sql_type="bigint", description=column.description)
-        named = {f.column.casefold(): f.references for f in one.table.foreign_keys}.get(column.name.casefold())
-        if column.name.casefold() in {name.casefold() for name in one.promise.unit}:
+        made = OutputColumn(name=column.name, sql_type=KEY_TYPE, description=column.description)
+        name = column.name.casefold()
+        if name in {part.casefold() for part in one.promise.unit}:
             return made.model_copy(update={"key": "unit"})
-        other = next((n for n in self.graph.linked(one.node) if n.asked == named), None)
-        if other is None:
-            return made.model_copy(update={"key": "row"})
-        if other in family.ancestors(self.graph, one.node):
-            return made.model_copy(update={"key": "above", "of": other.name})
-        shared = family.beside(self.graph, one.node, other)
-        update = {"key": "other", "of": other.name, "shared": key_of(shared.name) if shared else "#unit"}
-        return made.model_copy(update=update)
+        if second := family.seconds(self.graph, one.node).get(name):
+            shared = key_of(second.shared.name) if second.shared else "#unit"
+            return made.model_copy(update={"key": "other", "of": second.other.name, "shared": shared})
+        landed = {n.asked: n.name for n in self.graph.linked(one.node)}
+        named = {f.column.casefold(): landed[f.references] for f in one.table.foreign_keys}
+        if name in named:
+            return made.model_copy(update={"key": "above", "of": named[name]})
+        return made.model_copy(update={"key": "row"})
 
     def preparation(self, one: Checked) -> Preparation:
         below = [child.node.name for child in self.below(one)]
@@ -122,41 +126,13 @@ class Linked:
             made.append(PrivateView(name=f"#codes {other.node.name}", sql=codes_sql(self.preparation(other), below)))
         return made
 
-    def problems(self, node: Node, table: spec.Table) -> Iterator[Problem]:
-        """What keeps a model's foreign keys from being kept."""
-        assert node.declared is not None
-        own = self._population(node)
-        for i, foreign in enumerate(table.foreign_keys):
-            place = node.declared.place("foreign_keys", i, "references")
-            other = next((n for n in self.graph.linked(node) if n.asked == foreign.references), None)
-            if other is None or other.declared is None:
-                continue
-            if other.declared.table.primary_key is None:
-                what = f"the table '{foreign.references}' has no primary key to refer to"
-                yield Problem(place, what, f"Add primary_key to it in {other.declared.document.file}.")
-            elif own is not None and self._population(other) != own:
-                what = f"the table '{foreign.references}' is about other people: its sources have another population"
-                yield Problem(place, what, "Linked tables share one population, one unit and one budget.")
-            elif own is not None and not own[1]:
-                what = f"each row is a unit of its own, so that no row of '{foreign.references}' has any here"
-                yield Problem(place, what, "Name the unit in sources/, or remove the foreign key.")
-        if self.graph.linked(node) and node.config.rows is not None:
-            what = f"the synthetic model '{node.asked}' has rows: {node.config.rows}, and a foreign key"
-            fix = "Remove rows: how many there are follows from the rows of the table it refers to."
-            yield Problem(node.place, what, fix)
-
-    def _population(self, node: Node) -> tuple[str, tuple[str, ...]] | None:
-        sources = (s.source.source.privacy for s in self.graph.private_sources(node) if s.source)
-        return next(((p.population, p.unit_columns) for p in sources if p), None)
-
     def _parent(self, one: Checked) -> Parent | None:
         above, link = self.above(one), self.link(one)
         if above is None or link is None:
             return None
         named = next(f.column for f in one.table.foreign_keys if f.references == above.node.asked)
-        itself = [name.casefold() for name in above.promise.unit] == [(above.table.primary_key or "").casefold()]
         return Parent(
-            name=above.node.name, foreign_key=None if itself else named, columns=len(self.layout(above)),
+            name=above.node.name, foreign_key=named, columns=len(self.layout(above)),
             own_count=link.count + 1, anchors=tuple((name, f"{link.prefix}{name}") for name in link.values),
         )  # fmt: skip
 

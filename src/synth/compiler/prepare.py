@@ -25,7 +25,7 @@ class Parent:
     """The table that a table's rows are below."""
 
     name: str
-    foreign_key: str | None  # the column with the parent's key; None where the unit itself is the key
+    foreign_key: str  # the column with the parent's key
     columns: int  # codes of a row of it
     own_count: int  # which of them is the number of rows of this table, from 1
     anchors: tuple[tuple[str, str], ...] = ()  # its columns that offsets here are from, each with its name here
@@ -64,7 +64,7 @@ def prepare_sql(table: Preparation, parent: Preparation | None = None) -> str:
 -- Private rows to codes: read by the declared types and formats, {said}
 {_ranked(table)}
 select
-  {comma([_UNIT, _position(table), *_codes(table)])}
+  {comma([_unit(), _position(table), *_codes(table)])}
 from ranked
 where "#position" <= {table.cap}
 order by 1, 2
@@ -82,7 +82,7 @@ order by 1, 2
     return f"""\
 -- Private rows to codes: read by the declared types and formats, {said}
 select
-  {comma([_UNIT.replace('"#unit")', 'rows."#unit")'), *place, *codes])}
+  {comma([_unit("rows."), *place, *codes])}
 from {table.coded} as rows{join}
 order by {", ".join(map(str, range(1, len(place) + 2)))}
 """
@@ -123,7 +123,8 @@ from {table.kept} as kept
 """
 
 
-_UNIT = 'dense_rank() over (order by "#unit") - 1 as "#unit"'
+def _unit(of: str = "") -> str:
+    return f'dense_rank() over (order by {of}"#unit") - 1 as "#unit"'
 
 
 def _position(table: Preparation) -> str:
@@ -147,15 +148,13 @@ def _ranked(table: Preparation, parent: Preparation | None = None) -> str:
     read += [f"{c.read} as {name}" for c, name in zip(columns, names, strict=True)]
     linked, source = "", "read"
     if parent is not None and table.parent is not None:
-        to, anchors = table.parent, [(identifier(a), identifier(name)) for a, name in table.parent.anchors]
-        same = ['parent."#unit" = read."#unit"']
-        same += ['parent."#key" = read."#to"'] if to.foreign_key else []
+        anchors = [(identifier(a), identifier(name)) for a, name in table.parent.anchors]
         above = ['parent."#position" as "#parent"', *(f"parent.{a} as {name}" for a, name in anchors)]
         source = "linked"
         linked = f"""linked as (
   select
     {comma(["read.*", *above], 4)}
-  from read join {parent.kept} as parent on {" and ".join(same)}
+  from read join {parent.kept} as parent on parent."#unit" = read."#unit" and parent."#key" = read."#to"
 ),
 """
         keys.append(("", '"#parent"'))
@@ -207,7 +206,7 @@ def _keys(table: Preparation) -> Iterator[tuple[str, str]]:
     """SQL and name of what identifies a row, and the row that it is below."""
     if table.key:
         yield unit_text([table.key]), '"#key"'
-    if table.parent and table.parent.foreign_key:
+    if table.parent:
         yield unit_text([table.parent.foreign_key]), '"#to"'
 
 

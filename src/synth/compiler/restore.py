@@ -84,14 +84,12 @@ order by {self._order()}
     def _accepted(self) -> str:
         """The accepted rows, each with the rows of a second parent that it may be below: those it shares most with."""
         joins = ""
-        for column in self.columns:
-            if column.key == "other":
-                assert column.shared
-                found = f"list({identifier(key_of(column.of))}) as found"
-                joins += f"""
+        for of, shared in dict.fromkeys((c.of, identifier(c.shared)) for c in self.columns if c.key == "other"):
+            other = identifier(f"rows of {of}")
+            joins += f"""
 left join (
-  select {identifier(column.shared)} as shared, {found} from {rows_of(column.of)} group by shared
-) as {identifier(f"rows of {column.of}")} on {identifier(f"rows of {column.of}")}.shared = accepted.{identifier(column.shared)}"""
+  select {shared} as shared, list({identifier(key_of(of))}) as found from {rows_of(of)} group by shared
+) as {other} on {other}.shared = accepted.{shared}"""
         return f"accepted{joins}"
 
 

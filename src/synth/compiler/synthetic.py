@@ -19,6 +19,7 @@ from synth.compiler.declared import declared_keys, linked_keys
 from synth.compiler.derived import Computed, computed
 from synth.compiler.expectations import Reference, expectations
 from synth.compiler.family import parent_of
+from synth.compiler.foreign_keys import key_problems
 from synth.compiler.linked import Checked, Linked
 from synth.compiler.made import KEY_TYPE, pools, text
 from synth.compiler.plan import Promise, make_plan
@@ -73,7 +74,7 @@ class SyntheticCompiler:
             *offset_problems(node.declared, found, parent.declared if parent else None),
             *constraints.bind(parsed, node.relation, self.stubs),
         ]
-        problems += self.linked.problems(node, table)
+        problems += key_problems(self.graph, node, node.declared)
         if not problems and promise is not None:
             modelled = [c for c in table.columns if isinstance(c, spec.Modelled)]
             columns = tuple(column_sql(c, i, found.get(c.name)) for i, c in enumerate(modelled, 1))
@@ -109,8 +110,8 @@ class SyntheticCompiler:
         plan = make_plan(node.name, layout, promise, node.config, self.calibrate, trusted, linked.given(one))
         sources = _once(self.graph.private_sources(n.node) for n in around)
         views = _once(private_views(self.graph, n.node) for n in around)
-        is_parent = bool(linked.below(one))
-        hidden = [*(link.keys if link else ()), *(f"#{i}" for i in range(1, len(layout) + 1) if is_parent)]
+        referred = linked.referred(one)
+        hidden = [*(link.keys if link else ()), *(f"#{i}" for i in range(1, len(layout) + 1) if referred)]
         landing = Landing(node.name, outputs, {c.name: text(c, plan.seed) for c in texts}, one.order_by, link)
         warning = "" if promise.price else UNPROTECTED
         model = SyntheticModel(
@@ -121,7 +122,7 @@ class SyntheticCompiler:
             prepare_sql=prepare_sql(linked.preparation(one), linked.preparation(above) if above else None),
             oddities_sql=oddities_sql(sql, columns, promise.unit),
             restore_sql=restore_sql(columns, offsets.order([c.name for c in columns], anchors), made, hidden),
-            land_sql=landing.land_sql(), rows_sql=landing.rows_sql(len(layout)) if is_parent else None, link=link,
+            land_sql=landing.land_sql(), rows_sql=landing.rows_sql(len(layout)) if referred else None, link=link,
             reaches=constraints.reaches(modelled, found, link.prefix) if link else (),
             columns=outputs,
             pools=pools(texts),

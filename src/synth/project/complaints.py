@@ -103,7 +103,7 @@ def must(error: ErrorDetails, name: str) -> tuple[str, str]:
     """What the value of a key must be, and how to write it."""
     kind = error["type"]
     if name == "nullable" and kind == "literal_error":
-        return "nullable: a key is never null", "Remove it."
+        return "nullable: what is made is never null", "Remove it."
     if kind == "value_error":
         what, _, fix = _said(error).partition("; ")
         return f"{name}: {what}", _sentence(fix)

@@ -286,7 +286,6 @@ class Modelled(_Column):
 
 class KeyColumn(_Column):
     type: Literal["key"]
-    nullable: Literal[False] = False
 
 
 class IntegerColumn(Modelled):
