@@ -19,7 +19,7 @@ def unit_text(columns: Sequence[str]) -> str:
 
 def rows_of(model: str) -> str:
     """The hidden table of a synthetic table's rows that tables below it are made from."""
-    return f"_synth.{identifier(f'rows of {model}')}"
+    return f"_synth.rows_of_{model}"
 
 
 def key_of(model: str) -> str:

@@ -27,11 +27,15 @@ _OF_THE_COLUMN = {"name", "description", *_OFFSET}
 
 def declared_keys(
     project: Project, node: Node, promise: Promise, offsets: Mapping[str, Offset], sources: Sequence[Node],
-    views: Sequence[Node],
+    views: Sequence[Node], linked: bool,
 ) -> tuple[DeclaredKey, ...]:  # fmt: skip
-    """``sources`` and ``views``: the source tables and the private models that the model reads."""
+    """``sources`` and ``views``: the source tables and the private models that are read; ``linked``: to other tables."""
     assert node.declared is not None
-    found = [*_config(project, node, promise), *_table(node.declared, promise), *_columns(node.declared, offsets)]
+    found = [
+        *_config(project, node, promise),
+        *_table(node.declared, promise, linked),
+        *_columns(node.declared, offsets),
+    ]
     for source in sources:
         found += _source(source)
     for reader in (*views, node):
@@ -42,7 +46,7 @@ def declared_keys(
 def linked_keys(node: Node, promise: Promise, offsets: Mapping[str, Offset]) -> Iterator[DeclaredKey]:
     """Of a table that is linked to the model's: what decides which of its rows are kept."""
     assert node.declared is not None
-    for key in (*_table(node.declared, promise), *_columns(node.declared, offsets), *_sql(node, "SQL")):
+    for key in (*_table(node.declared, promise, True), *_columns(node.declared, offsets), *_sql(node, "SQL")):
         yield key.model_copy(update={"of": f"linked table {node.name}, {key.of}"})
 
 
@@ -60,8 +64,12 @@ def _config(project: Project, node: Node, promise: Promise) -> Iterator[Declared
     yield _key(CONFIG, "delta", delta, place or budget)
 
 
-def _table(declared: Declared, promise: Promise) -> Iterator[DeclaredKey]:
+def _table(declared: Declared, promise: Promise, linked: bool) -> Iterator[DeclaredKey]:
     of = f"table {declared.table.name}"
+    if linked:
+        keys = [f.model_dump() for f in declared.table.foreign_keys]
+        yield _key(of, "primary_key", declared.table.primary_key, declared.place("primary_key"))
+        yield _key(of, "foreign_keys", keys, declared.place("foreign_keys"))
     yield _key(of, "max_rows_per_unit", promise.max_rows_per_unit, declared.place("max_rows_per_unit"))
     if promise.max_rows_per_unit > 1:
         yield _key(of, "order_by", order_of(declared.table), declared.place("order_by"))

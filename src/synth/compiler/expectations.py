@@ -19,11 +19,12 @@ from synth.quoting import identifier, literal
 
 @dataclass(frozen=True)
 class Reference:
-    """A foreign key: the column, and the table and its key that it refers to."""
+    """A foreign key: the column, the table and its key that it refers to, and the columns that both tables name the unit by."""
 
     column: str
     table: str
     key: str
+    unit: tuple[str, ...]
 
 
 def expectations(
@@ -95,11 +96,14 @@ def _keys(made: _Maker, table: spec.Table) -> Iterator[Expectation]:
 
 def _references(made: _Maker, references: Sequence[Reference]) -> Iterator[Expectation]:
     for to in references:
-        column, there = identifier(to.column), f"select {identifier(to.key)} from synthetic.{identifier(to.table)}"
+        unit = [name for name in to.unit if name.casefold() != to.column.casefold()]
+        here, there = (", ".join(map(identifier, (*unit, name))) for name in (to.column, to.key))
         what = f"every {to.column} is a {to.key} of {to.table}"
+        what += f", with the same {' and '.join(unit)}" if unit else ""
         yield made.make(
             to.column, "relationships", what, "unexpected_rows_expectation", {"description": what},
-            f"{column} is not null and {column} not in ({there})",
+            f"{identifier(to.column)} is not null "
+            f"and ({here}) not in (select {there} from synthetic.{identifier(to.table)})",
         )  # fmt: skip
 
 

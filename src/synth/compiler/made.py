@@ -21,7 +21,7 @@ def key(column: OutputColumn, order: str) -> str:
     if column.key == "above":
         return identifier(key_of(column.of))
     if column.key == "other":
-        found = f"{identifier(f'rows of {column.of}')}.found"
+        found = f"{identifier(column.of)}.found"
         chosen = f'md5_number_lower(concat_ws(\'|\', {literal(column.name)}, "#unit", "#position")) % len({found})'
         return f"list_extract(list_sort({found}), 1 + cast({chosen} as bigint))"
     return '"#unit" + 1'

@@ -123,6 +123,9 @@ from {table.kept} as kept
 """
 
 
+_BELOW = 'parent."#unit" = read."#unit" and parent."#key" = read."#to"'
+
+
 def _unit(of: str = "") -> str:
     return f'dense_rank() over (order by {of}"#unit") - 1 as "#unit"'
 
@@ -154,7 +157,7 @@ def _ranked(table: Preparation, parent: Preparation | None = None) -> str:
         linked = f"""linked as (
   select
     {comma(["read.*", *above], 4)}
-  from read join {parent.kept} as parent on parent."#unit" = read."#unit" and parent."#key" = read."#to"
+  from read join {parent.kept} as parent on {_BELOW}
 ),
 """
         keys.append(("", '"#parent"'))
@@ -210,13 +213,18 @@ def _keys(table: Preparation) -> Iterator[tuple[str, str]]:
         yield unit_text([table.parent.foreign_key]), '"#to"'
 
 
-def oddities_sql(model_sql: str, columns: Sequence[ColumnSql], unit: Sequence[str]) -> str:
+def oddities_sql(table: Preparation, parent: Preparation | None = None) -> str:
     """Counts of rows and of values outside the declaration. Exact, so its one row stays in the private zone."""
     read, counts = [], ['count(*) as "rows"']
-    if unit:
-        read.append(f'{unit_text(unit)} is null as "#null"')
-        counts.append('count(*) filter (where "#null") as "rows without a unit"')
-    for number, column in enumerate(columns, 1):
+    if table.unit:
+        read.append(f'{unit_text(table.unit)} as "#unit"')
+        counts.append('count(*) filter (where "#unit" is null) as "rows without a unit"')
+    if table.parent is not None and parent is not None:
+        read.append(f'{unit_text([table.parent.foreign_key])} as "#to"')
+        counts.append(f"""(
+    select count(*) from read anti join {parent.kept} as parent on {_BELOW}
+  ) as {identifier(f"rows without a row of {parent.name} that is kept")}""")
+    for number, column in enumerate(table.columns, 1):
         name, null = identifier(column.name), identifier(f"#null {number}")
         read += [f"{name} is null as {null}", f"{column.read} as {name}"]
         found = {"null": null, column.unreadable: f"not {null} and {name} is null"}
@@ -225,7 +233,7 @@ def oddities_sql(model_sql: str, columns: Sequence[ColumnSql], unit: Sequence[st
     return f"""\
 -- How many values lie outside the declaration. The answer is about real rows: it stays in the private zone.
 with input as (
-{model_sql.strip()}
+{table.model_sql.strip()}
 ),
 read as (
   select

@@ -85,7 +85,7 @@ order by {self._order()}
         """The accepted rows, each with the rows of a second parent that it may be below: those it shares most with."""
         joins = ""
         for of, shared in dict.fromkeys((c.of, identifier(c.shared)) for c in self.columns if c.key == "other"):
-            other = identifier(f"rows of {of}")
+            other = identifier(of)
             joins += f"""
 left join (
   select {shared} as shared, list({identifier(key_of(of))}) as found from {rows_of(of)} group by shared

@@ -110,6 +110,7 @@ class SyntheticCompiler:
         plan = make_plan(node.name, layout, promise, node.config, self.calibrate, trusted, linked.given(one))
         sources = _once(self.graph.private_sources(n.node) for n in around)
         views = _once(private_views(self.graph, n.node) for n in around)
+        own, parent = linked.preparation(one), linked.preparation(above) if above else None
         referred = linked.referred(one)
         hidden = [*(link.keys if link else ()), *(f"#{i}" for i in range(1, len(layout) + 1) if referred)]
         landing = Landing(node.name, outputs, {c.name: text(c, plan.seed) for c in texts}, one.order_by, link)
@@ -119,8 +120,8 @@ class SyntheticCompiler:
             sources=tuple(source_table(self.graph, s) for s in sources),
             views=(*(PrivateView(name=v.name, sql=v.statement.strip()) for v in views), *linked.views(one)),
             trusted=trusted, sql=sql.strip() + "\n",
-            prepare_sql=prepare_sql(linked.preparation(one), linked.preparation(above) if above else None),
-            oddities_sql=oddities_sql(sql, columns, promise.unit),
+            prepare_sql=prepare_sql(own, parent),
+            oddities_sql=oddities_sql(own, parent),
             restore_sql=restore_sql(columns, offsets.order([c.name for c in columns], anchors), made, hidden),
             land_sql=landing.land_sql(), rows_sql=landing.rows_sql(len(layout)) if referred else None, link=link,
             reaches=constraints.reaches(modelled, found, link.prefix) if link else (),
@@ -134,9 +135,7 @@ class SyntheticCompiler:
                 for c in (*one.held, *constraints.still_bounded(table, found))
             ),
             declared=(
-                *declared_keys(
-                    self.project, node, promise, found, self.graph.private_sources(node), private_views(self.graph, node)
-                ),
+                *declared_keys(self.project, node, promise, found, sources, views, len(around) > 1),
                 *chain.from_iterable(linked_keys(n.node, n.promise, n.offsets) for n in around if n is not one),
             ),
             plan=plan, budget=self._budget(promise),
@@ -150,7 +149,7 @@ class SyntheticCompiler:
         landed = {n.asked: n for n in self.graph.linked(one.node)}
         keys = [(f.column, landed[f.references]) for f in one.table.foreign_keys]
         return [
-            Reference(column, n.name, n.declared.table.primary_key)
+            Reference(column, n.name, n.declared.table.primary_key, one.promise.unit)
             for column, n in keys
             if n.declared and n.declared.table.primary_key
         ]

@@ -93,6 +93,7 @@ class Runner:
         import torch
         from threadpoolctl import threadpool_limits
 
+        self._require_above(model)
         # Matrices of this size gain nothing from a second thread, and lose tenfold where the machine is shared.
         torch.set_num_threads(1)
         pools = {pool.variable: make_up(pool, model.plan.seed) for pool in model.pools}
@@ -102,6 +103,16 @@ class Runner:
             )  # fmt: skip
             rows = self._land(model, generator, pools)
         return rows, epsilon
+
+    def _require_above(self, model: SyntheticModel) -> None:
+        """What foreign keys refer to is there, and its codes mean what this model's plan says; before anything is spent."""
+        for name in self.compiled.parents[model.name]:
+            if name in self.compiled.synthetic:
+                made_by, run = self.warehouse.made_by(name), f"Run: synth build --select +{model.name}"
+                if made_by is None:
+                    raise RunError(f"{model.name} refers to {name}, which is not built", run)
+                if made_by != self.compiled.synthetic[name].fit_fingerprint():
+                    raise RunError(f"{model.name} refers to {name}, which was built by another plan", run)
 
     def _generator(self, model: SyntheticModel) -> tuple[Generator, float | None]:
         """A generator, and the epsilon that this run spends on it. Its rows are here and nowhere else."""

@@ -68,16 +68,21 @@ class Warehouse:
 
     def rows_above(self, link: Link) -> Codes:
         """The synthetic rows that a table's rows are below, in the order of their keys, as far as a fit asks for them."""
-        relation = rows_of(link.parent)
-        if not self.has(relation.replace('"', "")):
-            raise RunError(f"{link.parent} is not built", f"Run: synth build --select +{link.parent}")
         codes = [f'"#{i + 1}"' for i in sorted((*link.given, link.count))]
         values = [f"{identifier(name)} as {identifier(link.prefix + name)}" for name in link.values]
         names = ['"#unit"', *map(identifier, link.keys), *codes, *values]
         found = self._connection.execute(
-            f"select {', '.join(names)} from {relation} order by {identifier(link.keys[0])}"
+            f"select {', '.join(names)} from {rows_of(link.parent)} order by {identifier(link.keys[0])}"
         )
         return {name: _plain(np.ma.asarray(column)) for name, column in found.fetchnumpy().items()}
+
+    def made_by(self, model: str) -> str | None:
+        """The fingerprint of the fit that the rows for the tables below were drawn from; None where there are none."""
+        schema, _, table = rows_of(model).partition(".")
+        found = self._connection.execute(
+            "select comment from duckdb_tables() where schema_name = ? and table_name = ?", [schema, table]
+        ).fetchone()
+        return found[0] if found else None
 
     def begin_landing(self, model: SyntheticModel, pools: Mapping[str, Sequence[str]], above: Codes) -> None:
         """An empty ``accepted`` of the model's shape, and the made-up values that it draws from, by variable.
@@ -119,7 +124,11 @@ class Warehouse:
             for column in model.columns
             if column.description
         ]
-        self._in_transaction([*([model.rows_sql] if model.rows_sql else []), model.land_sql, *comments])
+        hidden = []
+        if model.rows_sql:
+            made_by = literal(model.fit_fingerprint())
+            hidden = [model.rows_sql, f"comment on table {rows_of(model.name)} is {made_by}"]
+        self._in_transaction([*hidden, model.land_sql, *comments])
         return self.count(relation)
 
     def _codes(self, codes: Codes) -> None:

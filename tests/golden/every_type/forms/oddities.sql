@@ -5,7 +5,7 @@ from "source"."ward.forms"
 ),
 read as (
   select
-    nullif(trim(cast("person_id" as varchar)), '') is null as "#null",
+    nullif(trim(cast("person_id" as varchar)), '') as "#unit",
     "fee" is null as "#null 1",
     nullif(try_cast("fee" as double), 'nan') as "fee",
     "dose" is null as "#null 2",
@@ -38,7 +38,7 @@ read as (
 )
 select
   count(*) as "rows",
-  count(*) filter (where "#null") as "rows without a unit",
+  count(*) filter (where "#unit" is null) as "rows without a unit",
   count(*) filter (where "#null 1") as "fee: null",
   count(*) filter (where not "#null 1" and "fee" is null) as "fee: not a number",
   count(*) filter (where "fee" < cast(-10000 as double) / 100 or "fee" > cast(999999 as double) / 100) as "fee: outside the declaration",

@@ -6,7 +6,7 @@ from "source"."ward.people"
 ),
 read as (
   select
-    nullif(trim(cast("person_id" as varchar)), '') is null as "#null",
+    nullif(trim(cast("person_id" as varchar)), '') as "#unit",
     "we""ird, 'name'" is null as "#null 1",
     nullif(try_cast("we""ird, 'name'" as double), 'nan') as "we""ird, 'name'",
     "select" is null as "#null 2",
@@ -44,7 +44,7 @@ break",
 )
 select
   count(*) as "rows",
-  count(*) filter (where "#null") as "rows without a unit",
+  count(*) filter (where "#unit" is null) as "rows without a unit",
   count(*) filter (where "#null 1") as "we""ird, 'name': null",
   count(*) filter (where not "#null 1" and "we""ird, 'name'" is null) as "we""ird, 'name': not a number",
   count(*) filter (where "we""ird, 'name'" < 0 or "we""ird, 'name'" > 9) as "we""ird, 'name': outside the declaration",

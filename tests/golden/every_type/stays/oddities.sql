@@ -6,7 +6,7 @@ where person_id <> 'nobody'
 ),
 read as (
   select
-    nullif(trim(cast("person_id" as varchar)), '') is null as "#null",
+    nullif(trim(cast("person_id" as varchar)), '') as "#unit",
     "age" is null as "#null 1",
     nullif(try_cast("age" as double), 'nan') as "age",
     "severity" is null as "#null 2",
@@ -55,7 +55,7 @@ read as (
 )
 select
   count(*) as "rows",
-  count(*) filter (where "#null") as "rows without a unit",
+  count(*) filter (where "#unit" is null) as "rows without a unit",
   count(*) filter (where "#null 1") as "age: null",
   count(*) filter (where not "#null 1" and "age" is null) as "age: not a number",
   count(*) filter (where "age" < 0 or "age" > 120) as "age: outside the declaration",
