@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from synth.artifacts.layout import CHOICE, DP_SGD, MARGINALS, PAIRS, PERSISTENCE, all_pairs, marginal_releases
+from synth.artifacts.layout import (
+    CHOICE,
+    DP_SGD,
+    MARGINALS,
+    PAIRS,
+    PERSISTENCE,
+    all_pairs,
+    generated,
+    marginal_releases,
+)
 from synth.artifacts.layout import given as given_columns
 from synth.artifacts.plan import (
     ColumnLayout,
@@ -35,7 +44,7 @@ def plan_for(
     lessons: int = 200, autoregressive: bool = True, weighed: bool = True,
 ) -> Plan:  # fmt: skip
     """A small plan in which every mechanism has the same noise; ``lessons``: synthetic units to learn from."""
-    columns = (*layout, *given_columns(parent, cap))
+    columns = (*generated(layout), *given_columns(parent, cap))
     learning = Learning(units=lessons, epochs=4, batch_units=50, learning_rate=5e-3)
     paired = kind != "independent" and len(columns) > 1
     events: list[Event] = [Gaussian(name=MARGINALS, noise_multiplier=noise, count=marginal_releases(columns, 2))]

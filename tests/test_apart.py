@@ -278,6 +278,71 @@ def test_each_safe_select_moves_nobody(tmp_path: Path) -> None:
         assert verdict(tmp_path, sql).status == "pass", sql
 
 
+LINKED = {
+    "synth_project.yml": FILES["synth_project.yml"],
+    "sources/clinic.yml": """
+sources:
+  - name: clinic
+    location: data
+    privacy: {population: people, unit: person, units: 1000}
+    tables: [{name: people}, {name: stays}, {name: tests}, {name: bills}]
+""",
+    "metadata/all.yml": """
+tables:
+  - name: people
+    source: clinic.people
+    primary_key: person
+    config: {epsilon: 0.5}
+    columns: [{name: person, type: key}, {name: born, type: date, bounds: [1900-01-01, 2000-01-01]}]
+  - name: stays
+    source: clinic.stays
+    primary_key: stay
+    foreign_keys: [{column: person, references: people}]
+    max_rows_per_unit: 2
+    config: {epsilon: 0.5}
+    columns:
+      - {name: stay, type: key}
+      - {name: person, type: key}
+      - {name: came, type: date, offset_from: people.born, offset_bounds: [0 days, 40000 days]}
+  - name: tests
+    source: clinic.tests
+    foreign_keys: [{column: stay, references: stays}]
+    max_rows_per_unit: 3
+    config: {epsilon: 0.5}
+    columns: [{name: stay, type: key}, {name: person, type: key}, {name: found, type: integer, bounds: [0, 9]}]
+  - name: bills
+    source: clinic.bills
+    foreign_keys: [{column: person, references: people}]
+    max_rows_per_unit: 2
+    config: {epsilon: 0.5}
+    columns: [{name: person, type: key}, {name: pounds, type: integer, bounds: [0, 9]}]
+""",
+}
+
+
+def test_linked_tables_keep_people_apart(tmp_path: Path) -> None:
+    """Keys that come twice, name rows of others or nobody's, and rows above the cap, whose children go with them."""
+    person = ["1", "2", " 2", "03", "ann", "4", ""]
+    rows = {
+        "people": [f"{p},19{50 + i}-01-01" for i, p in enumerate(person * 2)],
+        "stays": [f"{i % 6},{person[i % 7]},{1960 + i}-01-01" for i in range(25)],
+        "tests": [f"{i % 6},{person[i * 3 % 7]},{i % 11}" for i in range(40)],
+        "bills": [f"{person[i % 7]},{i}" for i in range(20)],
+    }
+    heads = {
+        "people": "person,born",
+        "stays": "stay,person,came",
+        "tests": "stay,person,found",
+        "bills": "person,pounds",
+    }
+    write(tmp_path, {f"data/{name}.csv": "\n".join([heads[name], *rows[name]]) + "\n" for name in rows})
+    models = compile_folder(write(tmp_path, LINKED)).synthetic
+    for model in models.values():
+        with PrivateZone(tmp_path, tmp_path / "internal", model, 1, "1GB", key) as zone:
+            assert len(zone.prepare().unit)
+        assert check(model, tmp_path, tmp_path / "internal", 1, "1GB", key, 20).status == "pass", model.name
+
+
 # what is refused breaks
 
 PLANTED = {

@@ -240,6 +240,15 @@ MUTANTS = (
         (f"{ZONE}test_a_line_moves_no_other_line",),
     ),
     Mutant(
+        "a row is below a row of somebody else", 10, "compiler/prepare.py",
+        """on parent."#unit" = read."#unit" and parent."#key" =""", """on parent."#key" =""",
+        ("tests/test_apart.py::test_linked_tables_keep_people_apart",),
+    ),
+    Mutant(
+        "where each row is a unit tables are linked by their rows' places", 10, "compiler/foreign_keys.py",
+        "elif not unit:", "elif False:", (f"{BROKEN}[foreign_key_of_rows_that_are_people]",),
+    ),
+    Mutant(
         "a public model reads a source", 11, "graph/dag.py",
         "        for source, table in draft.sources:\n            fix =", "        for source, table in ():\n            fix =",
         (f"{BROKEN}[public_reads_a_source]",),

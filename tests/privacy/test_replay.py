@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import figures
-from fitting import MIXED, mixed, plan_for
-from synth.artifacts.plan import Plan
+from fitting import MIXED, category, mixed, plan_for
+from synth.artifacts.plan import ColumnLayout, Plan
 from synth.errors import RunError
 from synth.generator.fit import Codes, fit
 from synth.generator.rows import PrivateRows
@@ -109,6 +109,44 @@ def test_neighbours_are_treated_alike(name: str, seed: int, monkeypatch: pytest.
         found = fitted(other, plan, tmp_path / str(place))
         assert replayed.questions == tape.questions, neighbour
         assert found == files, neighbour
+        figures.count("pairs without a difference")
+
+
+STAYS = (
+    category("ward", 3),
+    ColumnLayout(name="came", cells=400, missing=False, ordered=True, rises=True, until="days"),
+    ColumnLayout(name="days", cells=30, missing=True, ordered=True, zero=0),
+)
+
+
+def stays(units: int, seed: int) -> Codes:
+    """Rows of units below rows of a parent, which have a sex."""
+    random = np.random.default_rng(seed)
+    unit = np.sort(random.integers(0, max(units, 1), 3 * units))
+    columns = [random.integers(0, column.cells + column.missing, len(unit)) for column in STAYS]
+    parent = random.integers(1, 4, len(unit))
+    return Codes([*columns, (unit + parent) % 2], unit, parent)
+
+
+@pytest.mark.parametrize("latent", [0, 2])
+def test_neighbours_are_treated_alike_below_a_parent(
+    latent: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In a child table whose dates rise from row to row."""
+    plan = plan_for(STAYS, units=UNITS, cap=4, latent=latent, parent=(category("sex", 2),))
+    codes, tape = stays(UNITS, 0), Tape()
+    monkeypatch.setattr("synth.generator.fit.Curator", tape.recorder())
+    files = fitted(codes, plan, tmp_path / "recorded")
+    others = [stays(0, 0), stays(1, 0), stays(3 * UNITS, 1)]
+    for gone in (0, UNITS // 2, UNITS - 1):
+        kept = codes.unit != gone
+        assert codes.parent is not None
+        others.append(Codes([column[kept] for column in codes.columns], codes.unit[kept], codes.parent[kept]))
+    for place, other in enumerate(others):
+        replayed = Tape()
+        monkeypatch.setattr("synth.generator.fit.Curator", replayed.recorder(tape))
+        assert fitted(other, plan, tmp_path / str(place)) == files
+        assert replayed.questions == tape.questions
         figures.count("pairs without a difference")
 
 
