@@ -200,8 +200,8 @@ def test_macros_see_each_other_and_the_functions(tmp_path: Path) -> None:
 def test_tests_have_jinja_too(tmp_path: Path) -> None:
     files = {"tests/t.sql": "select * from {{ ref('visits') }} where age < {{ var('lowest') }}"}
     compiled = compile_folder(write(tmp_path, {**CLINIC, **files}))
-    assert compiled.tests["t"].expectation.sql == 'select * from "synthetic"."visits" where age < 18\n'
-    assert compiled.tests["t"].parents == ("visits",)
+    assert compiled.tests["t"].sql == 'select * from "synthetic"."visits" where age < 18\n'
+    assert compiled.parents["test.clinic.t"] == ("visits",)
 
 
 PER_ROW = [
