@@ -208,13 +208,17 @@ class Project:
             raise UsageError("--selector stands beside --select or --exclude", "Say one or the other.")
         if name and name not in self.graph.selectors:
             what = f"there is no selector '{name}' in {loader.SELECTORS_FILE}"
-            raise UsageError(what, nearest(name, self.graph.selectors))
+            example = f"Define it there; for example {{name: {name}, definition: tag:hospital}}."
+            raise UsageError(what, nearest(name, self.graph.selectors) or example)
         wanted = self.graph.selectors[name] if name else parse(said) if said else None
         excluded = parse(without) if without else None
         state = self._state(how.get("state"))  # before compiling writes another manifest there
         compiled = self.compile()
         asked, mode = name or " ".join(said) or "everything", how.get("indirect_selection") or "eager"
-        return compiled, select_nodes(compiled.manifest, wanted, excluded, mode, state, asked)
+        try:
+            return compiled, select_nodes(compiled.manifest, wanted, excluded, mode, state, asked)
+        except UsageError as error:
+            raise (UsageError(f"{loader.SELECTORS_FILE}, {name}: {error.what}", error.fix) if name else error) from None
 
     def _state(self, folder: str | Path | None) -> State:
         found = TargetFolder(Path(folder)) if folder else self.folder

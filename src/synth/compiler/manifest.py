@@ -83,7 +83,7 @@ def _checksums(node: Node, config: Mapping[str, Any]) -> Iterator[tuple[str, str
         yield "body", _digest(node.text.text)
     if node.kind != "source":
         yield "sql", _digest(node.sql)
-        yield "configs", _digest(config)
+        yield "configs", _digest({key: value for key, value in config.items() if key != "tags"})
     if node.declared:
         yield "contract", _digest(_promised(node.declared))
     if node.source:

@@ -55,7 +55,7 @@ def hint(manifest: Manifest, method: str, value: str) -> str:
     key = method.removeprefix("config.")
     known = [found for node in nodes for found in _values(method)(node)]
     if known or not method.startswith("config."):
-        return nearest(value, known)
+        return nearest(value, known) or f"Nothing here has a {method}."
     return nearest(key, {key for node in nodes for key in node.config})
 
 
@@ -140,19 +140,15 @@ def _configured(node: ManifestNode, path: str) -> tuple[str, ...]:
     value: Any = node.config
     for key in path.split("."):
         value = value.get(key) if isinstance(value, dict) else None
-    return tuple(_text(item) for item in (value if isinstance(value, list | tuple) else [value]) if item is not None)
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return tuple(str(item) for item in (value if isinstance(value, list | tuple) else [value]) if item is not None)
 
 
 def _same(value: str, wanted: str) -> bool:
-    """Numbers are the same however they are written, and so are true and false."""
+    """Numbers are the same however they are written, and words in capitals or not."""
     try:
         return float(value) == float(wanted)
     except ValueError:
-        return value == wanted or (value in ("true", "false") and value == wanted.lower())
+        return value.casefold() == wanted.casefold()
 
 
 _VALUES: dict[str, Callable[[ManifestNode], Iterable[str]]] = {
