@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -224,6 +225,17 @@ def test_a_selector_may_ask_for_variables(project: Path) -> None:
     write(project, {"selectors.yml": "selectors: [{name: chosen, definition: \"{{ var('chosen') }}\"}]\n"})
     found = Project(project, vars={"chosen": "by_sex"}).ls(selector="chosen")
     assert [node.name for node in found] == ["by_sex"]
+
+
+def test_the_selections_of_the_documents_can_be_read(project: Path) -> None:
+    text = (Path(__file__).parent.parent / "docs" / "selection.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    write(project, {"selectors.yml": example})
+    assert list(Project(project).graph.selectors) == ["marts_only", "nightly"]
+    said = re.findall(r"--select (\"[^\"]+\"|\S+)", text)
+    assert len(said) >= 4
+    for selection in said:
+        parse([selection.strip('"')])
 
 
 # state

@@ -53,7 +53,7 @@ class Project:
         self.project = loader.load(self.root, vars)
         self.settings = self.project.settings
         self.target = self.project.target(target)
-        self.called = (target or self.settings.default_target, dict(vars or {}))
+        self.opened = (target or self.settings.default_target, dict(vars or {}))
         self.folder = TargetFolder(self.root / self.settings.target_path)
         self.graph: Graph = build(self.project)
 
@@ -223,10 +223,10 @@ class Project:
     def _state(self, folder: str | Path | None) -> State:
         found = TargetFolder(Path(folder)) if folder else self.folder
         shown = str(folder or self.settings.target_path)
-        return State(shown, found.manifest(), found.results(), named=bool(folder))
+        return State(shown, found.manifest() if folder else None, found.results(), named=bool(folder))
 
     def _said(self, which: Literal["run", "test", "build"], full_refresh: bool = False) -> Invocation:
-        target, variables = self.called
+        target, variables = self.opened
         return Invocation(which=which, target=target, vars=variables, full_refresh=full_refresh)
 
     def _build(

@@ -253,9 +253,19 @@ def check_sql(
 
 @cli.command()
 @_with(_project_options + _selection_options)
-@click.option("--resource-type", "resource_types", multiple=True, type=click.Choice(["source", "model", "test"]))
 @click.option(
-    "--output", default="selector", show_default=True, type=click.Choice(["selector", "name", "path", "json"])
+    "--resource-type",
+    "resource_types",
+    multiple=True,
+    type=click.Choice(["source", "model", "test"]),
+    help="Only of this kind.",
+)
+@click.option(
+    "--output",
+    default="selector",
+    show_default=True,
+    type=click.Choice(["selector", "name", "path", "json"]),
+    help="What a line says of a node.",
 )
 def ls(
     project_dir: str, target: str | None, variables: str | None, quiet: bool, select: Any, exclude: Any,

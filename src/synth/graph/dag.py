@@ -74,9 +74,6 @@ class Graph:
     def of_kind(self, *kinds: str) -> Iterator[Node]:
         return (node for node in self.nodes.values() if node.kind in kinds)
 
-    def children(self, node_id: str) -> list[str]:
-        return [n.id for n in self.nodes.values() if node_id in n.parents]
-
     def read_by(self, node: Node) -> list[Node]:
         """What a node's own SQL reads."""
         return [self.nodes[p] for p in node.parents if p not in node.links]

@@ -110,7 +110,7 @@ def _is_source(node: ManifestNode, wanted: str) -> bool:
 
 def _names(node: ManifestNode) -> Iterator[str]:
     if node.resource_type != "source":
-        yield from (node.name, *node.fqn[:-1], node.fqn[-1])
+        yield from (node.name, *node.fqn)
 
 
 def _paths(node: ManifestNode) -> Iterator[str]:
