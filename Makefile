@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+DBT    := .dbt-venv/.installed
 
 .PHONY: install demo test check audit golden clean
 .DEFAULT_GOAL := install
@@ -35,7 +36,11 @@ check: install
 	$(BIN)/lint-imports
 	$(BIN)/pytest -m 'not slow' -n 2 --dist loadfile
 
-test: check
+$(DBT): tests/twin/requirements.txt | install
+	$(BIN)/python -m venv .dbt-venv
+	-.dbt-venv/bin/python -m pip install --quiet --requirement $< && touch $@
+
+test: check $(DBT)
 	$(BIN)/pytest -m slow -n 2 --dist loadfile
 
 audit: install
@@ -45,4 +50,4 @@ golden: install
 	$(BIN)/pytest tests/test_golden.py tests/test_errors.py tests/test_plan.py --rewrite-golden
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .dbt-venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Compiling: pure, the same each time, light; what Jinja, YAML, configs and selectors mean."""
+"""Compiling: pure, the same each time, light; what Jinja, YAML and configs mean."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,7 @@ import pytest
 import synth
 from compiling import compile_folder, graph_of, write
 from synth.api import Project
-from synth.errors import ProjectError, UsageError
-from synth.graph.dag import Graph
-from synth.graph.selection import select
+from synth.errors import ProjectError
 from synth.privacy.calibrations import Calibrations
 from synth.project import yaml
 
@@ -200,8 +198,8 @@ def test_macros_see_each_other_and_the_functions(tmp_path: Path) -> None:
 def test_tests_have_jinja_too(tmp_path: Path) -> None:
     files = {"tests/t.sql": "select * from {{ ref('visits') }} where age < {{ var('lowest') }}"}
     compiled = compile_folder(write(tmp_path, {**CLINIC, **files}))
-    assert compiled.tests["t"].expectation.sql == 'select * from "synthetic"."visits" where age < 18\n'
-    assert compiled.tests["t"].parents == ("visits",)
+    assert compiled.tests["t"].sql == 'select * from "synthetic"."visits" where age < 18\n'
+    assert compiled.parents["test.clinic.t"] == ("visits",)
 
 
 PER_ROW = [
@@ -403,108 +401,3 @@ def test_offsets_are_inferred_only_where_they_hold(tmp_path: Path) -> None:
     assert offsets == {"b", "d"}
     assert 'cast("a" + to_microseconds(' in model.restore_sql
     assert [c.name for c in model.constraints][-2:] == ["b within bounds", "d within bounds"]
-
-
-# selection
-
-SELECTED = {
-    "synth_project.yml": SETTINGS + "models: {clinic: {marts: {+tags: mart}}}\n",
-    "sources/c.yml": SOURCES.replace("[{name: visits, columns: [state]}]", "[{name: visits}, {name: people}]"),
-    "metadata/v.yml": VISITS
-    + """
-  - name: people
-    source: clinic.people
-    primary_key: person
-    config: {epsilon: 0.5, tags: [small]}
-    columns: [{name: person, type: key}, {name: sex, type: categorical, values: [F, M]}]
-""",
-    "models/staging/stg_visits.sql": "{{ config(materialized='private') }}select * from {{ source('clinic', 'visits') }}",
-    "models/visits.sql": MODEL.replace("source('clinic', 'visits')", "ref('stg_visits')"),
-    "models/marts/by_age.sql": "{{ config(tags=['small']) }}select age from {{ ref('visits') }}",
-    "models/marts/by_sex.sql": "{{ config(materialized='table') }}select sex from {{ ref('people') }}",
-    "models/marts/deep/both.sql": "select * from {{ ref('by_age') }}, {{ ref('by_sex') }}",
-    "tests/old.sql": "select * from {{ ref('by_age') }} where age > 100",
-}
-SELECTORS = {
-    "visits": "visits",
-    "by_*": "by_age by_sex",
-    "+visits": "clinic.visits stg_visits visits",
-    "1+visits": "stg_visits visits",
-    "visits+": "visits by_age both old",
-    "visits+1": "visits by_age",
-    "1+by_age+1": "visits by_age both old",
-    "0+visits": "visits",
-    "+both": "clinic.visits clinic.people stg_visits visits by_age people by_sex both",
-    "2+both": "visits by_age people by_sex both",
-    "@visits": "clinic.visits clinic.people stg_visits visits by_age people by_sex both old",
-    "@stg_visits,@people": "clinic.visits clinic.people stg_visits visits by_age people by_sex both",
-    "visits people": "visits people",
-    "+by_age,+by_sex": "",
-    "visits+,+both": "visits by_age both",
-    "tag:mart": "by_age by_sex both",
-    "tag:m*": "by_age by_sex both",
-    "tag:mart,tag:small": "by_age",
-    "tag:small+": "by_age people by_sex both old",
-    "source:clinic": "clinic.visits clinic.people",
-    "source:clinic.people": "clinic.people",
-    "source:clinic.p*": "clinic.people",
-    "source:clinic.people+": "clinic.people people by_sex both",
-    "path:models/marts": "by_age by_sex both",
-    "path:models/marts/": "by_age by_sex both",
-    "path:./models/marts/deep": "both",
-    "path:models/marts/*.sql": "by_age by_sex both",
-    "path:metadata/v.yml": "people",
-    "file:by_age.sql": "by_age",
-    "file:by_age": "by_age",
-    "config.materialized:view": "by_age both",
-    "config.materialized:table": "by_sex",
-    "config.materialized:private": "stg_visits",
-    "config.materialized:synthetic": "visits people",
-    "config.tags:small": "by_age people",
-    "resource_type:source": "clinic.visits clinic.people",
-    "resource_type:test": "old",
-    "resource_type:model,path:models": "stg_visits visits by_age by_sex both",
-    "marts": "by_age by_sex both",
-    "marts.deep": "both",
-    "clinic": "stg_visits visits by_age people by_sex both old",
-    "clinic.staging": "stg_visits",
-    "fqn:visits": "visits",
-    "old": "old",
-    "+old,resource_type:model": "stg_visits visits by_age",
-}
-
-
-@pytest.fixture(scope="module")
-def selected(tmp_path_factory: pytest.TempPathFactory) -> Graph:
-    return graph_of(write(tmp_path_factory.mktemp("selected"), SELECTED))
-
-
-def names(graph: Graph, *selection: str, exclude: Iterable[str] = ()) -> str:
-    return " ".join(sorted(node.name for node in select(graph, selection, exclude)))
-
-
-@pytest.mark.parametrize("selector", SELECTORS)
-def test_selectors(selector: str, selected: Graph) -> None:
-    wanted = SELECTORS[selector]
-    if not wanted:
-        with pytest.raises(UsageError, match="nothing is in all parts"):
-            names(selected, selector)
-    else:
-        assert names(selected, selector) == " ".join(sorted(wanted.split()))
-
-
-def test_selections_add_up_and_exclusions_go(selected: Graph) -> None:
-    everything = {node.name for node in selected.nodes.values()}
-    assert set(names(selected).split()) == everything
-    assert names(selected, "visits", "people") == names(selected, "visits people") == "people visits"
-    assert names(selected, "+both", exclude=["+by_age"]) == "both by_sex clinic.people people"
-    assert names(selected, "tag:mart", exclude=["by_age", "path:models/marts/deep"]) == "by_sex"
-    left = {name for name in everything if not name.startswith("clinic.")}
-    assert set(names(selected, exclude=["resource_type:source"]).split()) == left
-
-
-def test_selected_nodes_keep_the_order_of_the_graph(selected: Graph) -> None:
-    order = [node.name for node in selected.nodes.values()]
-    chosen = [node.name for node in select(selected, ["both by_age visits stg_visits clinic"])]
-    assert chosen == [name for name in order if name in set(chosen)]
-    assert order.index("stg_visits") < order.index("visits") < order.index("by_age") < order.index("both")

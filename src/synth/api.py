@@ -5,21 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from synth.artifacts.budget import Budget
-from synth.artifacts.compiled import Compiled
+from synth.artifacts.compiled import Compiled, ManifestNode
 from synth.artifacts.forecast import Forecast
 from synth.artifacts.plan import UNPROTECTED
-from synth.artifacts.results import ApartResult, Results
+from synth.artifacts.results import ApartResult, Invocation, Results
 from synth.compiler.compile import compile_project
 from synth.compiler.forecast import forecast
 from synth.compiler.synthetic import private_views
 from synth.errors import RunError, UsageError
-from synth.graph.dag import Graph, Node, build
+from synth.graph.dag import Graph, build
+from synth.graph.selection import Indirect, parse
 from synth.graph.selection import select as select_nodes
+from synth.graph.state import FAILED, State
 from synth.privacy.calibrations import Calibrations
 from synth.project import loader
+from synth.project.nearest import nearest
 from synth.runtime.target_folder import TargetFolder
 
 if TYPE_CHECKING:
@@ -32,6 +35,14 @@ if TYPE_CHECKING:
 Selection = str | Iterable[str]
 
 
+class How(TypedDict, total=False):
+    """How a selection is meant; see docs/selection.md."""
+
+    selector: str | None  # a name in selectors.yml, instead of select and exclude
+    indirect_selection: Indirect | None  # which tests come with what they test; eager where nothing is said
+    state: str | Path | None  # a folder with an earlier manifest.json or run_results.json
+
+
 class Project:
     """A project at ``path`` (or above it). Loads its files; raises ProjectError with every problem at once."""
 
@@ -42,6 +53,7 @@ class Project:
         self.project = loader.load(self.root, vars)
         self.settings = self.project.settings
         self.target = self.project.target(target)
+        self.opened = (target or self.settings.default_target, dict(vars or {}))
         self.folder = TargetFolder(self.root / self.settings.target_path)
         self.graph: Graph = build(self.project)
 
@@ -63,8 +75,15 @@ class Project:
 
     # verbs that read no row
 
-    def ls(self, select: Selection = (), exclude: Selection = ()) -> list[Node]:
-        return select_nodes(self.graph, _listed(select), _listed(exclude))
+    def ls(
+        self, select: Selection = (), exclude: Selection = (), resource_types: Iterable[str] = (), **how: Unpack[How]
+    ) -> list[ManifestNode]:
+        """Sources, models and tests."""
+        types = tuple(resource_types)
+        found = [n for n in self._selected(select, exclude, how)[1] if not types or n.resource_type in types]
+        if not found:
+            raise UsageError(f"nothing of the selection is a {' or a '.join(types)}", "See all with: synth ls")
+        return found
 
     def compile(self) -> Compiled:
         """Compiles the whole project into target/; opens no data and gives the same bytes each time."""
@@ -75,9 +94,12 @@ class Project:
             self.folder.calibrations.write_text(json.dumps(calibrations.known, indent=1, sort_keys=True) + "\n")
         return compiled
 
-    def plan(self, select: Selection = (), exclude: Selection = (), full_refresh: bool = False) -> Forecast:
+    def plan(
+        self, select: Selection = (), exclude: Selection = (), full_refresh: bool = False, **how: Unpack[How]
+    ) -> Forecast:
         """What a run of the selected models would reuse, fit and spend, with reasons."""
-        return self._forecast(self.compile(), self._models(select, exclude), full_refresh)
+        compiled, nodes = self._selected(select, exclude, how)
+        return self._forecast(compiled, _models(nodes), full_refresh)
 
     def unprotected(self, models: Container[str]) -> str:
         """A warning that names those of the models that are made without differential privacy; "" where none is."""
@@ -92,9 +114,10 @@ class Project:
         exclude: Selection = (),
         full_refresh: bool = False,
         listener: Listener | None = None,
+        **how: Unpack[How],
     ) -> Results:
         """Builds the selected models in order; a failed model's children are skipped."""
-        return self._build(select, exclude, full_refresh, listener, run=True, test=False)
+        return self._build(*self._selected(select, exclude, how), self._said("run", full_refresh), listener)
 
     def build(
         self,
@@ -102,16 +125,34 @@ class Project:
         exclude: Selection = (),
         full_refresh: bool = False,
         listener: Listener | None = None,
+        **how: Unpack[How],
     ) -> Results:
         """Run and test in order; children of a model that failed, or whose tests failed, are skipped."""
-        return self._build(select, exclude, full_refresh, listener, run=True, test=True)
+        return self._build(*self._selected(select, exclude, how), self._said("build", full_refresh), listener)
 
-    def test(self, select: Selection = (), exclude: Selection = (), listener: Listener | None = None) -> Results:
+    def test(
+        self, select: Selection = (), exclude: Selection = (), listener: Listener | None = None, **how: Unpack[How]
+    ) -> Results:
         """Judges what landed: the declared expectations and the singular tests."""
-        return self._build(select, exclude, False, listener, run=False, test=True)
+        return self._build(*self._selected(select, exclude, how), self._said("test"), listener)
+
+    def retry(self, previous: Results | None = None, listener: Listener | None = None) -> Results:
+        """Does again what failed or was skipped in ``previous``, else in the last run here, by the same verb."""
+        previous = previous or last_results(self.root)
+        compiled = self.compile()
+        found = State("", None, previous, named=False).statuses(compiled.manifest)
+        nodes = [compiled.manifest.nodes[i] for i in compiled.manifest.nodes if found.get(i) in FAILED]
+        if not nodes:
+            raise UsageError(f"the last synth {previous.args.which} left nothing to do again", "Say: synth build")
+        return self._build(compiled, nodes, self._said(previous.args.which, previous.args.full_refresh), listener)
 
     def check_sql(
-        self, select: Selection = (), exclude: Selection = (), units: int = 20, listener: Listener | None = None
+        self,
+        select: Selection = (),
+        exclude: Selection = (),
+        units: int = 20,
+        listener: Listener | None = None,
+        **how: Unpack[How],
     ) -> tuple[ApartResult, ...]:
         """Whether the SQL behind the selected models keeps people apart: it runs without one unit, ``units`` times.
 
@@ -120,8 +161,9 @@ class Project:
         from synth.runtime.leave_one_out import check
         from synth.runtime.listener import Listener
 
-        compiled, listener = self.compile(), listener or Listener()
-        names, key, found = self._prepared(select, exclude), self.ledger.key, []
+        compiled, nodes = self._selected(select, exclude, how)
+        listener = listener or Listener()
+        names, key, found = self._prepared(nodes), self.ledger.key, []
         for number, name in enumerate(names, 1):
             model, target = compiled.synthetic[name], self.target
             result = check(model, self.root, self.folder.internal, target.threads, target.memory_limit, key, units)
@@ -157,30 +199,53 @@ class Project:
 
     # how
 
+    def _selected(self, select: Selection, exclude: Selection, how: How) -> tuple[Compiled, list[ManifestNode]]:
+        """The project compiled, and the nodes that are selected; of the default selector where nothing is said."""
+        said, without = _listed(select), _listed(exclude)
+        default = next((name for name, d in self.project.selectors.items() if d.selector.default), None)
+        name = how.get("selector") or (None if said or without else default)
+        if name and (said or without):
+            raise UsageError("--selector stands beside --select or --exclude", "Say one or the other.")
+        if name and name not in self.graph.selectors:
+            what = f"there is no selector '{name}' in {loader.SELECTORS_FILE}"
+            example = f"Define it there; for example {{name: {name}, definition: tag:hospital}}."
+            raise UsageError(what, nearest(name, self.graph.selectors) or example)
+        wanted = self.graph.selectors[name] if name else parse(said) if said else None
+        excluded = parse(without) if without else None
+        state = self._state(how.get("state"))  # before compiling writes another manifest there
+        compiled = self.compile()
+        asked, mode = name or " ".join(said) or "everything", how.get("indirect_selection") or "eager"
+        try:
+            return compiled, select_nodes(compiled.manifest, wanted, excluded, mode, state, asked)
+        except UsageError as error:
+            raise (UsageError(f"{loader.SELECTORS_FILE}, {name}: {error.what}", error.fix) if name else error) from None
+
+    def _state(self, folder: str | Path | None) -> State:
+        found = TargetFolder(Path(folder)) if folder else self.folder
+        shown = str(folder or self.settings.target_path)
+        return State(shown, found.manifest() if folder else None, found.results(), named=bool(folder))
+
+    def _said(self, which: Literal["run", "test", "build"], full_refresh: bool = False) -> Invocation:
+        target, variables = self.opened
+        return Invocation(which=which, target=target, vars=variables, full_refresh=full_refresh)
+
     def _build(
-        self,
-        select: Selection,
-        exclude: Selection,
-        full_refresh: bool,
-        listener: Listener | None,
-        run: bool,
-        test: bool,
+        self, compiled: Compiled, nodes: Sequence[ManifestNode], args: Invocation, listener: Listener | None
     ) -> Results:
         from synth.build import SINGULAR, Build, Wanted
         from synth.runtime.listener import Listener
         from synth.runtime.runner import Runner
 
-        compiled = self.compile()
         listener = listener or Listener()
-        wanted = Wanted(
-            self._models(select, exclude, tests=test), self._tests(select, exclude) if test else (), run, test
-        )
-        if unprotected := self.unprotected(
-            {*wanted.models, *(p for t in wanted.tests for p in compiled.tests[t].parents)}
-        ):
+        run = args.which != "test"
+        tests = tuple(n.unique_id for n in nodes if n.resource_type == "test" and args.which != "run")
+        wanted = Wanted(_models(nodes, or_tests=bool(tests)) if run else (), tests)
+        if not run and not tests:
+            raise UsageError("the selection holds no test", "See them with: synth ls --resource-type test")
+        if unprotected := self.unprotected({*wanted.models, *(p for t in tests for p in compiled.parents[t])}):
             listener.warned(unprotected)
-        if run:
-            listener.planned(self._forecast(compiled, wanted.models, full_refresh))
+        if wanted.models:
+            listener.planned(self._forecast(compiled, wanted.models, args.full_refresh))
         if run and self.folder.generators() and not self.ledger.history():
             listener.note(
                 f"{self.settings.ledger} is empty though paid generators are here: was it removed? It counts from 0."
@@ -188,10 +253,10 @@ class Project:
         with self._warehouse(read_only=False) as warehouse:
             runner = Runner(
                 compiled, self.root, self.folder, self.ledger, warehouse, listener,
-                self.target.threads, self.target.memory_limit, full_refresh,
+                self.target.threads, self.target.memory_limit, args.full_refresh,
             )  # fmt: skip
-            results = Build(compiled, runner, warehouse, listener).all(wanted)
-        self.folder.write_results(results)
+            results = Build(compiled, runner, warehouse, listener).all(wanted, args)
+        self.folder.write_results(results, {e.id for e in compiled.checks.values()})
         if results.suites:
             self._write_data_docs({*compiled.synthetic, SINGULAR})
         return results
@@ -219,31 +284,14 @@ class Project:
             raise UsageError(f"'{model}' is not a synthetic or public model", "See them with: synth ls")
         return found[0].relation
 
-    def _models(self, select: Selection, exclude: Selection, tests: bool = False) -> tuple[str, ...]:
-        nodes = self.ls(select, exclude)
-        names = tuple(n.name for n in nodes if n.kind == "model" and n.zone != "private")
-        if not names and not (tests and any(n.kind == "test" for n in nodes)):
-            kinds = ", ".join(sorted({f"{n.zone} {n.kind}" for n in nodes}))
-            raise UsageError(
-                f"the selection holds no synthetic or public model, only: {kinds}", "See them with: synth ls"
-            )
-        return names
-
-    def _prepared(self, select: Selection, exclude: Selection) -> tuple[str, ...]:
+    def _prepared(self, nodes: Iterable[ManifestNode]) -> tuple[str, ...]:
         """Synthetic models that are selected, or read a private model that is."""
-        chosen = {node.id for node in self.ls(select, exclude)}
+        chosen = {node.unique_id for node in nodes}
         synthetic = [node for node in self.graph.of_kind("model") if node.zone == "synthetic"]
         names = tuple(n.name for n in synthetic if chosen & {n.id, *(v.id for v in private_views(self.graph, n))})
         if not names:
             raise UsageError("the selection holds no synthetic model, nor what one reads", "See them with: synth ls")
         return names
-
-    def _tests(self, select: Selection, exclude: Selection) -> tuple[str, ...]:
-        """Singular tests that are selected, or whose models are (as in dbt)."""
-        chosen = {n.id for n in self.ls(select, exclude)}
-        excluded = {n.id for n in select_nodes(self.graph, _listed(exclude))} if _listed(exclude) else set()
-        tests = [n for n in self.graph.of_kind("test") if n.id in chosen or (n.parents and chosen & set(n.parents))]
-        return tuple(n.name for n in tests if n.id not in excluded)
 
     def _calibrations(self) -> dict[str, float]:
         try:
@@ -251,6 +299,25 @@ class Project:
         except (OSError, ValueError):
             return {}
         return {str(k): float(v) for k, v in known.items()} if isinstance(known, dict) else {}
+
+
+def last_results(path: str | Path = ".", state: str | Path | None = None) -> Results:
+    """``run_results.json`` of the project at ``path``, or in ``state``: what failed and was skipped, and how it was called."""
+    root = loader.find_root(Path(path).resolve())
+    folder = TargetFolder(Path(state) if state else root / loader.target_path(root))
+    if (found := folder.results()) is None:
+        what = f"there is no run_results.json of this version of synth in {state or folder.path.relative_to(root)}"
+        raise UsageError(what, "Run synth build first, or name another folder with --state DIR.")
+    return found
+
+
+def _models(nodes: Iterable[ManifestNode], or_tests: bool = False) -> tuple[str, ...]:
+    """The synthetic and public models, by name; there is one, or else a test."""
+    models = tuple(n.name for n in nodes if n.resource_type == "model" and n.zone != "private")
+    if not models and not or_tests:
+        kinds = ", ".join(sorted({f"{n.zone} {n.resource_type}" for n in nodes}))
+        raise UsageError(f"the selection holds no synthetic or public model, only: {kinds}", "See them with: synth ls")
+    return models
 
 
 def _built(warehouse: Warehouse, relation: str, model: str) -> None:

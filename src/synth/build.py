@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from synth.artifacts.compiled import Compiled
-from synth.artifacts.results import Expectation, ExpectationResult, Results, RunResult, SuiteResult
+from synth.artifacts.results import Expectation, ExpectationResult, Invocation, Results, RunResult, SuiteResult
 from synth.errors import RunError
 from synth.runtime.listener import Listener
 from synth.runtime.runner import Runner
@@ -21,12 +21,10 @@ SINGULAR = "singular_tests"  # the suite of tests that are not a table's own
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to do: models in order, singular tests, and whether to run, to test, or both."""
+    """What to do: models to make, by name and in order, and tests to judge, by their nodes' ids."""
 
     models: tuple[str, ...]
     tests: tuple[str, ...]
-    run: bool
-    test: bool
 
 
 @dataclass
@@ -36,31 +34,30 @@ class Build:
     warehouse: Warehouse
     listener: Listener
     run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    failed: set[str] = field(default_factory=set)  # models that failed, were skipped, or whose tests failed
+    unmade: set[str] = field(default_factory=set)  # models that failed or were skipped: their tests are skipped
+    failed: set[str] = field(default_factory=set)  # and those whose tests failed: their children are skipped
     results: list[RunResult] = field(default_factory=list)
     suites: list[SuiteResult] = field(default_factory=list)
     singular: list[ExpectationResult] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)  # ids of expectations
 
-    def all(self, wanted: Wanted) -> Results:
+    def all(self, wanted: Wanted, args: Invocation) -> Results:
         started = time.monotonic()
         waiting = list(wanted.tests)
         for number, name in enumerate(wanted.models, 1):
-            if wanted.run:
-                self._run(name, number, len(wanted.models))
-            if wanted.test and name in self.compiled.synthetic and name not in self.failed:
-                self._suite(name)
+            self._run(name, number, len(wanted.models))
             later = set(wanted.models[number:])
-            ready = [t for t in waiting if not later & set(self.compiled.tests[t].parents)]
-            self._singular(ready)
+            ready = [t for t in waiting if not later & set(self.compiled.parents[t])]
+            self._test(ready)
             waiting = [t for t in waiting if t not in ready]
-        self._singular(waiting)
-        if wanted.test and not wanted.run and not self.suites and not self.singular:
+        self._test(waiting)
+        if not self.results and not self.suites and not self.singular:
             raise RunError("nothing of the selection is built", "Run: synth build")
         if self.singular:
             self._keep(SINGULAR, "tests over one or more tables", "The project's singular tests", self.singular)
         return Results(
-            invocation_id=self.run_id, generated_at=_now(), elapsed_time=round(time.monotonic() - started, 1),
-            results=tuple(self.results), suites=tuple(self.suites),
+            invocation_id=self.run_id, generated_at=_now(), elapsed_time=round(time.monotonic() - started, 1), args=args,
+            results=tuple(self.results), suites=tuple(self.suites), skipped=tuple(self.skipped),
         )  # fmt: skip
 
     def _run(self, name: str, number: int, total: int) -> None:
@@ -73,29 +70,48 @@ class Build:
             self.listener.started(number, total, relation)
             result = self.runner.build(name)
         if result.status != "success":
+            self.unmade.add(name)
             self.failed.add(name)
         self.results.append(result)
         self.warehouse.log_run(self.run_id, result)
         self.listener.finished(number, total, relation, result, self.runner.spent(name))
 
-    def _suite(self, name: str) -> None:
+    def _test(self, ids: Iterable[str]) -> None:
+        """Judges tests whose models were made, those of one table together; the others are skipped."""
+        checks, nodes = self.compiled.checks, self.compiled.manifest.nodes
+        generic: dict[str, list[Expectation]] = {}
+        singular = []
+        for test in ids:
+            if self.unmade & set(self.compiled.parents[test]) or not self._there(test):
+                self.skipped.append(checks[test].id)
+            elif nodes[test].test_type == "generic":
+                generic.setdefault(checks[test].model, []).append(checks[test])
+            else:
+                singular.append(test)
+        for name, expectations in generic.items():
+            self._suite(name, expectations)
+        for test in singular:
+            self._singular(test, checks[test])
+
+    def _there(self, test: str) -> bool:
+        unbuilt = [p for p in self.compiled.parents[test] if not self.warehouse.has(self.compiled.relation(p))]
+        for name in set(unbuilt) - self.unmade:
+            self.unmade.add(name)
+            self.listener.note(f"{self.compiled.relation(name)} is not built: skipped")
+        return not unbuilt
+
+    def _suite(self, name: str, expectations: Iterable[Expectation]) -> None:
         model = self.compiled.synthetic[name]
-        if not self.warehouse.has(model.relation):
-            self.listener.note(f"{model.relation} is not built: skipped")
-            return
-        results = self._judge(model.relation, self.compiled.expectations[name])
+        results = self._judge(model.relation, expectations)
         self._keep(name, model.relation, model.told, results)
         if any(r.status in ("fail", "error") for r in results):
             self.failed.add(name)
 
-    def _singular(self, names: Iterable[str]) -> None:
-        for name in names:
-            test = self.compiled.tests[name]
-            unbuilt = [p for p in test.parents if not self.warehouse.has(self.compiled.relation(p))]
-            if not unbuilt and not self.failed & set(test.parents):
-                results = self._judge("", [test.expectation])
-                self.singular += results
-                self.failed |= set(test.parents) if any(r.status in ("fail", "error") for r in results) else set()
+    def _singular(self, test: str, expectation: Expectation) -> None:
+        results = self._judge("", [expectation])
+        self.singular += results
+        if any(r.status in ("fail", "error") for r in results):
+            self.failed |= set(self.compiled.parents[test])
 
     def _judge(self, relation: str, expectations: Iterable[Expectation]) -> list[ExpectationResult]:
         results = list(judge(self.warehouse, relation, expectations))

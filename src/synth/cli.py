@@ -54,6 +54,21 @@ _selection_options = [
         "-s", "--select", multiple=True, metavar="SELECTOR", help="Such as: admissions, +admissions, tag:hospital."
     ),
     click.option("--exclude", multiple=True, metavar="SELECTOR", help="What to leave out of the selection."),
+    click.option("--selector", default=None, metavar="NAME", help="A selection of selectors.yml."),
+    click.option(
+        "--indirect-selection",
+        default="eager",
+        envvar="SYNTH_INDIRECT_SELECTION",
+        type=click.Choice(["eager", "cautious", "buildable", "empty"]),
+        help="Which tests come with what they test.",
+    ),
+    click.option(
+        "--state",
+        default=None,
+        envvar="SYNTH_STATE",
+        metavar="DIR",
+        help="Where an earlier manifest.json and run_results.json are, for state: and result:.",
+    ),
 ]
 _population = click.option("--population", metavar="NAME", help="Only of this population.")
 _refresh = click.option("-f", "--full-refresh", is_flag=True, help="Fit again where a paid generator could be reused.")
@@ -131,6 +146,7 @@ def plan(
     exclude: Any,
     full_refresh: bool,
     as_json: bool,
+    **how: Any,
 ) -> None:
     """Show what a run would reuse, fit and spend, why, and what its tables would be good for. Reads no row.
 
@@ -139,7 +155,7 @@ def plan(
     from synth.console import plan_text
 
     project = _project(project_dir, target, variables)
-    forecast = project.plan(select, exclude, full_refresh)
+    forecast = project.plan(select, exclude, full_refresh, **how)
     _warn(project.unprotected({model.model for model in forecast.models}))
     if not quiet:
         click.echo(forecast.model_dump_json(indent=1) if as_json else plan_text(forecast))
@@ -157,21 +173,24 @@ def run(
     select: Any,
     exclude: Any,
     full_refresh: bool,
+    **how: Any,
 ) -> None:
     """Reserve budget, prepare, fit, sample and land the selected models.
 
     Example: synth run --select admissions
     """
     project, console = _project(project_dir, target, variables), _console(quiet)
-    _close(console, project.run(select, exclude, full_refresh, console))
+    _close(console, project.run(select, exclude, full_refresh, console, **how))
 
 
 @cli.command()
 @_with([*_project_options, *_selection_options])
-def test(project_dir: str, target: str | None, variables: str | None, quiet: bool, select: Any, exclude: Any) -> None:
+def test(
+    project_dir: str, target: str | None, variables: str | None, quiet: bool, select: Any, exclude: Any, **how: Any
+) -> None:
     """Judge the tables that landed: declared expectations and singular tests, as SQL and as Data Docs."""
     project, console = _project(project_dir, target, variables), _console(quiet)
-    results = project.test(select, exclude, console)
+    results = project.test(select, exclude, console, **how)
     _say_docs(project, console, results)
     _close(console, results)
 
@@ -186,13 +205,29 @@ def build(
     select: Any,
     exclude: Any,
     full_refresh: bool,
+    **how: Any,
 ) -> None:
     """Run and test in order; children of a failure are skipped.
 
     Example: synth build --select +admissions
     """
     project, console = _project(project_dir, target, variables), _console(quiet)
-    results = project.build(select, exclude, full_refresh, console)
+    results = project.build(select, exclude, full_refresh, console, **how)
+    _say_docs(project, console, results)
+    _close(console, results)
+
+
+@cli.command()
+@_with(_project_options)
+@click.option("--state", default=None, envvar="SYNTH_STATE", metavar="DIR", help="Where its run_results.json is.")
+def retry(project_dir: str, target: str | None, variables: str | None, quiet: bool, state: str | None) -> None:
+    """Do again what failed or was skipped in the last run, test or build, with the same flags."""
+    from synth.api import Project, last_results
+
+    previous = last_results(project_dir, state)
+    said = previous.args.vars if variables is None else _variables(variables)
+    project, console = Project(project_dir, target or previous.args.target, said), _console(quiet)
+    results = project.retry(previous, console)
     _say_docs(project, console, results)
     _close(console, results)
 
@@ -203,29 +238,47 @@ def build(
     "--units", default=20, show_default=True, type=click.IntRange(1, 10_000), help="How many units to leave out."
 )
 def check_sql(
-    project_dir: str, target: str | None, variables: str | None, quiet: bool, select: Any, exclude: Any, units: int
+    project_dir: str, target: str | None, variables: str | None, quiet: bool, select: Any, exclude: Any, units: int,
+    **how: Any,
 ) -> None:  # fmt: skip
     """Run the SQL before the mechanism without one person, for some persons, and see that no other's rows move.
 
     Reads private rows and spends nothing: what it says is for those who may read them.
     """
     project, console = _project(project_dir, target, variables), _console(quiet)
-    results = project.check_sql(select, exclude, units, console)
+    results = project.check_sql(select, exclude, units, console, **how)
     if any(result.status != "pass" for result in results):
         sys.exit(1)
 
 
 @cli.command()
 @_with(_project_options + _selection_options)
-def ls(project_dir: str, target: str | None, variables: str | None, quiet: bool, select: Any, exclude: Any) -> None:
-    """List the selected sources, models and singular tests."""
+@click.option(
+    "--resource-type",
+    "resource_types",
+    multiple=True,
+    type=click.Choice(["source", "model", "test"]),
+    help="Only of this kind.",
+)
+@click.option(
+    "--output",
+    default="selector",
+    show_default=True,
+    type=click.Choice(["selector", "name", "path", "json"]),
+    help="What a line says of a node.",
+)
+def ls(
+    project_dir: str, target: str | None, variables: str | None, quiet: bool, select: Any, exclude: Any,
+    resource_types: Any, output: str, **how: Any,
+) -> None:  # fmt: skip
+    """List the selected sources, models and tests, one a line, whatever is quiet."""
+    from synth.console import listed
+
     project = _project(project_dir, target, variables)
-    nodes = project.ls(select, exclude)
+    nodes = project.ls(select, exclude, resource_types, **how)
     _warn(project.unprotected({node.name for node in nodes}))
     for node in nodes:
-        prefix = {"source": "source:", "test": "test:"}.get(node.kind, "")
-        what = node.materialized if node.kind == "model" else node.kind
-        click.echo(prefix + node.name if quiet else f"{prefix + node.name:40} {what}")
+        click.echo(listed(node, output))
 
 
 @cli.command()
@@ -237,7 +290,7 @@ def show(project_dir: str, target: str | None, variables: str | None, quiet: boo
     from synth.console import table
 
     project = _project(project_dir, target, variables)
-    nodes = [n for n in project.ls([select]) if n.kind == "model" and n.zone != "private"]
+    nodes = [n for n in project.ls(select, resource_types=["model"]) if n.zone != "private"]
     if len(nodes) != 1:
         raise UsageError(f"'{select}' is not one synthetic or public model", "See them with: synth ls")
     names, rows = project.rows(nodes[0].name, limit)

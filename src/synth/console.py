@@ -12,6 +12,7 @@ from typing import IO, Any
 
 import click
 
+from synth.artifacts.compiled import ManifestNode
 from synth.artifacts.forecast import EventForecast, FitForecast, Forecast, ModelForecast, PopulationForecast, Verdict
 from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import ApartResult, ExpectationResult, Results, RunResult
@@ -24,6 +25,9 @@ _LINE = 86  # of a sentence
 _PAGE = 100  # of a plan
 _SHARES = "Shares are of mu^2 (Gaussian DP), which releases add up to; epsilons do not add up."
 _COLORS: dict[Verdict, str] = {"fit": "yellow", "refit": "yellow", "stale": "cyan", "reuse": "green", "refused": "red"}
+_LISTED = {
+    "name", "resource_type", "package_name", "original_file_path", "unique_id", "zone", "tags", "config", "depends_on",
+}  # fmt: skip
 _LEDGER = 100  # of a table of the ledger
 _LEAST = 12  # of a column that is wrapped
 _REFRESH_SECONDS = 0.2
@@ -123,7 +127,8 @@ class Console(Listener):
         ran = [r.status for r in results.results]
         done = f"Done. PASS={ran.count('success') + judged.count('pass')} WARN={judged.count('warn')} "
         bad = ran.count("error") + ran.count("refused") + judged.count("error") + judged.count("fail")
-        done += f"ERROR={bad} SKIP={ran.count('skipped')} TOTAL={len(ran) + len(judged)}"
+        skipped = ran.count("skipped") + len(results.skipped)
+        done += f"ERROR={bad} SKIP={skipped} TOTAL={len(ran) + len(judged) + len(results.skipped)}"
         if judged:
             self.line(f"{judged.count('pass')} of {len(judged)} expectations passed")
         self.line(done, "red" if results.failed else "green")
@@ -131,6 +136,15 @@ class Console(Listener):
     def _wipe(self) -> None:
         if self._live:
             click.echo("\r\x1b[2K", file=self.out, nl=False)
+
+
+def listed(node: ManifestNode, output: str) -> str:
+    """A node as ``synth ls`` says it."""
+    if output == "json":
+        return node.model_dump_json(include=_LISTED)
+    if output == "path":
+        return node.original_file_path
+    return node.name if output == "name" else node.selector
 
 
 def _trusted(model: ModelForecast) -> list[str]:

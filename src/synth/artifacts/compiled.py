@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from synth.artifacts.budget import Budget
 from synth.artifacts.plan import Artifact, Plan
@@ -176,25 +176,34 @@ class PublicModel(Artifact):
         return f"public.{self.name}"
 
 
-class SingularTest(Artifact):
-    expectation: Expectation
-    parents: tuple[str, ...]  # models
-
-
 class ManifestNode(Artifact):
     """A node as dbt's manifest has it, with this product's zone."""
 
     unique_id: str
-    name: str
-    resource_type: str
+    name: str  # of what a declaration promises, a generic test: its expectation's id
+    resource_type: Literal["source", "model", "test"]
+    package_name: str  # the project's
+    fqn: tuple[str, ...]  # the project, folders, and the name that files and users call it by
     original_file_path: str
+    patch_path: str | None  # the metadata of a model
     zone: str
     materialized: str
+    config: dict[str, Any]
     tags: tuple[str, ...]
+    test_type: Literal["generic", "singular"] | None = None
+    test_name: str | None = None  # what a generic test checks: "in_set"
     trusted: tuple[str, ...]  # what its reports say of trust_sql, its own and that of private models it reads
     depends_on: tuple[str, ...]
     compiled_path: str | None
     fingerprint: str | None  # of the fit, for a synthetic model
+    checksums: dict[
+        str, str
+    ]  # of body (as written), sql (as rendered), configs, contract (what metadata or source say)
+
+    @property
+    def selector(self) -> str:
+        """What selects it, as dbt writes that."""
+        return ("source:" if self.resource_type == "source" else "") + ".".join(self.fqn)
 
 
 class ManifestMetadata(Artifact):
@@ -213,10 +222,16 @@ class Compiled(Artifact):
 
     synthetic: dict[str, SyntheticModel]
     public: dict[str, PublicModel]
-    parents: dict[str, tuple[str, ...]]  # of each model: models
+    parents: dict[str, tuple[str, ...]]  # of each model by its name, and of each test by its node's id: models
     expectations: dict[str, tuple[Expectation, ...]]  # of each synthetic model
-    tests: dict[str, SingularTest]
+    tests: dict[str, Expectation]  # singular ones
     manifest: Manifest
+
+    @property
+    def checks(self) -> dict[str, Expectation]:
+        """Every test by its node's id."""
+        known = {e.id: e for found in self.expectations.values() for e in found} | self.tests
+        return {n.unique_id: known[n.name] for n in self.manifest.nodes.values() if n.resource_type == "test"}
 
     def relation(self, model: str) -> str:
         return f"{'synthetic' if model in self.synthetic else 'public'}.{model}"

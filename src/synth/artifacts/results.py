@@ -63,6 +63,15 @@ class ApartResult(Artifact):
     message: str | None = None  # of an error
 
 
+class Invocation(Artifact):
+    """How a command was called: what it takes to say it again."""
+
+    which: Literal["run", "test", "build"]
+    target: str
+    vars: dict[str, Any]
+    full_refresh: bool
+
+
 class Results(Artifact):
     """``run_results.json``: what a run or a test did, with dbt's key names where dbt has the thing."""
 
@@ -70,8 +79,10 @@ class Results(Artifact):
     invocation_id: str
     generated_at: str  # ISO 8601, UTC
     elapsed_time: float  # seconds, to a tenth: how long a run takes is not noised
+    args: Invocation
     results: tuple[RunResult, ...] = ()
     suites: tuple[SuiteResult, ...] = ()
+    skipped: tuple[str, ...] = ()  # ids of expectations that were not judged: their table is not there
 
     @property
     def refused(self) -> bool:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
-from synth.artifacts.compiled import Compiled, Manifest, ManifestMetadata, ManifestNode, PublicModel, SingularTest
+from synth.artifacts.compiled import Compiled, PublicModel
 from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import Expectation
 from synth.compiler import apart, bind, reads, tree
 from synth.compiler.bind import BindProblem, Stubs
+from synth.compiler.manifest import manifest
 from synth.compiler.populations import population_problems
 from synth.compiler.scope import People, Relation
 from synth.compiler.sizing import Calibrate
 from synth.compiler.sources import columns_of, people_of
-from synth.compiler.synthetic import SyntheticCompiler, trusted_by
+from synth.compiler.synthetic import SyntheticCompiler
 from synth.errors import Problem, ProjectError
 from synth.graph.dag import Graph, Node
 from synth.project.loader import Project
 from synth.quoting import identifier
-from synth.version import __version__
 
 _NESTED = ("STRUCT", "MAP", "UNION", "VARIANT")
 
@@ -48,7 +49,7 @@ class _Compiler:
         self.broken: set[str] = set()  # ids of nodes without known columns: their children cannot be judged
         self.maker = SyntheticCompiler(project, graph, self.stubs, self.functions, calibrate)
         self.public: dict[str, PublicModel] = {}
-        self.tests: dict[str, SingularTest] = {}
+        self.tests: dict[str, Expectation] = {}
 
     def compile(self, node: Node) -> None:
         if node.kind == "source":
@@ -118,15 +119,14 @@ class _Compiler:
                 warning=UNPROTECTED if node.not_private else "",
             )  # fmt: skip
 
-    def _test(self, node: Node, sql: str) -> SingularTest:
-        model = next((p.rpartition(".")[2] for p in node.parents if p.startswith("model.")), "")
+    def _test(self, node: Node, sql: str) -> Expectation:
+        model = next(iter(_models(node.parents)), "")
         description = node.name.replace("_", " ")
-        expectation = Expectation(
+        return Expectation(
             id=f"test.{node.name}", model=model, column=None, type="unexpected_rows_expectation",
             kwargs={"description": description}, description=description, sql=sql + "\n",
             sql_path=f"{self._compiled(node)}",
         )  # fmt: skip
-        return SingularTest(expectation=expectation, parents=tuple(p.rpartition(".")[2] for p in node.parents))
 
     def _compiled(self, node: Node) -> str:
         """Where a node's compiled SQL lies, relative to the project: a folder for a synthetic model."""
@@ -134,26 +134,15 @@ class _Compiler:
         return f"{base}/{node.name}" if node.zone == "synthetic" else f"{base}/{node.kind}s/{node.name}.sql"
 
     def compiled(self) -> Compiled:
-        models = [n for n in self.graph.of_kind("model") if n.zone != "private"]
-        synthetic = self.maker.models
+        models, promised = self.maker.models, self.maker.expectations
+        found = manifest(self.project, self.graph, models, promised, self._compiled)
+        made = {n.name: n.parents for n in self.graph.of_kind("model") if n.zone != "private"}
+        tests = {n.unique_id: n.depends_on for n in found.nodes.values() if n.resource_type == "test"}
         return Compiled(
-            synthetic=synthetic,
-            public=self.public,
-            parents={n.name: tuple(p.rpartition(".")[2] for p in n.parents if p.startswith("model.")) for n in models},
-            expectations=self.maker.expectations,
-            tests=self.tests,
-            manifest=Manifest(
-                metadata=ManifestMetadata(synth_version=__version__, project_name=self.graph.project),
-                nodes={n.id: self._manifest_node(n) for n in self.graph.nodes.values()},
-            ),
-        )
-
-    def _manifest_node(self, node: Node) -> ManifestNode:
-        model = self.maker.models.get(node.name) if node.kind == "model" else None
-        return ManifestNode(
-            unique_id=node.id, name=node.name, resource_type=node.kind, original_file_path=node.file, zone=node.zone,
-            materialized="source" if node.kind == "source" else "test" if node.kind == "test" else node.materialized,
-            tags=node.config.tags, trusted=tuple(map(str, trusted_by(self.graph, node))), depends_on=node.parents,
-            compiled_path=None if node.kind == "source" or node.zone == "private" else self._compiled(node),
-            fingerprint=model.fit_fingerprint() if model else None,
+            synthetic=models, public=self.public, expectations=promised, tests=self.tests, manifest=found,
+            parents={key: _models(parents) for key, parents in {**made, **tests}.items()},
         )  # fmt: skip
+
+
+def _models(ids: Iterable[str]) -> tuple[str, ...]:
+    return tuple(i.rpartition(".")[2] for i in ids if i.startswith("model."))

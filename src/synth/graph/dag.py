@@ -10,6 +10,8 @@ from synth.artifacts.plan import NOT_PRIVATE
 from synth.errors import Place, Problem, ProjectError
 from synth.graph.configs import config_of, folder_problems
 from synth.graph.drafts import Draft, model_draft, model_names, reference, render
+from synth.graph.selection import Selection
+from synth.graph.selectors import named_selections
 from synth.project import spec
 from synth.project.loader import Declared, DeclaredSource, Project
 from synth.project.nearest import nearest
@@ -67,12 +69,10 @@ class Node:
 class Graph:
     project: str
     nodes: Mapping[str, Node]  # by id, parents before children
+    selectors: Mapping[str, Selection]  # by name, of selectors.yml
 
     def of_kind(self, *kinds: str) -> Iterator[Node]:
         return (node for node in self.nodes.values() if node.kind in kinds)
-
-    def children(self, node_id: str) -> list[str]:
-        return [n.id for n in self.nodes.values() if node_id in n.parents]
 
     def read_by(self, node: Node) -> list[Node]:
         """What a node's own SQL reads."""
@@ -115,9 +115,10 @@ def build(project: Project) -> Graph:
         node = _node(project, draft, "test", "public", spec.ModelConfig(), parents, zones, landed)
         problems += _zone_problems(node, zones, landed, draft, drafts, nodes)
         nodes[node.id] = node
+    selectors = named_selections(project, problems)
     if problems:
         raise ProjectError(problems)
-    return Graph(project.settings.name, nodes)
+    return Graph(project.settings.name, nodes, selectors)
 
 
 def _zone(project: Project, draft: Draft, config: spec.ModelConfig, problems: list[Problem]) -> Zone:

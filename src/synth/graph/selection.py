@@ -1,18 +1,26 @@
-"""dbt's selection grammar as a value: unions of intersections of node patterns with + and @."""
+"""dbt's selection grammar as a value, and the nodes of a manifest that it means."""
 
 from __future__ import annotations
 
-import fnmatch
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
+from synth.artifacts.compiled import Manifest, ManifestNode
 from synth.errors import UsageError
-from synth.graph.dag import Graph, Node
-from synth.project.nearest import nearest
+from synth.graph import methods
+from synth.graph.state import State
 
-_TERM = re.compile(r"^(?P<at>@)?(?P<up>(?P<up_n>\d*)\+)?(?P<body>[^+@]+?)(?P<down>\+(?P<down_n>\d*))?$")
-_METHODS = ("fqn", "tag", "source", "path", "file", "resource_type")
+Indirect = Literal["eager", "cautious", "buildable", "empty"]  # which tests come with what they test
+_TERM = re.compile(
+    r"(?P<at>@)?(?P<up>(?P<up_n>\d*)\+)?((?P<method>[\w.]+):)?(?P<value>.+?)(?P<down>\+(?P<down_n>\d*))?"
+)
+_COMBINE: dict[str, Callable[..., set[str]]] = {
+    "union": set.union,
+    "intersection": set.intersection,
+    "difference": set.difference,
+}
 
 
 @dataclass(frozen=True)
@@ -22,117 +30,124 @@ class Term:
     text: str
     method: str
     value: str
-    up: int | None
-    down: int | None
-    childrens_parents: bool  # dbt's @
+    up: int | None = None
+    down: int | None = None
+    childrens_parents: bool = False  # dbt's @
+    indirect: Indirect | None = None  # None: as the command says
 
 
-def parse(selection: str) -> tuple[tuple[Term, ...], ...]:
-    """Spaces join (union), commas intersect."""
-    return tuple(tuple(_term(t) for t in part.split(",")) for part in selection.split())
+@dataclass(frozen=True)
+class Group:
+    """Selections that are brought together: of a difference, the first without the others."""
+
+    kind: Literal["union", "intersection", "difference"]
+    parts: tuple[Selection, ...]
+    indirect: Indirect | None = None
 
 
-def _term(text: str) -> Term:
-    found = _TERM.match(text)
-    if not found:
-        raise UsageError(
-            f"'{text}' is not a selector", "For example: admissions, +admissions, tag:hospital, source:mimic+"
-        )
-    method, colon, value = found["body"].partition(":")
-    if not colon:
-        method, value = "fqn", found["body"]
-    if method not in _METHODS and not method.startswith("config."):
-        raise UsageError(f"unknown selection method '{method}:'", nearest(method, [*_METHODS, "config.materialized"]))
-    reach = {side: None if not found[side] else int(found[f"{side}_n"] or -1) for side in ("up", "down")}
-    return Term(text, method, value, reach["up"], reach["down"], bool(found["at"]))
+Selection = Term | Group
 
 
-def select(graph: Graph, selection: Iterable[str], exclude: Iterable[str] = ()) -> list[Node]:
-    """The selected nodes in the graph's order; everything where nothing is asked for. Raises UsageError for no match."""
-    chosen = _evaluate(graph, selection) if (wanted := tuple(selection)) else set(graph.nodes)
-    asked = " ".join(wanted) or "everything"
+def parse(selections: Iterable[str]) -> Group:
+    """Spaces join (union), commas intersect; one word at least."""
+    words = [word for selection in selections for word in selection.split() or [""]]
+    return Group("union", tuple(Group("intersection", tuple(map(term, word.split(",")))) for word in words))
+
+
+def term(text: str) -> Term:
+    found = _TERM.fullmatch(text)
+    if not found or (found["at"] and found["down"]):
+        what = f"'{text}' is not a selector" + (": @ already goes down, so + after it says nothing" if found else "")
+        raise UsageError(what, "For example: admissions, +admissions, tag:hospital, source:mimic+")
+    method = found["method"] or methods.default(found["value"])
+    methods.check(method, found["value"])
+    up, down = (None if not found[side] else int(found[f"{side}_n"] or -1) for side in ("up", "down"))
+    return Term(text, method, found["value"], up, down, bool(found["at"]))
+
+
+def select(
+    manifest: Manifest, wanted: Selection | None, exclude: Selection | None, mode: Indirect, state: State, asked: str
+) -> list[ManifestNode]:
+    """The selected nodes in the manifest's order; everything where nothing is ``wanted``. Raises UsageError for none."""
+    selector = _Selector(manifest, mode, state)
+    chosen = selector.nodes(wanted) if wanted else set(manifest.nodes)
     if not chosen:
-        raise UsageError(f"nothing is in all parts of the selection '{asked}'", "A comma means both; a space, either.")
-    left = chosen - _evaluate(graph, exclude)
-    if not left:
+        hint = " ".join(selector.nothing) or "A comma means both; a space, either."
+        raise UsageError(f"the selection '{asked}' holds nothing", hint)
+    if exclude and wanted:
+        chosen = selector.nodes(Group("difference", (wanted, exclude), "eager"))
+    elif exclude:
+        chosen -= selector.nodes(exclude)
+    if not chosen:
         raise UsageError(f"the selection '{asked}' leaves nothing after --exclude", "Loosen one of the two.")
-    return [node for node in graph.nodes.values() if node.id in left]
+    return [node for node in manifest.nodes.values() if node.unique_id in chosen]
 
 
-def _evaluate(graph: Graph, selections: Iterable[str]) -> set[str]:
-    found: set[str] = set()
-    for selection in selections:
-        for intersection in parse(selection):
-            sets = [_reach(graph, term) for term in intersection]
-            found |= set.intersection(*sets)
-    return found
+class _Selector:
+    """What the parts of a selection mean: nodes, and tests that wait for the other tables that they read."""
 
+    def __init__(self, manifest: Manifest, mode: Indirect, state: State) -> None:
+        self.manifest, self.mode, self.state = manifest, mode, state
+        self.nothing: list[str] = []  # what was asked of the state, and holds of no node
+        self.children: dict[str, list[str]] = {i: [] for i in manifest.nodes}
+        for node in manifest.nodes.values():
+            for parent in node.depends_on:
+                self.children[parent].append(node.unique_id)
 
-def _reach(graph: Graph, term: Term) -> set[str]:
-    found = {node.id for node in graph.nodes.values() if _matches(node, term)}
-    if not found:
-        known = (value for node in graph.nodes.values() for value in _values(node, term.method))
-        raise UsageError(f"the selector '{term.text}' matches nothing", nearest(term.value, known))
-    start = set(found)
-    if term.childrens_parents:
-        found |= _walk(graph, found | _walk(graph, start, -1, up=False), -1, up=True) | _walk(
-            graph, start, -1, up=False
-        )
-    if term.up is not None:
-        found |= _walk(graph, start, term.up, up=True)
-    if term.down is not None:
-        found |= _walk(graph, start, term.down, up=False)
-    return found
+    def nodes(self, part: Selection) -> set[str]:
+        return self._part(part)[0]
 
+    def _part(self, part: Selection) -> tuple[set[str], set[str]]:
+        if isinstance(part, Term):
+            return self._with_tests(self._reached(part), part.indirect or self.mode)
+        found = [self._part(inner) for inner in part.parts]
+        combine = _COMBINE[part.kind]
+        chosen = combine(*(chosen for chosen, _ in found))
+        waiting = combine(*(chosen | waiting for chosen, waiting in found)) - chosen
+        ready = self._ready(chosen, waiting, part.indirect or self.mode)
+        return chosen | ready, waiting
 
-def _walk(graph: Graph, start: set[str], steps: int, up: bool) -> set[str]:
-    seen, edge = set(start), set(start)
-    while edge and steps != 0:
-        near = {n for i in edge for n in (graph.nodes[i].parents if up else graph.children(i))}
-        edge, steps = near - seen, steps - 1
-        seen |= edge
-    return seen
+    def _reached(self, term: Term) -> set[str]:
+        start = methods.matching(self.manifest, term.method, term.value, self.state)
+        if not start and term.method not in methods.OF_STATE:
+            fix = methods.hint(self.manifest, term.method, term.value)
+            raise UsageError(f"the selector '{term.text}' matches nothing", fix)
+        if not start:
+            self.nothing.append(f"'{term.text}' matches nothing in {self.state.folder}.")
+        found = set(start)
+        if term.childrens_parents:
+            found |= self._walk(self._walk(start, -1, self._below), -1, self._above)
+        if term.up is not None:
+            found |= self._walk(start, term.up, self._above)
+        if term.down is not None:
+            found |= self._walk(start, term.down, self._below)
+        return found
 
+    def _with_tests(self, chosen: set[str], mode: Indirect) -> tuple[set[str], set[str]]:
+        """With the tests of what is chosen; and those that also read what is not, where that matters."""
+        near = {c for i in chosen for c in self.children[i] if self.manifest.nodes[c].resource_type == "test"} - chosen
+        if mode == "empty":
+            return chosen, set()
+        ready = near if mode == "eager" else self._ready(chosen, near, mode)
+        return chosen | ready, near - ready
 
-def _matches(node: Node, term: Term) -> bool:
-    value = term.value.removeprefix("./").rstrip("/") if term.method == "path" else term.value
-    if any(fnmatch.fnmatchcase(known, value) for known in _values(node, term.method)):
-        return True
-    return term.method == "fqn" and node.kind != "source" and _under(node, value)
+    def _ready(self, chosen: set[str], tests: set[str], mode: Indirect) -> set[str]:
+        """The tests that read nothing but what is chosen; or, where buildable, is above that."""
+        if mode in ("eager", "empty"):
+            return set()
+        there = chosen if mode == "cautious" else self._walk(chosen, -1, self._above)
+        return {test for test in tests if there.issuperset(self._above(test))}
 
+    def _walk(self, start: set[str], steps: int, near: Callable[[str], Iterable[str]]) -> set[str]:
+        """What is reached in so many steps, the start as well; -1: in any number."""
+        seen, edge = set(start), set(start)
+        while edge and steps != 0:
+            edge, steps = {n for i in edge for n in near(i)} - seen, steps - 1
+            seen |= edge
+        return seen
 
-def _values(node: Node, method: str) -> tuple[str, ...]:
-    """What of a node a method compares."""
-    *folders, file = node.file.split("/")
-    if method == "tag":
-        return node.config.tags
-    if method == "resource_type":
-        return (node.kind,)
-    if method == "file":
-        return (file, file.rsplit(".", 1)[0])
-    if method == "source":
-        return (node.name, node.name.split(".")[0]) if node.kind == "source" else ()
-    if node.kind == "source":
-        return ()
-    if method == "fqn":
-        return (node.name, node.asked)
-    if method == "path":
-        return (node.file, *("/".join(folders[:end]) for end in range(len(folders), 0, -1)))
-    return _config(node, method.removeprefix("config.")) if node.kind == "model" else ()
+    def _above(self, node: str) -> Iterable[str]:
+        return self.manifest.nodes[node].depends_on
 
-
-def _config(node: Node, key: str) -> tuple[str, ...]:
-    if key == "materialized":
-        return (node.materialized,)
-    value = getattr(node.config, key, None)
-    if isinstance(value, tuple):
-        return tuple(str(item) for item in value)
-    return () if value is None else (str(value).lower() if isinstance(value, bool) else f"{value}",)
-
-
-def _under(node: Node, value: str) -> bool:
-    """A folder's name, or a dotted path of folders, stands for the models in it."""
-    folders = node.text.folders if node.text else ()
-    wanted = tuple(value.split("."))
-    project = node.id.split(".")[1]
-    return any(path[: len(wanted)] == wanted for path in ((*folders, node.asked), (project, *folders, node.asked)))
+    def _below(self, node: str) -> Iterable[str]:
+        return self.children[node]

@@ -18,6 +18,7 @@ from synth.project.sql_file import SqlFile
 
 S = TypeVar("S", bound=spec.Spec)
 PROJECT_FILE = "synth_project.yml"
+SELECTORS_FILE = "selectors.yml"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,16 @@ class DeclaredSource:
 
 
 @dataclass(frozen=True)
+class DeclaredSelector:
+    selector: spec.Selector
+    document: yaml.Document
+    path: yaml.Path
+
+    def place(self, *path: str | int, key: bool = False) -> Place:
+        return self.document.place((*self.path, *path), key)
+
+
+@dataclass(frozen=True)
 class Project:
     root: Path
     settings: spec.ProjectSpec
@@ -51,6 +62,7 @@ class Project:
     tables: Mapping[str, Declared]
     models: Mapping[str, SqlFile]
     tests: Mapping[str, SqlFile]
+    selectors: Mapping[str, DeclaredSelector]
     renderer: Renderer = field(compare=False)
 
     def target(self, name: str | None) -> spec.TargetSpec:
@@ -90,9 +102,15 @@ def load(root: Path, variables: Mapping[str, Any] | None = None) -> Project:
     tables = _tables(root, settings, renderer, problems)
     models = _sql(root, settings.model_paths, "model", problems)
     tests = _sql(root, settings.test_paths, "test", problems)
+    selectors = _selectors(root, renderer, problems)
     if problems:
         raise ProjectError(problems)
-    return Project(root, settings, first, sources, tables, models, tests, renderer)
+    return Project(root, settings, first, sources, tables, models, tests, selectors, renderer)
+
+
+def target_path(root: Path) -> str:
+    """Where the project at ``root`` leaves what it makes, whatever else is wrong with it."""
+    return _paths_only(yaml.read(PROJECT_FILE, _text(root / PROJECT_FILE, PROJECT_FILE, []))[0]).target_path
 
 
 def _paths_only(document: yaml.Document) -> spec.ProjectSpec:
@@ -100,7 +118,7 @@ def _paths_only(document: yaml.Document) -> spec.ProjectSpec:
     settings: dict[str, Any] = {"name": "broken"}
     for key, value in document.data.items() if isinstance(document.data, dict) else ():
         try:
-            if key.endswith("-paths"):
+            if key.endswith(("-paths", "-path")):
                 settings |= spec.ProjectSpec.model_validate({"name": "broken", key: value}).model_dump(
                     by_alias=True, include={key.replace("-", "_")}
                 )
@@ -161,6 +179,25 @@ def _sql(root: Path, folders: tuple[str, ...], what: str, problems: list[Problem
             problems.append(Problem(Place(file), f"the file's name cannot be a {what}'s", fix))
         elif names.new(sql.name, Place(file)):
             found[sql.name] = sql
+    return found
+
+
+def _selectors(root: Path, renderer: Renderer, problems: list[Problem]) -> dict[str, DeclaredSelector]:
+    if not (root / SELECTORS_FILE).is_file():
+        return {}
+    document, wrong = yaml.read(SELECTORS_FILE, _text(root / SELECTORS_FILE, SELECTORS_FILE, problems))
+    problems += wrong
+    parsed = None if document.data is None else _validate(spec.SelectorsFile, document, renderer, problems)
+    names = _Names("selector", problems)
+    found: dict[str, DeclaredSelector] = {}
+    for i, selector in enumerate(parsed.selectors if parsed else ()):
+        declared = DeclaredSelector(selector, document, ("selectors", i))
+        first = next((d for d in found.values() if d.selector.default), None)
+        if selector.default and first:
+            what = f"'{selector.name}' is a second default: '{first.selector.name}' is the first"
+            problems.append(Problem(declared.place("default"), what, "Only one is used where nothing is selected."))
+        if names.new(selector.name, declared.place("name")):
+            found[selector.name] = declared
     return found
 
 

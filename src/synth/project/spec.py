@@ -207,6 +207,21 @@ class SourcesFile(Spec):
     sources: tuple[Source, ...]
 
 
+# selectors.yml
+
+
+class Selector(Spec):
+    name: str = Field(min_length=1)
+    description: str = ""
+    default: bool = False
+    definition: Any  # checked where it is read: see graph/selectors.py
+
+
+class SelectorsFile(Spec):
+    version: int = 2
+    selectors: tuple[Selector, ...]
+
+
 # metadata/*.yml
 
 

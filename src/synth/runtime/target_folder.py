@@ -6,16 +6,20 @@ import os
 import shutil
 from collections.abc import Container, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
-from synth.artifacts.compiled import Compiled
+from synth.artifacts.compiled import Compiled, Manifest
 from synth.artifacts.forecast import FitRecord
 from synth.artifacts.plan import NOT_PRIVATE, Artifact
 from synth.artifacts.results import Results, SuiteResult
 
+A = TypeVar("A", bound=Artifact)
 _COMPILED = ("compiled", "plans", "expectations")
 _PAID = ("generators",)  # making these again spends budget
+_MANIFEST = "manifest.json"
+_RESULTS = "run_results.json"
 _BOOKMARK = "ledger_bookmark.json"  # cannot be made again: like the ledger, never removed
 
 
@@ -54,10 +58,7 @@ class TargetFolder:
 
     def fit_record(self, generator: str) -> FitRecord | None:
         """None where there is none that can be read: a run writes it anew."""
-        try:
-            return FitRecord.model_validate_json((self.path / "generators" / f"{generator}.json").read_bytes())
-        except (OSError, ValidationError):
-            return None
+        return _read(FitRecord, self.path / "generators" / f"{generator}.json")
 
     def write_compiled(self, compiled: Compiled) -> None:
         """The compiled project: the same bytes each time, and nothing of an earlier one left over."""
@@ -71,20 +72,30 @@ class TargetFolder:
         for name, text in wanted.items():
             self._write(name, text)
 
-    def write_results(self, results: Results) -> None:
-        self._write("run_results.json", _json(results))
+    def write_results(self, results: Results, known: Container[str]) -> None:
+        """``known``: ids of the expectations that there are. A table that was not made anew keeps what else was judged of it."""
+        self._write(_RESULTS, _json(results))
+        made = {result.model for result in results.results}
         for suite in results.suites:
-            self._write(f"validations/{suite.model}.json", _json(suite))
+            kept = () if suite.model in made else self.suites({suite.model})
+            before = {r.expectation.id: r for old in kept for r in old.results if r.expectation.id in known}
+            judged = {r.expectation.id: r for r in suite.results}
+            whole = suite.model_copy(update={"results": tuple((before | judged).values())})
+            self._write(f"validations/{suite.model}.json", _json(whole))
+
+    def results(self) -> Results | None:
+        """Of the last run; None where there are none that this version reads."""
+        return _read(Results, self.path / _RESULTS)
+
+    def manifest(self) -> Manifest | None:
+        return _read(Manifest, self.path / _MANIFEST)
 
     def suites(self, names: Container[str]) -> list[SuiteResult]:
         """The last validation of every table that is still in the project."""
         found = []
         for path in sorted((self.path / "validations").glob("*.json")):
-            try:
-                suite = SuiteResult.model_validate_json(path.read_bytes())
-            except ValidationError:
-                continue  # written by another version; the next test writes it anew
-            if suite.model in names:
+            suite = _read(SuiteResult, path)  # None: written by another version; the next test writes it anew
+            if suite and suite.model in names:
                 found.append(suite)
         return found
 
@@ -133,8 +144,15 @@ def _files(compiled: Compiled) -> Iterator[tuple[str, str]]:
         for expectation in expectations:
             yield f"compiled/{name}/expectations/{Path(expectation.sql_path).name}", expectation.sql
     for name, test in compiled.tests.items():
-        yield f"compiled/tests/{name}.sql", test.expectation.sql
-    yield "manifest.json", _json(compiled.manifest)
+        yield f"compiled/tests/{name}.sql", test.sql
+    yield _MANIFEST, _json(compiled.manifest)
+
+
+def _read(kind: type[A], path: Path) -> A | None:
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 def _json(value: Artifact) -> str:

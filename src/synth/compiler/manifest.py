@@ -1,0 +1,108 @@
+"""The manifest: what each node is, which file says so, and checksums that tell whether that has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from synth.artifacts.compiled import Manifest, ManifestMetadata, ManifestNode, SyntheticModel
+from synth.artifacts.results import Expectation
+from synth.compiler.synthetic import trusted_by
+from synth.graph.dag import Graph, Node
+from synth.project.loader import Declared, DeclaredSource, Project
+from synth.version import __version__
+
+_WORDS = {"description": True, "config": True, "tests": True}  # of a table, and no part of its contract
+
+
+def manifest(
+    project: Project, graph: Graph, models: Mapping[str, SyntheticModel],
+    expectations: Mapping[str, tuple[Expectation, ...]], compiled_path: Callable[[Node], str],
+) -> Manifest:  # fmt: skip
+    """Sources, models and singular tests, then what each synthetic model's declaration promises, as generic tests."""
+    nodes = [_node(node, graph, models, compiled_path) for node in graph.nodes.values()]
+    for node in graph.of_kind("model"):
+        nodes += [_generic(project, graph, node, expectation) for expectation in expectations.get(node.name, ())]
+    metadata = ManifestMetadata(synth_version=__version__, project_name=graph.project)
+    return Manifest(metadata=metadata, nodes={node.unique_id: node for node in nodes})
+
+
+def _node(
+    node: Node, graph: Graph, models: Mapping[str, SyntheticModel], compiled_path: Callable[[Node], str]
+) -> ManifestNode:
+    model = models.get(node.name) if node.kind == "model" else None
+    materialized = node.materialized if node.kind == "model" else node.kind
+    name = node.name.split(".") if node.kind == "source" else [node.asked]
+    config = _config(node, materialized)
+    return ManifestNode(
+        unique_id=node.id, name=node.name, resource_type=node.kind, package_name=graph.project,
+        fqn=(graph.project, *(node.text.folders if node.text else ()), *name), original_file_path=node.file,
+        patch_path=node.declared.document.file if node.declared else None, zone=node.zone, materialized=materialized,
+        config=config, tags=node.config.tags, test_type="singular" if node.kind == "test" else None,
+        trusted=tuple(map(str, trusted_by(graph, node))), depends_on=node.parents,
+        compiled_path=None if node.kind == "source" or node.zone == "private" else compiled_path(node),
+        fingerprint=model.fit_fingerprint() if model else None, checksums=dict(_checksums(node, config)),
+    )  # fmt: skip
+
+
+def _generic(project: Project, graph: Graph, node: Node, expectation: Expectation) -> ManifestNode:
+    assert node.declared is not None
+    file = node.declared.document.file
+    below = (PurePosixPath(file).relative_to(f) for f in project.settings.metadata_paths if _is_below(file, f))
+    _, words, check = expectation.id.split(".")
+    keys = {f.references for f in node.declared.table.foreign_keys if f.column == expectation.column}
+    referred = (n.id for n in graph.linked(node) if check == "relationships" and n.asked in keys)
+    config = {"enabled": True, "materialized": "test", "severity": expectation.severity}
+    return ManifestNode(
+        unique_id=f"test.{graph.project}.{expectation.id}", name=expectation.id, resource_type="test",
+        package_name=graph.project, fqn=(graph.project, *next(below).parts[:-1], f"{check}_{node.asked}_{words}"),
+        original_file_path=file, patch_path=None, zone="public", materialized="test", config=config, tags=(),
+        test_type="generic", test_name=check, trusted=(), depends_on=(node.id, *referred),
+        compiled_path=expectation.sql_path, fingerprint=None,
+        checksums={"body": _digest(expectation.sql), "configs": _digest(config)},
+    )  # fmt: skip
+
+
+def _is_below(file: str, folder: str) -> bool:
+    return PurePosixPath(file).is_relative_to(folder)
+
+
+def _config(node: Node, materialized: str) -> dict[str, Any]:
+    if node.source is not None:
+        return {"enabled": True, "meta": node.source.source.meta}
+    said = node.config.model_dump(mode="json", exclude_none=True)
+    severity = {"severity": "error"} if node.kind == "test" else {}
+    return {**said, "enabled": True, "materialized": materialized, **severity}
+
+
+def _checksums(node: Node, config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if node.text:
+        yield "body", _digest(node.text.text)
+    if node.kind != "source":
+        yield "sql", _digest(node.sql)
+        yield "configs", _digest({key: value for key, value in config.items() if key != "tags"})
+    if node.declared:
+        yield "contract", _digest(_promised(node.declared))
+    if node.source:
+        yield "contract", _digest(_given(node.source, node.name))
+
+
+def _promised(declared: Declared) -> Any:
+    inner = {"__all__": {"description": True}}
+    return declared.table.model_dump(mode="json", exclude={**_WORDS, "columns": inner, "constraints": inner})
+
+
+def _given(declared: DeclaredSource, name: str) -> Any:
+    """Of a source table: not where it lies, which may be another place on another machine."""
+    source = declared.source
+    table = next(t for t in source.tables if f"{source.name}.{t.name}" == name)
+    privacy = source.privacy.model_dump(mode="json") if source.privacy else None
+    return {"privacy": privacy, "table": table.model_dump(mode="json", exclude={"description"})}
+
+
+def _digest(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

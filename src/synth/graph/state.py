@@ -1,0 +1,83 @@
+"""What was before: an earlier manifest to compare with, and how the last run ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from synth.artifacts.compiled import Manifest, ManifestNode
+from synth.artifacts.results import Results
+from synth.errors import UsageError
+
+_Change = Callable[[ManifestNode, ManifestNode], bool]
+
+
+def _differs(part: str) -> _Change:
+    return lambda old, new: old.checksums.get(part) != new.checksums.get(part)
+
+
+def _renders_otherwise(old: ManifestNode, new: ManifestNode) -> bool:
+    """By a macro or a variable: the file itself is as it was."""
+    return "body" in new.checksums and not _differs("body")(old, new) and _differs("sql")(old, new)
+
+
+def _is_another(old: ManifestNode, new: ManifestNode) -> bool:
+    return (old.fingerprint, old.checksums, old.fqn) != (new.fingerprint, new.checksums, new.fqn)
+
+
+_MODIFIED: dict[str, _Change] = {
+    "modified": _is_another,
+    "modified.body": _differs("body"),
+    "modified.configs": _differs("configs"),
+    "modified.contract": _differs("contract"),
+    "modified.macros": _renders_otherwise,
+}
+CHANGES = (*_MODIFIED, "new", "old", "unmodified")
+STATUSES = ("success", "error", "refused", "skipped", "pass", "fail", "warn")
+FAILED = ("error", "refused", "skipped", "fail")  # what synth retry runs again
+
+
+@dataclass(frozen=True)
+class State:
+    """``manifest`` and ``results`` as they lie in a folder; None where there is none that this version reads."""
+
+    folder: str
+    manifest: Manifest | None
+    results: Results | None
+    named: bool  # by --state
+
+    def changed(self, manifest: Manifest, change: str) -> set[str]:
+        """What ``change`` holds of: a new node is modified, too."""
+        if not self.named:
+            raise UsageError("state: compares with an earlier manifest.json", "Name its folder: --state DIR.")
+        if self.manifest is None:
+            raise self._missing("manifest.json", "Keep the target folder of a synth compile to compare with.")
+        return {n.unique_id for n in manifest.nodes.values() if _holds(change, self.manifest.nodes.get(n.unique_id), n)}
+
+    def statuses(self, manifest: Manifest) -> dict[str, str]:
+        """How each node that is still there ended, by its id."""
+        if self.results is None:
+            raise self._missing("run_results.json", "Run synth build first, or name another folder with --state DIR.")
+        known = {_result_id(node): node.unique_id for node in manifest.nodes.values() if node.resource_type != "source"}
+        return {known[name]: status for name, status in _statuses(self.results) if name in known}
+
+    def _missing(self, file: str, fix: str) -> UsageError:
+        return UsageError(f"there is no {file} of this version of synth in {self.folder}", fix)
+
+
+def _holds(change: str, old: ManifestNode | None, new: ManifestNode) -> bool:
+    if change in ("new", "old"):
+        return (old is None) == (change == "new")
+    if change == "unmodified":
+        return old is not None and not _is_another(old, new)
+    return old is None or _MODIFIED[change](old, new)
+
+
+def _result_id(node: ManifestNode) -> str:
+    return f"test.{node.name}" if node.test_type == "singular" else node.name
+
+
+def _statuses(results: Results) -> Iterator[tuple[str, str]]:
+    yield from ((r.model, r.status) for r in results.results)
+    yield from ((r.expectation.id, r.status) for suite in results.suites for r in suite.results)
+    yield from ((name, "skipped") for name in results.skipped)
