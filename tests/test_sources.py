@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from synth.project import spec
-from synth.project.loader import Project, load
+from synth.project.loader import Declared, Project, load
 
 ROOT = Path(__file__).parents[1]
 HOSPITAL = ROOT / "sources" / "hospital"
@@ -185,8 +185,13 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Project:
     return load(ROOT)
 
 
+def of_files(project: Project) -> dict[str, Declared]:
+    """The tables whose metadata are those of a file, and not of a query over several."""
+    return {name: declared for name, declared in project.tables.items() if declared.table.source}
+
+
 def test_every_category_of_the_files_is_declared(tables: duckdb.DuckDBPyConnection, project: Project) -> None:
-    for name, declared in project.tables.items():
+    for name, declared in of_files(project).items():
         for column in declared.table.columns:
             if isinstance(column, spec.CategoricalColumn):
                 found = tables.execute(
@@ -198,7 +203,7 @@ def test_every_category_of_the_files_is_declared(tables: duckdb.DuckDBPyConnecti
 def test_numbers_and_dates_of_the_files_are_inside_the_bounds(
     tables: duckdb.DuckDBPyConnection, project: Project
 ) -> None:
-    for name, declared in project.tables.items():
+    for name, declared in of_files(project).items():
         for column in declared.table.columns:
             bounds = getattr(column, "bounds", None)
             if bounds is not None:

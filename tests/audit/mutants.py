@@ -241,7 +241,7 @@ MUTANTS = (
     ),
     Mutant(
         "a row is below a row of somebody else", 10, "compiler/prepare.py",
-        """on parent."#unit" = read."#unit" and parent."#key" =""", """on parent."#key" =""",
+        """_BELOW = 'parent."#unit" = read."#unit" and parent."#key" =""", """_BELOW = 'parent."#key" =""",
         ("tests/test_apart.py::test_linked_tables_keep_people_apart",),
     ),
     Mutant(

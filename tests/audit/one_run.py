@@ -133,7 +133,8 @@ def black_box(canaries: Codes, generator: Generator) -> Floats:
     levels = np.stack([column.encode(codes) for column, codes in coded], axis=1)
     with torch.no_grad():
         numbers = network.decode(columns.embed(torch.from_numpy(levels)), [])
-        nats = columns.negative_log_likelihood(numbers, torch.from_numpy(levels)).numpy().astype(np.float64)
+        nats = columns.negative_log_likelihood(numbers, torch.from_numpy(levels), np.zeros(len(levels), np.int64))
+    nats = nats.numpy().astype(np.float64)
     return np.median(nats) - nats
 
 
