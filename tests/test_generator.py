@@ -43,7 +43,7 @@ from synth.generator.fit import Codes, fit
 from synth.generator.fitted import Generator
 from synth.generator.levels import merge
 from synth.generator.rows import PrivateRows
-from synth.generator.sampling import Rule
+from synth.generator.rules import Rule
 from synth.generator.sequences import Sequences
 from synth.generator.store import load, save
 from synth.generator.synthesis import draw_sizes, nats, sample, synthesize
