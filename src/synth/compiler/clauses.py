@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from itertools import islice, product
 from typing import Any
 
-Node = dict[str, Any]
-Clause = tuple[Node, ...]
+Tree = dict[str, Any]
+Clause = tuple[Tree, ...]
 
 MOST = 16  # clauses of one expression; beyond it, it is one clause
 NULL_TESTS = ("OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL")
@@ -22,27 +22,27 @@ _NOT = {
 _NOT |= {negated: kind for kind, negated in _NOT.items()}
 
 
-def clauses(tree: Node, ordered: Callable[[Node], bool]) -> list[Clause]:
+def clauses(tree: Tree, ordered: Callable[[Tree], bool]) -> list[Clause]:
     """``ordered``: whether an equation is of two values that have an order, and is told by halves."""
     found = _some(_clauses(tree, True, ordered))
     return found if len(found) <= MOST else [(tree,)]
 
 
-def whole(clause: Clause) -> Node:
+def whole(clause: Clause) -> Tree:
     """A clause as one expression."""
     return clause[0] if len(clause) == 1 else _node("CONJUNCTION", "CONJUNCTION_OR", children=list(clause))
 
 
-def demands(clause: Clause) -> list[Node]:
+def demands(clause: Clause) -> list[Tree]:
     """A clause without its tests for null, which pass where something is missing."""
     return [literal for literal in clause if literal["type"] not in NULL_TESTS]
 
 
-def comparison(kind: str, left: Node, right: Node) -> Node:
+def comparison(kind: str, left: Tree, right: Tree) -> Tree:
     return _node("COMPARISON", f"COMPARE_{kind}", left=left, right=right)
 
 
-def sides(literal: Node) -> tuple[Node, Node, bool] | None:
+def sides(literal: Tree) -> tuple[Tree, Tree, bool] | None:
     """What is greater, what is less, and whether strictly, where a literal compares two values."""
     kind = literal["type"]
     if kind in ("COMPARE_GREATERTHANOREQUALTO", "COMPARE_GREATERTHAN"):
@@ -52,7 +52,7 @@ def sides(literal: Node) -> tuple[Node, Node, bool] | None:
     return None
 
 
-def _clauses(node: Node, wanted: bool, ordered: Callable[[Node], bool]) -> Iterator[Clause]:
+def _clauses(node: Tree, wanted: bool, ordered: Callable[[Tree], bool]) -> Iterator[Clause]:
     kind = node["type"]
     if kind == "OPERATOR_NOT":
         yield from _clauses(node["children"][0], not wanted, ordered)
@@ -83,9 +83,9 @@ def _some(found: Iterator[Clause]) -> list[Clause]:
     return list(islice(found, MOST + 1))
 
 
-def _between(value: Node, low: Node, high: Node) -> list[Node]:
+def _between(value: Tree, low: Tree, high: Tree) -> list[Tree]:
     return [comparison("GREATERTHANOREQUALTO", value, low), comparison("LESSTHANOREQUALTO", value, high)]
 
 
-def _node(group: str, kind: str, **parts: Any) -> Node:
+def _node(group: str, kind: str, **parts: Any) -> Tree:
     return {"class": group, "type": kind, "alias": "", **parts}

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from synth.compiler import tree
 from synth.compiler.bind import BindProblem, Stubs
-from synth.compiler.clauses import Node, sides
+from synth.compiler.clauses import Tree, sides
 from synth.compiler.columns import Offset
 from synth.compiler.uses import bare
 from synth.errors import Place
@@ -77,7 +77,7 @@ class Reader:
     columns: Mapping[str, spec.Column]  # by name in lower case
     stubs: Stubs
 
-    def difference(self, literal: Node, said: Said) -> Difference | None:
+    def difference(self, literal: Tree, said: Said) -> Difference | None:
         """None where the literal is none of two columns, or of one, and a constant."""
         compared = sides(literal)
         if compared is None:
@@ -95,7 +95,7 @@ class Reader:
         # greater >= less: low + its number - (high + its number) is at most 0
         return Difference(low[0], high[0], (high[1] - low[1], -int(strict)), said)
 
-    def _linear(self, node: Node, kind: Kind) -> tuple[str, Fraction] | None:
+    def _linear(self, node: Tree, kind: Kind) -> tuple[str, Fraction] | None:
         """A column, or zero, and what is added to it."""
         name = bare(node)
         if name is not None:
@@ -115,7 +115,7 @@ class Reader:
             return found[0], -found[1]
         return found
 
-    def _named(self, name: str, constant: Node, kind: Kind) -> tuple[str, Fraction] | None:
+    def _named(self, name: str, constant: Tree, kind: Kind) -> tuple[str, Fraction] | None:
         """A name and the amount of a constant expression; of whole days, where a number is added to a date."""
         sql = tree.expression_sql(self.stubs.connection, constant)
         try:

@@ -11,8 +11,7 @@ from synth.artifacts.compiled import Constraint, Held, Part
 from synth.artifacts.plan import ColumnLayout
 from synth.compiler import apart, offsets, row_sql, tree
 from synth.compiler.bind import BindProblem, Stubs
-from synth.compiler.clauses import Clause, clauses, demands, whole
-from synth.compiler.clauses import Node as Tree
+from synth.compiler.clauses import Clause, Tree, clauses, demands, whole
 from synth.compiler.columns import ColumnSql, Offset
 from synth.compiler.constraints import Parsed
 from synth.compiler.derived import Computed

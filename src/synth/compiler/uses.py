@@ -6,7 +6,7 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from synth.compiler import tree
-from synth.compiler.clauses import NULL_TESTS, Clause, Node, sides
+from synth.compiler.clauses import NULL_TESTS, Clause, Tree, sides
 
 _EQUAL = {"COMPARE_EQUAL", "COMPARE_NOTEQUAL", "COMPARE_DISTINCT_FROM", "COMPARE_NOT_DISTINCT_FROM"}
 _RISING = {
@@ -24,14 +24,14 @@ class Use:
     """
 
     signs: set[int] = field(default_factory=set)
-    constants: list[Node] = field(default_factory=list)
+    constants: list[Tree] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Columns:
     """What there is to know of columns, by name in lower case."""
 
-    made_of: Mapping[str, Node]  # the expressions of those that are computed, which are looked through
+    made_of: Mapping[str, Tree]  # the expressions of those that are computed, which are looked through
     anchors: Mapping[
         str, str
     ]  # of offsets: what they are from, be it in another table; a value rises with its anchor's
@@ -46,7 +46,7 @@ def uses(clause: Clause, columns: Columns) -> dict[str, Use]:
     return reader.found
 
 
-def bare(node: Node) -> str | None:
+def bare(node: Tree) -> str | None:
     """The name in lower case, where the node is a plain column."""
     name = tree.column(node)
     return name.casefold() if name else None
@@ -60,7 +60,7 @@ class _Reader:
     def use(self, name: str) -> Use:
         return self.found.setdefault(name, Use())
 
-    def made_of(self, node: Node) -> Node | None:
+    def made_of(self, node: Tree) -> Tree | None:
         """The expression of a column that is computed."""
         return self.columns.made_of.get(bare(node) or "")
 
@@ -71,7 +71,7 @@ class _Reader:
             name = self.columns.anchors[name]
             yield name
 
-    def named(self, node: Node) -> Iterator[str]:
+    def named(self, node: Tree) -> Iterator[str]:
         """Columns in an expression, looking through those that are computed."""
         for item in tree.walk(node):
             inner, name = self.made_of(item.node), bare(item.node)
@@ -80,13 +80,13 @@ class _Reader:
             elif name:
                 yield name
 
-    def anyhow(self, node: Node) -> None:
+    def anyhow(self, node: Tree) -> None:
         for named in self.named(node):
             for name in self.chain(named):
                 self.use(name).signs.add(0)
 
 
-def _truth(reader: _Reader, node: Node, sign: int) -> None:
+def _truth(reader: _Reader, node: Tree, sign: int) -> None:
     """A boolean expression that is wanted (1), or not (-1), or now one, now the other (0)."""
     kind = node["type"]
     if kind in ("CONJUNCTION_AND", "CONJUNCTION_OR"):
@@ -115,7 +115,7 @@ def _truth(reader: _Reader, node: Node, sign: int) -> None:
         reader.anyhow(node)
 
 
-def _compared(reader: _Reader, greater: Node, less: Node, sign: int) -> None:
+def _compared(reader: _Reader, greater: Tree, less: Tree, sign: int) -> None:
     if _alone(reader, greater, [less]) or _alone(reader, less, [greater]):
         return
     found = [
@@ -130,7 +130,7 @@ def _compared(reader: _Reader, greater: Node, less: Node, sign: int) -> None:
             use.signs.add(slope)
 
 
-def _moves(node: Node) -> bool:
+def _moves(node: Tree) -> bool:
     """Whether an expression is a column, to which a constant may be added."""
     added = [a["expression"] for a in node["arguments"]] if node.get("function_name") in ("+", "-") else []
     first, *rest = added or [node]
@@ -138,7 +138,7 @@ def _moves(node: Node) -> bool:
     return bare(first) is not None and not any(others)
 
 
-def _alone(reader: _Reader, node: Node, constants: list[Node]) -> bool:
+def _alone(reader: _Reader, node: Tree, constants: list[Tree]) -> bool:
     """Whether a plain column, none that is an offset, stands against constants alone; they are then noted."""
     name = bare(node)
     if name is None or reader.made_of(node) or name in reader.columns.anchors:
@@ -149,7 +149,7 @@ def _alone(reader: _Reader, node: Node, constants: list[Node]) -> bool:
     return True
 
 
-def _slopes(reader: _Reader, node: Node) -> Iterator[tuple[str, int]]:
+def _slopes(reader: _Reader, node: Tree) -> Iterator[tuple[str, int]]:
     """Whether an expression rises (1) or falls (-1) with each of its columns; 0 where that is not known."""
     name, kind = bare(node), node["class"]
     if inner := reader.made_of(node):
@@ -168,7 +168,7 @@ def _slopes(reader: _Reader, node: Node) -> Iterator[tuple[str, int]]:
             yield named, 0
 
 
-def _slopes_of(function: str, arguments: list[Node]) -> list[int]:
+def _slopes_of(function: str, arguments: list[Tree]) -> list[int]:
     """Of a function with each of its arguments."""
     count = len(arguments)
     if function == "+" or (function in _RISING and count == 1):
@@ -184,6 +184,6 @@ def _slopes_of(function: str, arguments: list[Node]) -> list[int]:
     return [0] * count
 
 
-def _number(node: Node) -> float | None:
+def _number(node: Tree) -> float | None:
     literal = node.get("literal", {})
     return float(literal["text"]) if literal.get("kind") in ("INTEGER", "NUMERIC") else None
