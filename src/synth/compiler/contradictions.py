@@ -29,7 +29,7 @@ def contradiction_problems(
     """``held``: what holds each of the ``parsed``."""
     told: set[Place] = set()
     for cycle in _cycles(parsed, facts):
-        told |= {d.said.place for d in cycle}
+        told |= {d.said.place for d in cycle if d.said.by == "rule"}
         yield _of_differences(cycle)
     possible = []
     for one, constraint in zip(parsed, held, strict=True):
@@ -50,14 +50,17 @@ def contradiction_problems(
 
 
 def _cycles(parsed: Sequence[Parsed], facts: Facts) -> Iterator[list[Difference]]:
-    """Differences that contradict each other; each time without a constraint that was told before."""
-    rules = [d for one in parsed for d in facts.differences(one)]
-    while cycle := contradiction([*facts.said, *rules]):
-        yield cycle
-        last = max((d.said.place for d in cycle if d.said.by == "rule"), default=None)
-        if last is None:
-            return  # bounds and offsets alone
-        rules = [d for d in rules if d.said.place != last]
+    """Differences that contradict each other, for each constraint that does not go with those before it."""
+    known = list(facts.said)
+    if cycle := contradiction(known):
+        yield cycle  # bounds and offsets alone
+        return
+    for one in parsed:
+        found = list(facts.differences(one))
+        if found and (cycle := contradiction([*known, *found])):
+            yield cycle
+        else:
+            known += found
 
 
 def _of_differences(cycle: Sequence[Difference]) -> Problem:

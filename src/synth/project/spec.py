@@ -560,7 +560,7 @@ class Constraint(Spec):
     expression: str | None = Field(default=None, min_length=1)
     condition: str | None = Field(default=None, alias="if", min_length=1)
     then: str | None = Field(default=None, min_length=1)
-    combinations: tuple[ColumnName, ...] | None = Field(default=None, min_length=2, description="two columns or more")
+    combinations: tuple[ColumnName, ...] | None = Field(default=None, description="two columns or more")
     values: tuple[tuple[StrictBool | Level | None, ...], ...] | None = Field(
         default=None, min_length=1, description="a list of combinations, in the order of the columns"
     )
@@ -589,6 +589,8 @@ class Constraint(Spec):
             raise ValueError(
                 "combinations and values go together; for example {combinations: [a, b], values: [[1, x]]}"
             )
+        if self.combinations is not None and len(self.combinations) < 2:
+            raise ValueError("combinations: are of two columns or more; for one, its own values say it")
         wrong = [v for v in self.values or () if len(v) != len(self.combinations or ())]
         if wrong:
             raise ValueError(
