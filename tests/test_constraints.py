@@ -14,9 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from compiling import compile_folder, write
+from synth.api import Project
 from synth.artifacts.compiled import Constraint, Held, Part, SyntheticModel
 from synth.artifacts.constraint_graph import constraint_graph
 from synth.errors import ProjectError
+from synth.runtime.listener import Listener
 
 TESTS = Path(__file__).parent
 PROJECT = {
@@ -322,3 +324,91 @@ def test_chained_comparisons_change_no_other_sql() -> None:
     assert [unchained(sql) for sql in same] == same
     assert unchained("0 < a + (b < c)::int <= 3") == "(0 < a + (b < c)::int) and (a + (b < c)::int <= 3)"
     assert unchained("x >= y >= z > '>'") == "(x >= y) and (y >= z) and (z > '>')"
+
+
+# a whole run
+
+VISITS = """
+tables:
+  - name: visits
+    source: clinic.rows
+    max_rows_per_unit: 4
+    order_by: came
+    config: {epsilon: 8.0, generator: {kind: marginal}}
+    columns:
+      - {name: person, type: key}
+      - {name: came, type: date, bounds: [2010-01-01, 2020-01-01]}
+      - {name: went, type: date, bounds: [2010-01-01, 2020-06-01]}
+      - {name: due, type: date, bounds: [2010-01-01, 2021-01-01], nullable: true}
+      - {name: low, type: integer, bounds: [0, 3000]}
+      - {name: high, type: integer, bounds: [0, 3000]}
+      - {name: region, type: categorical, values: [north, south]}
+      - {name: ward, type: categorical, values: [A, B, C], nullable: true}
+      - {name: sex, type: categorical, values: [F, M]}
+      - {name: pregnant, type: boolean, impute: mode}
+      - {name: score, type: integer, bounds: [0, 3000], impute: median}
+    constraints:
+      - came < went
+      - due >= came + interval 30 days
+      - came >= date '2012-03-01'
+      - low <= high
+      - low % 2 = high % 2
+      - {if: sex = 'M', then: not pregnant}
+      - {if: ward is null, then: 50 < score < 2900}
+      - (due is null) = (ward = 'C')
+      - combinations: [region, ward]
+        values: [[north, A], [north, B], [south, C], [south, null]]
+"""
+
+
+def visits(people: int) -> str:
+    """Rows that hold the rules by and large: some are clamped, some left out."""
+    random = np.random.default_rng(5)
+    lines = ["person,came,went,due,low,high,region,ward,sex,pregnant,score"]
+    for person in range(people):
+        came = np.datetime64("2012-03-01") + int(random.integers(0, 2_000))
+        sex = random.choice(["F", "M"])
+        for _ in range(random.integers(1, 5)):
+            came = came + int(random.integers(0, 200))
+            region, ward = [("north", "A"), ("north", "B"), ("south", "C"), ("south", "")][random.integers(4)]
+            went, due = came + int(random.integers(1, 40)), "" if ward == "C" else came + int(random.integers(30, 300))
+            low = int(random.integers(0, 2_000))
+            pregnant = "" if random.random() < 0.1 else str(sex == "F" and random.random() < 0.3)
+            high, score = low + 2 * int(random.integers(0, 400)), random.integers(60, 2_800)
+            lines.append(f"{person},{came},{went},{due},{low},{high},{region},{ward},{sex},{pregnant},{score}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.slow
+def test_no_row_breaks_a_rule(tmp_path: Path) -> None:
+    """Every way to hold a rule, of units with several rows and dates that rise: no row breaks any, and shares stay."""
+    sources = PROJECT["sources/clinic.yml"].replace("sources/nowhere", "sources").replace("1000", "1500")
+    files = {
+        **PROJECT,
+        "synth_project.yml": PROJECT["synth_project.yml"].replace("3", "8"),
+        "sources/clinic.yml": sources,
+    }
+    project = Project(write(tmp_path, {**files, "metadata/visits.yml": VISITS, "sources/rows.csv": visits(1_500)}))
+    listener = Heard()
+    results = project.run(listener=listener)
+    assert not results.failed, results.results[0].message
+    compiled_project = project.compile()
+    ways = {held for constraint in compiled_project.synthetic["visits"].constraints for held in constraint.held}
+    assert ways == {"offset", "composite", "mask", "rejection"}
+    with duckdb.connect(str(project.database), read_only=True) as connection:
+        for check in compiled_project.expectations["visits"]:
+            assert not connection.execute(check.sql).fetchall(), check.id
+        share, wards = connection.execute(
+            "select avg((sex = 'M')::int), count(distinct (region, ward)) from synthetic.visits"
+        ).fetchone()  # type: ignore[misc]
+    assert abs(share - 0.5) < 0.06 and wards == 4
+    (note,) = [n for n in listener.notes if "as they were drawn" in n]
+    assert 0.2 < float(note.split("%")[0]) / 100 < 0.8 and note.endswith(": low % 2 = high % 2")
+
+
+class Heard(Listener):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)

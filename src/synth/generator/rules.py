@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +20,8 @@ from synth.generator.ranges import Floats, Integers
 Truth = NDArray[np.bool_]
 Held = Callable[[Integers, Integers], Truth]
 CELLS_AT_ONCE = 1 << 21  # of rows and ranges that are held at once
-ASKED_AT_ONCE = (
-    1 << 15
-)  # rows of which a rule is asked while a change is searched: few questions cost more than long ones
+ASKED_AT_ONCE = 1 << 15  # rows that a rule is asked of while a change is searched: a question has its price
+CORNERS = 64  # most combinations of ends of ranges that a rule is asked of to look ahead
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,12 +31,15 @@ class Rule:
 
     ``edges``: of each column, edges of ranges of its codes (a missing value in one of its own) in each of which the rule
     comes or ceases to hold once at most as the code rises. ``table``: whether it holds by the ranges, where they decide.
+    ``alike``: whether it says the same of rows of every unit. ``told`` is given what it says of rows as they were drawn.
     """
 
     columns: tuple[int, ...]
     held: Held
     edges: tuple[Integers, ...] | None = None
     table: Truth | None = None
+    alike: bool = True
+    told: Callable[[Truth], None] | None = None
 
 
 def tabled(columns: tuple[int, ...], edges: tuple[Integers, ...], table: Truth) -> Rule:
@@ -58,29 +61,67 @@ def representatives(edges: Sequence[Integers]) -> Integers:
 def by_place(rules: Iterable[Rule], position: Integers, places: int) -> list[list[Rule]]:
     """For each place of the order the rules that can be asked once its column is drawn; ``position``: of each column.
 
-    A table is asked at each of its columns whether there is anything that could follow.
+    A mask is asked at each of its columns whether there is anything that could follow.
     """
     found: list[list[Rule]] = [[] for _ in range(places)]
     for rule in rules:
-        for known in _ahead(rule, position):
+        for known in (rule, *_ahead(rule, position)):
             found[max(position[j] for j in known.columns)].append(known)
     return found
 
 
 def _ahead(rule: Rule, position: Integers) -> Iterator[Rule]:
-    yield rule
-    if rule.table is None or rule.edges is None:
+    """Of the first columns of a mask, whether values of the others are left that hold it; where that is in doubt."""
+    edges = rule.edges
+    if edges is None or not rule.alike:
         return
-    order = sorted(range(len(rule.columns)), key=lambda axis: position[rule.columns[axis]])
+    order = sorted(range(len(edges)), key=lambda axis: position[rule.columns[axis]])
     for count in range(1, len(order)):
-        kept = sorted(order[:count])
-        table = np.asarray(rule.table.any(axis=tuple(order[count:])))
-        if not table.all():
-            yield tabled(tuple(rule.columns[axis] for axis in kept), tuple(rule.edges[axis] for axis in kept), table)
+        kept, rest = sorted(order[:count]), order[count:]
+        columns, own = tuple(rule.columns[axis] for axis in kept), tuple(edges[axis] for axis in kept)
+        if rule.table is not None:
+            table = np.asarray(rule.table.any(axis=tuple(rest)))
+            if not table.all():
+                yield tabled(columns, own, table)
+        elif _in_doubt(rule, kept, rest, len(position)):
+            yield Rule(
+                columns, partial(_any_left, rule, [rule.columns[axis] for axis in rest], _corners(edges, rest)), own
+            )
 
 
-def all_held(rules: Sequence[Rule], codes: Integers, units: Integers) -> Truth:
-    return np.asarray(np.logical_and.reduce([rule.held(codes, units) for rule in rules]))
+def _in_doubt(rule: Rule, kept: Sequence[int], rest: Sequence[int], columns: int) -> bool:
+    """Whether some values of the axes ``kept`` leave none of the ``rest``. The truth is the highest, and the lowest, at ends
+    of ranges: no other codes need to be asked."""
+    assert rule.edges is not None
+    ends, others = _corners(rule.edges, kept), _corners(rule.edges, rest)
+    if max(len(ends), len(others)) > CORNERS:
+        return False  # it will be asked at its last column
+    codes = np.zeros((len(ends), columns), np.int64)
+    codes[:, [rule.columns[axis] for axis in kept]] = ends
+    left = _any_left(rule, [rule.columns[axis] for axis in rest], others, codes, np.zeros(len(ends), np.int64))
+    return not left.all()
+
+
+def _any_left(rule: Rule, columns: Sequence[int], others: Integers, codes: Integers, units: Integers) -> Truth:
+    asked = np.repeat(codes, len(others), axis=0)
+    asked[:, columns] = np.tile(others, (len(codes), 1))
+    return np.asarray(rule.held(asked, np.repeat(units, len(others))).reshape(len(codes), -1).any(1))
+
+
+def _corners(edges: Sequence[Integers], axes: Sequence[int]) -> Integers:
+    """The first and last codes of the ranges of some axes, in every combination: int64[combinations, axes]."""
+    ends = [np.unique(np.concatenate([edges[axis][:-1], edges[axis][1:] - 1])) for axis in axes]
+    grid = np.meshgrid(*ends, indexing="ij")
+    return np.stack([axis.ravel() for axis in grid], axis=1)
+
+
+def all_held(rules: Sequence[Rule], codes: Integers, units: Integers, first: bool = False) -> Truth:
+    """Whether rows hold all rules; the ``first`` time after they were drawn, who wants to know is told."""
+    truths = [rule.held(codes, units) for rule in rules]
+    for rule, truth in zip(rules, truths, strict=True):
+        if first and rule.told is not None:
+            rule.told(truth)
+    return np.asarray(np.logical_and.reduce(truths))
 
 
 @dataclass(frozen=True, eq=False)

@@ -275,7 +275,7 @@ class _Tables:
         are. Where every rule is a mask, once is enough."""
         if not rules:
             return
-        pending = rows[~self._all_held(rules, drawn.codes[rows], told.names[rows])]
+        pending = rows[~self._all_held(rules, drawn.codes[rows], told.names[rows], first=True)]
         masks = [rule for rule in rules if rule.edges is not None]
         for attempt in range(1, 2 if len(masks) == len(rules) else COLUMN_ROUNDS):
             if not len(pending):
@@ -312,8 +312,10 @@ class _Tables:
         own = weights[torch.from_numpy(rows)].numpy().astype(np.float64)
         return mask.draw(own, asked, known.names, moved, self._limits(j, known), times, random)
 
-    def _all_held(self, rules: Sequence[Rule], codes: Integers, names: Integers) -> NDArray[np.bool_]:
-        return all_held(rules, codes[:, : self.columns.landed], names)
+    def _all_held(
+        self, rules: Sequence[Rule], codes: Integers, names: Integers, first: bool = False
+    ) -> NDArray[np.bool_]:  # fmt: skip
+        return all_held(rules, codes[:, : self.columns.landed], names, first)
 
 
 def draw(

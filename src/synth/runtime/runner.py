@@ -21,6 +21,7 @@ from synth.artifacts.results import RunResult
 from synth.errors import BudgetError, LedgerError, RunError
 from synth.privacy import accounting
 from synth.privacy.ledger import Ledger, PopulationSummary
+from synth.quoting import identifier
 from synth.runtime.above import Above
 from synth.runtime.confinement import confine
 from synth.runtime.listener import Listener
@@ -272,21 +273,18 @@ class Runner:
             codes = _imputed(codes, model, typical)
             return self.warehouse.held(part, above.named(codes, sequences, np.zeros_like(sequences)))
 
-        def rejected(
-            name: str, part: Part, codes: NDArray[np.int64], sequences: NDArray[np.int64]
-        ) -> NDArray[np.bool_]:
-            found = held(part, codes, sequences)
-            drawn[name] += np.array([len(found), found.sum()])
-            return found
+        def told(name: str, truth: NDArray[np.bool_]) -> None:
+            drawn[name] += np.array([len(truth), truth.sum()])
 
         def rule(name: str, part: Part) -> Rule:
             columns = tuple(places[column] for column in part.columns)
             if part.held == "rejection":
-                return Rule(columns, partial(rejected, name, part))
+                return Rule(columns, partial(held, part), told=partial(told, name))
             layout = [model.plan.layout[j] for j in columns]
             edges = tuple(_edges(ranges, column) for ranges, column in zip(part.ranges, layout, strict=True))
             if not part.table:
-                return Rule(columns, partial(held, part), edges)
+                alike = not any(identifier(name) in part.rows_sql for name in above.columns)
+                return Rule(columns, partial(held, part), edges, alike=alike)
             found = [held(part, codes, np.zeros(len(codes), np.int64)) for codes in kinds(columns, edges)]
             return tabled(columns, edges, np.concatenate(found).reshape([len(e) - 1 for e in edges]))
 
