@@ -77,6 +77,7 @@ def test_the_words_of_duckdb_about_a_row_stay_private(tmp_path: Path) -> None:
     """A function that fails on one value quotes it; the message does not, and the file that does is its owner's alone."""
     root = write_starter(tmp_path / "clinic")
     (root / "models" / "members.sql").write_text(
+        "{{ config(trust_sql='a test: run as it is') }} "
         "select * replace (strptime(first_visit, '%Y-%m-%d') as first_visit) from {{ source('clinic', 'members') }}"
     )
     source = root / "sources" / "clinic" / "members.csv"

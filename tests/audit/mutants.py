@@ -231,8 +231,23 @@ MUTANTS = (
     ),
     Mutant(
         "chance is a function of one row", 10, "compiler/apart.py",
-        "having bool_and(function_type = 'scalar' and stability = 'CONSISTENT')", "having bool_and(function_type = 'scalar')",
+        'elif kind == "FUNCTION" and name not in functions.PER_ROW:', 'elif kind == "FUNCTION" and name in functions.ORDERED:',
         (f"{BROKEN}[apart_random]", f"{BROKEN}[apart_now]"),
+    ),
+    Mutant(
+        "rows that an order does not tell apart come as they lie", 10, "compiler/apart.py",
+        "for part in groups or columns]", "for part in groups]",
+        ("tests/test_apart.py::test_rows_that_tie_are_told_apart_by_all_that_they_have",),
+    ),
+    Mutant(
+        "a value that cannot be read fails the run", 9, "compiler/total.py",
+        "return node if _safe(node) else _tried(node)", "return node",
+        ("tests/test_apart.py::test_no_value_of_a_row_fails_a_run",),
+    ),
+    Mutant(
+        "what is to be tried is computed before", 9, "runtime/private_zone.py",
+        """run("set disabled_optimizers = 'common_subexpressions'")""", "pass",
+        ("tests/test_apart.py::test_no_value_of_a_row_fails_a_run",),
     ),
     Mutant(
         "a stray quotation mark swallows other people's lines", 10, "runtime/private_zone.py",

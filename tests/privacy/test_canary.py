@@ -146,11 +146,12 @@ def table(*odd: str | bytes, header: str = HEADER, end: bytes = b"\n") -> Change
     return text(end.join(coded) + end)
 
 
-def sql(select: str, where: str = "true") -> Change:
+def sql(select: str, where: str = "true", trust: str = "") -> Change:
+    said = f"{{{{ config(trust_sql='{trust}') }}}}" if trust else ""
     return lambda root: write(
         root,
         {
-            "models/stays.sql": "select stay, patient, ward, age, dose, born, seen, smoker, "
+            "models/stays.sql": f"{said} select stay, patient, ward, age, dose, born, seen, smoker, "
             f"{select} from {{{{ source('ward', 'stays') }}}} where {where}\n"
         },
     )
@@ -283,7 +284,7 @@ def damage(path: Path) -> None:
     path.write_bytes(content)
 
 
-# what DuckDB does with a cell at run time, in a model as far as it compiles, and in a view of the source
+# what DuckDB does with a cell at run time, in a model that is trusted, so that it is run as it is, and in a view of the source
 IN_MODELS = (
     "strptime(note, '%Y-%m-%d')", "date_trunc(note, timestamp '2000-01-01')", "date_part(note, date '2000-01-01')",
     "from_base64(note)", "regexp_matches('a', '(' || note)", "json_extract(note, '$.a')", "format(note || '{', 1)",
@@ -296,7 +297,7 @@ IN_VIEWS = (
     "(select sex from rows)", "repeat(note, 2000000000)", "[1, 2][note::int]",
 )  # fmt: skip
 FAILING = [
-    *(Scenario(f"model: {e}", sql(f"({e})::varchar as sex"), says="Exception)") for e in IN_MODELS),
+    *(Scenario(f"model: {e}", sql(f"({e})::varchar as sex", trust="a test: run as it is"), says="Exception)") for e in IN_MODELS),
     *(
         Scenario(f"view: {e}", database(f"create view stays as select * replace (({e})::varchar as age) from rows"),
                  says="Exception)")

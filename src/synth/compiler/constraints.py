@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from synth.artifacts.compiled import Constraint, Reach
-from synth.compiler import apart, row_sql
+from synth.compiler import row_sql
 from synth.compiler.bind import Stubs
 from synth.compiler.columns import Offset
 from synth.compiler.derived import behind
@@ -27,7 +27,7 @@ class Parsed:
 
 
 def parse(
-    declared: Declared, reads: Mapping[str, tuple[str, ...]], stubs: Stubs, functions: apart.Functions,
+    declared: Declared, reads: Mapping[str, tuple[str, ...]], stubs: Stubs,
     problems: list[Problem],
 ) -> list[Parsed]:  # fmt: skip
     """The constraints that are expressions over one row; problems of the others.
@@ -37,7 +37,7 @@ def parse(
     made, later = [], row_sql.made_later(declared.table)
     for i, written in enumerate(declared.table.constraints):
         sql, place = written.expression, declared.place("constraints", i, "expression")
-        found = row_sql.read(sql, place, "constraint", later, stubs, functions)
+        found = row_sql.read(sql, place, "constraint", later, stubs)
         if isinstance(found, list):
             problems += found
             continue

@@ -23,6 +23,7 @@ class Checked:
     """A synthetic model without a problem of its own, before it is brought together with the tables it is linked to."""
 
     node: Node
+    statement: str  # what is run for its SQL
     table: spec.Table
     promise: Promise
     columns: tuple[ColumnSql, ...]
@@ -105,7 +106,7 @@ class Linked:
     def preparation(self, one: Checked) -> Preparation:
         below = [child.node.name for child in self.below(one)]
         return Preparation(
-            name=one.node.name, model_sql=one.node.statement, columns=one.columns, unit=one.promise.unit,
+            name=one.node.name, model_sql=one.statement, columns=one.columns, unit=one.promise.unit,
             cap=one.promise.max_rows_per_unit, order_by=one.order_by, key=one.table.primary_key if below else None,
             children=below, parent=self._parent(one),
         )  # fmt: skip

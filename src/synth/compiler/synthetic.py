@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
@@ -11,7 +11,7 @@ from synth.artifacts.budget import Budget
 from synth.artifacts.compiled import Imputed, OutputColumn, PrivateView, SyntheticModel, Trust
 from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import Expectation
-from synth.compiler import apart, bind, constraints, offsets
+from synth.compiler import bind, constraints, offsets
 from synth.compiler.bind import BindProblem, Stubs
 from synth.compiler.columns import ColumnSql, Offset, column_sql
 from synth.compiler.declaration import declaration_problems, offset_problems, order_of, until_problems
@@ -39,15 +39,10 @@ class SyntheticCompiler:
     """Checks synthetic models one by one, then makes them; keeps what it made."""
 
     def __init__(
-        self, project: Project, graph: Graph, stubs: Stubs, functions: apart.Functions, calibrate: Calibrate
+        self, project: Project, graph: Graph, stubs: Stubs, calibrate: Calibrate, statements: Mapping[str, str]
     ) -> None:
-        self.project, self.graph, self.stubs, self.functions, self.calibrate = (
-            project,
-            graph,
-            stubs,
-            functions,
-            calibrate,
-        )
+        self.project, self.graph, self.stubs, self.calibrate = project, graph, stubs, calibrate
+        self.statements = statements
         self.checked: dict[str, Checked] = {}
         self.linked = Linked(graph, self.checked)
         self.models: dict[str, SyntheticModel] = {}
@@ -68,7 +63,7 @@ class SyntheticCompiler:
             c.name: c.reads for c in made
         }
         parent = parent_of(self.graph, node)
-        parsed = constraints.parse(node.declared, reads, self.stubs, self.functions, problems)
+        parsed = constraints.parse(node.declared, reads, self.stubs, problems)
         found = offsets.offsets(table.columns, [p.expression.tree for p in parsed])
         problems += [
             *offset_problems(node.declared, found, parent.declared if parent else None),
@@ -83,7 +78,7 @@ class SyntheticCompiler:
             by = order_of(table) if promise.max_rows_per_unit > 1 else None
             columns = tuple(_rising(c, own, table.until) if c.name == by else c for c in columns)
             problems += until_problems(node.declared, columns, promise.max_rows_per_unit)
-            self.checked[node.name] = Checked(node, table, promise, columns, found, held)
+            self.checked[node.name] = Checked(node, self.statements[node.id], table, promise, columns, found, held)
         return problems
 
     def make(self) -> list[Problem]:
@@ -99,7 +94,7 @@ class SyntheticCompiler:
 
     def _make(self, one: Checked) -> None:
         node, table, promise, columns, found = one.node, one.table, one.promise, one.columns, one.offsets
-        sql, made, linked = node.statement, self.computed[node.name][0], self.linked
+        made, linked = self.computed[node.name][0], self.linked
         outputs = self._outputs(one, made)
         modelled = [c for c in table.columns if isinstance(c, spec.Modelled)]
         texts = [c for c in table.columns if isinstance(c, spec.TextColumn) and c.lands]
@@ -118,8 +113,8 @@ class SyntheticCompiler:
         model = SyntheticModel(
             name=node.name, file=node.file, description=f"{warning} {table.description}".strip(),
             sources=tuple(source_table(self.graph, s) for s in sources),
-            views=(*(PrivateView(name=v.name, sql=v.statement.strip()) for v in views), *linked.views(one)),
-            trusted=trusted, sql=sql.strip() + "\n",
+            views=(*(PrivateView(name=v.name, sql=self.statements[v.id].strip()) for v in views), *linked.views(one)),
+            trusted=trusted, sql=one.statement.strip() + "\n",
             prepare_sql=prepare_sql(own, parent),
             oddities_sql=oddities_sql(own, parent),
             restore_sql=restore_sql(columns, offsets.order([c.name for c in columns], anchors), made, hidden),
@@ -188,7 +183,7 @@ class SyntheticCompiler:
         there = [c for c in table.columns if c.lands and not isinstance(c, spec.ConstantColumn | spec.DerivedColumn)]
         columns = {c.name.casefold(): (c.name, _sql_type(c)) for c in there}
         self.stubs.table(node.relation, dict(columns.values()))
-        self.computed[node.name] = computed(node.declared, node.relation, self.stubs, self.functions)
+        self.computed[node.name] = computed(node.declared, node.relation, self.stubs)
 
     def _input(self, node: Node) -> Iterator[Problem]:
         """The model's SQL binds and gives every declared column."""
