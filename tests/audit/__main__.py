@@ -213,6 +213,7 @@ def run_table() -> tuple[list[str], bool]:
     sampled, rate = SAMPLED
     fits = [(f"epsilon {target:g}", one_run.plan_at(target, units, 1.0)) for target in EPSILONS]
     fits.append((f"epsilon {sampled:g}, {rate:.0%} sampled", one_run.plan_at(sampled, units, rate)))
+    fits.append((f"epsilon {sampled:g}, child table", one_run.plan_at(sampled, units, 1.0, child=True)))
     for what, plan in fits:
         say(f"T7: {what}")
         for found in one_run.audit(plan, CANARIES):
@@ -222,11 +223,13 @@ def run_table() -> tuple[list[str], bool]:
     target, times = TOO_LITTLE
     claim = one_run.plan_at(target, units, 1.0)
     noise = times * claim.privacy.events[0].noise_multiplier  # type: ignore[union-attr]
-    white, _ = one_run.audit(one_run.plan_of(units, noise, 1.0), CANARIES)
-    caught = not replace(white, claim=target).holds
-    lines.append(
-        run_line(f"planted: noise x{times:g} for {target:g}, white box", white, "found" if caught else "MISSED")
-    )
+    caught = True
+    for child in (False, True):
+        white, *_ = one_run.audit(one_run.plan_of(units, noise, 1.0, child), CANARIES)
+        found = not replace(white, claim=target).holds
+        caught &= found
+        what = f"planted: noise x{times:g} for {target:g}{', child' if child else ''}"
+        lines.append(run_line(f"{what}, white box", white, "found" if found else "MISSED"))
     white, black = one_run.audit(one_run.unprotected(units), CANARIES, one_run.SURE_WITHOUT_NOISE)
     bare = white.shown > max(EPSILONS)
     lines.append(run_line("NOT_PRIVATE, white box", white, f"{'above' if bare else 'NOT above'} all claims"))

@@ -7,6 +7,7 @@ what lies in target/internal (and the source) may hold one, and only its owner m
 from __future__ import annotations
 
 import base64
+import csv
 import gzip
 import json
 import signal
@@ -305,7 +306,54 @@ FAILING = [
     ),
 ]  # fmt: skip
 
+
+def linked(*changes: Change) -> Change:
+    """The stays are below people, and a child table is below them."""
+
+    def change(root: Path) -> None:
+        for further in changes:
+            further(root)
+        stays, sources = (root / name for name in ("metadata/stays.yml", "sources/ward.yml"))
+        key = "primary_key: stay\n"
+        said = stays.read_text().replace(key, f"{key}    foreign_keys: [{{column: patient, references: people}}]\n")
+        said = said.replace("rows: 80, ", "")
+        listed = sources.read_text().replace("tables: [", "tables: [{name: people}, {name: tests}, ")
+        rows = list(csv.reader(lines()))
+        tables = {
+            "people": ["patient,born", *(f"{row[1]},{row[6]}" for row in rows)],
+            "tests": ["stay,patient,found", *(f"{row[0]},{row[1]},{row[5]}" for row in rows)],
+        }
+        files = {f"sources/ward/{name}.csv": "\n".join(made) + "\n" for name, made in tables.items()}
+        files |= {"metadata/stays.yml": said, "sources/ward.yml": listed, "metadata/around.yml": AROUND}
+        write(root, files)
+
+    return change
+
+
+AROUND = """
+tables:
+  - name: people
+    source: ward.people
+    primary_key: patient
+    config: {epsilon: 1.0, generator: {kind: independent}}
+    columns: [{name: patient, type: key}, {name: born, type: date, bounds: [1900-01-01, 2030-01-01], nullable: true}]
+  - name: tests
+    source: ward.tests
+    foreign_keys: [{column: stay, references: stays}]
+    max_rows_per_unit: 3
+    config: {epsilon: 1.0, generator: {kind: independent}}
+    columns: [{name: stay, type: key}, {name: patient, type: key},
+              {name: found, type: number, bounds: [0, 2000000000000], rounding: 0.5}]
+"""
 RUNTIME = [
+    Scenario("linked tables", linked(), ends=0),
+    Scenario("linked tables, a crash", linked(generator(STEPS)),
+             plant="allow_core_dumps(); first('torch.optim.Adam.step', crashes)", ends=-signal.SIGABRT),
+    Scenario("linked tables, no memory", linked(),
+             plant=f"first('numpy.unique', raises(MemoryError, 'Unable to allocate ({CODE},)'))",
+             says="not enough memory", inside=True),
+    Scenario("linked tables, killed in prepare", linked(),
+             plant="first('pandas.Series.to_numpy', strikes(signal.SIGKILL))", ends=-signal.SIGKILL),
     Scenario("little memory", yaml("synth_project.yml", "500MB", "1MB")),
     Scenario("full disk", plant="fills_the_disk('synth.runtime.private_zone.PrivateZone.prepare')",
              says="File too large"),
