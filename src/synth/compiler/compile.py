@@ -53,7 +53,7 @@ class _Compiler:
 
     def compile(self, node: Node) -> None:
         if node.kind == "source":
-            columns = columns_of(self.graph, node)
+            columns = [column.name for column in columns_of(self.graph, node)]
             self.stubs.table(node.relation, dict.fromkeys(columns, "varchar"))
             self.relations["source", node.name.casefold()] = Relation.of(columns, people_of(node))
             return

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -117,18 +118,19 @@ class Runner:
     def _generator(self, model: SyntheticModel) -> tuple[Generator, float | None]:
         """A generator, and the epsilon that this run spends on it. Its rows are here and nowhere else."""
         key = self.ledger.key if model.price else partial(os.urandom, 32)  # the ledger knows nothing of the unprotected
-        try:
-            zone = PrivateZone(self.root, self.folder.internal, model, self.threads, self.memory_limit, key)
-        except SourceMissing as missing:
-            return self._without_source(model, missing), 0.0
-        with zone:
+        with ExitStack() as stack:
+            try:
+                zone = PrivateZone(self.root, self.folder.internal, model, self.threads, self.memory_limit, key)
+                stack.enter_context(zone)
+            except SourceMissing as missing:
+                return self._without_source(model, missing), 0.0
             if model.price:
                 return self._paid_generator(model, model.price, zone)
             return self._fit(model, zone), None  # anew each time
 
     def _paid_generator(self, model: SyntheticModel, price: Price, zone: PrivateZone) -> tuple[Generator, float]:
         """A generator, and the epsilon that this run spends on it: nothing where it was paid for before."""
-        files = {name: stat_digest(self.ledger.key(), path) for name, path in zone.files.items()}
+        files = {name: stat_digest(self.ledger.key(), located) for name, located in zone.located.items()}
         source_digest = zone.digest(self.ledger.key())
         generator = None if self.full_refresh else self._reusable(model, source_digest)
         epsilon = 0.0
