@@ -70,6 +70,7 @@ class PrivateZone:
         self.root, self.internal, self.model = root, internal, model
         self._key = key
         self.located = {source.name: locate(root, source) for source in model.sources}
+        self._stamps = self._stamped()
         self._tables: dict[str, str] = {}  # by source: that of rows which lie in no file
         self._fetched: dict[str, tuple[str, Fetched]] = {}  # by table: what is still to be fetched, and of which source
         self._broken_lines: dict[str, list[str]] = {}  # statements that count them, by what they are called
@@ -110,6 +111,16 @@ class PrivateZone:
             found = [_file_digest(path, key) for path in located.files] or [self._rows_digest(self._tables[name], key)]
             parts.append(f"{name}:{'+'.join(found)}")
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def unchanged(self, key: bytes, digest: str) -> bool:
+        """Whether the files are those that were there before they were opened, and still have the digest."""
+        try:
+            return self._stamped() == self._stamps and self.digest(key) == digest
+        except FileNotFoundError:
+            return False
+
+    def _stamped(self) -> dict[str, tuple[tuple[int, ...], ...]]:
+        return {name: located.stamps for name, located in self.located.items()}
 
     def _rows_digest(self, table: str, key: bytes) -> str:
         self._fetch()

@@ -137,7 +137,7 @@ class Runner:
         if generator is None:
             self._check_price(model, price)
             receipt = self.ledger.reserve(price.budget, model.name, model.fit_fingerprint(), model.plan.privacy)
-            generator, epsilon = self._fit(model, zone), price.epsilon
+            generator, epsilon = self._fit(model, zone, source_digest), price.epsilon
             self.ledger.spend(receipt.id, source_digest, folder_digest(self._generator_folder(model)))
         remember(self.folder, model, files)
         return generator, epsilon
@@ -164,14 +164,19 @@ class Runner:
             return None
         return store.load(folder)
 
-    def _fit(self, model: SyntheticModel, zone: PrivateZone) -> Generator:
-        """Reads the rows, fits, and saves."""
+    def _fit(self, model: SyntheticModel, zone: PrivateZone, source_digest: str | None = None) -> Generator:
+        """Reads the rows, fits, and saves; rows that are not those of the digest are not fitted."""
         from synth.generator import store
         from synth.generator.fit import Codes as PrivateCodes
         from synth.generator.fit import fit
         from synth.privacy.randomness import Randomness
 
         rows = zone.prepare()
+        if source_digest is not None and not zone.unchanged(self.ledger.key(), source_digest):
+            raise RunError(
+                f"a source of {model.name} changed while it was read, so nothing was fitted",
+                "Run again when nobody writes to it. What was reserved counts as spent, for rows were read.",
+            )
         self._keep_oddities(model, zone)
 
         def progress(stage: str, step: int, steps: int) -> None:
