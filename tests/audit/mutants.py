@@ -41,6 +41,7 @@ PAYMENT = "tests/privacy/test_payment.py::"
 GENERATOR = "tests/test_generator.py::"
 APART = "tests/test_people_apart.py::"
 ZONE = "tests/test_private_zone.py::"
+FORMATS = "tests/test_formats.py::"
 NOT_PRIVATE = "tests/test_not_private.py::"
 STORE = "tests/test_store.py::test_anything_else_is_refused"
 BROKEN = "tests/test_errors.py::test_message"
@@ -83,6 +84,11 @@ MUTANTS = (
         "a number is not clamped to its bounds", 2, "compiler/columns.py",
         "declare=clamp(name, literal(low), literal(last)),", "declare=name,",
         ("tests/test_golden.py::test_what_odd_values_become",),
+    ),
+    Mutant(
+        "a column's type is guessed from its first rows", 2, "runtime/private_zone.py",
+        '"pandas_analyze_sample": "0"', '"pandas_analyze_sample": "1000"',
+        (f"{FORMATS}test_a_column_of_objects_is_text_whatever_its_first_rows_hold",),
     ),
     Mutant(
         "the encoder has no noise", 3, "privacy/mechanisms.py",
@@ -250,7 +256,7 @@ MUTANTS = (
         ("tests/test_apart.py::test_no_value_of_a_row_fails_a_run",),
     ),
     Mutant(
-        "a stray quotation mark swallows other people's lines", 10, "runtime/private_zone.py",
+        "a stray quotation mark swallows other people's lines", 10, "runtime/readers/lines.py",
         "delim=chr(1), quote='', escape=''", "delim=chr(1), quote='\\\"', escape=''",
         (f"{ZONE}test_a_line_moves_no_other_line",),
     ),
@@ -398,8 +404,23 @@ MUTANTS = (
         (f"{PAYMENT}test_a_generator_is_reused_only_as_it_was_paid_for",),
     ),
     Mutant(
+        "rows that changed under way are fitted", 15, "runtime/runner.py",
+        "and not zone.unchanged(self.ledger.key(), source_digest):", "and not source_digest:",
+        (f"{PAYMENT}test_a_source_that_changes_while_it_is_read_is_not_fitted",),
+    ),
+    Mutant(
+        "what is done to a file before its digest is not seen", 15, "runtime/private_zone.py",
+        "self._stamped() == self._stamps and self.digest(key) == digest", "self.digest(key) == digest",
+        (f"{PAYMENT}test_a_source_that_changes_while_it_is_read_is_not_fitted",),
+    ),
+    Mutant(
         "the progress tells how many people there are", 16, "generator/fit.py",
         'during("marginals")(0, 1)', 'during("marginals")(0, len(codes.unit))', (f"{REPLAY}[0-columns alone]",),
+    ),
+    Mutant(
+        "what a source's function prints is heard", 16, "runtime/private_zone.py",
+        "with silenced(self.internal), private_errors", "with private_errors",
+        (f"{FORMATS}test_what_a_function_prints_stays_in_the_private_zone",),
     ),
     Mutant(
         "the console tells how many values were odd", 16, "runtime/runner.py",

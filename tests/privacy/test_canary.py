@@ -11,15 +11,18 @@ import csv
 import gzip
 import json
 import signal
+import sqlite3
 import struct
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
+import openpyxl
 import pytest
 
 from canary import CODE, FILES, FIRST, HEADER, NUMBER, STAGES, STEPS, WORD, found, leaks, lines, source, write_project
@@ -345,6 +348,99 @@ tables:
     columns: [{name: stay, type: key}, {name: patient, type: key},
               {name: found, type: number, bounds: [0, 2000000000000], rounding: 0.5}]
 """
+
+
+ONE_FILE = "location: sources/ward/wards"
+PYTHON = """
+import os, sys, warnings, pandas
+def read(table):
+    rows = pandas.read_csv("sources/ward/stays.csv", dtype=str)
+    {}
+    return rows
+"""
+
+
+def formatted(format: str) -> Change:
+    return yaml("sources/ward.yml", "    privacy", f"    format: {{{format}}}\n    privacy")
+
+
+def records(odd: str = "") -> Change:
+    """The source as JSON lines."""
+    rows = [json.dumps(dict(zip(HEADER.split(","), line.split(","), strict=False))) for line in lines()]
+    return text("\n".join([*rows[:60], odd, *rows[60:]]), "stays.jsonl")
+
+
+def sqlite(*statements: str) -> Change:
+    def change(root: Path) -> None:
+        path = source(root).with_name("wards.sqlite")
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute(f"create table rows ({HEADER})")
+            marks = ", ".join("?" * len(HEADER.split(",")))
+            connection.executemany(f"insert into rows values ({marks})", [line.split(",") for line in lines()])
+            for statement in statements:
+                connection.execute(statement)
+            connection.commit()
+        source(root).unlink()
+        yaml("sources/ward.yml", "location: sources/ward", f"{ONE_FILE}.sqlite")(root)
+
+    return change
+
+
+def workbook(sheet: str) -> Change:
+    def change(root: Path) -> None:
+        book = openpyxl.Workbook()
+        book.active.title = sheet
+        for line in [HEADER, *lines()]:
+            book.active.append(line.split(","))
+        book.create_sheet("other")
+        book.save(source(root).with_name("wards.xlsx"))
+        source(root).unlink()
+        yaml("sources/ward.yml", "location: sources/ward", f"{ONE_FILE}.xlsx")(root)
+
+    return change
+
+
+def function(statement: str) -> Change:
+    return both(
+        lambda root: write(root, {"extract.py": PYTHON.format(statement)}),
+        yaml("sources/ward.yml", "location: sources/ward", "location: python:extract:read"),
+    )
+
+
+FORMATS = [
+    Scenario("CSV in latin-1", both(formatted("type: csv, encoding: latin-1"), table(
+        lines()[0].replace("x", "é").encode("latin-1"))), ends=0),
+    Scenario("CSV in UTF-16", both(formatted("type: csv, encoding: utf-16"), text(
+        "\n".join([HEADER, *lines()]).encode("utf-16"))), ends=0),
+    Scenario("CSV of another delimiter", formatted(r'type: csv, delimiter: "\t"'), says="has no column 'patient'"),
+    Scenario("CSV without its header", formatted(f"type: csv, header: [{HEADER}]"), ends=0),
+    Scenario("JSON lines", records(), ends=0),
+    Scenario("JSON lines that are none", records(f'{{"stay": "{WORD}", "patient": ["{WORD}"'), ends=0),
+    Scenario("JSON that is CSV", text("\n".join([HEADER, *lines()]), "stays.jsonl"), ends=0),
+    Scenario("SQLite file", sqlite("alter table rows rename to stays"), ends=0),
+    Scenario("SQLite file without the table", sqlite(f"alter table rows rename to {WORD}"), says="has no table 'stays'"),
+    Scenario("SQLite file with a view that fails", sqlite(
+        "create view stays as select *, json_extract(note, '$') as other from rows"), ends=0),
+    Scenario("SQLite file with a view that fails on a cell", sqlite(
+        "create view stays as select stay, patient, sex, ward, json_extract(age, '$') as age, dose, born, seen, smoker "
+        "from rows"), says="OperationalError"),
+    Scenario("SQLite file, damaged", both(
+        sqlite("alter table rows rename to stays"), lambda root: damage(source(root).with_name("wards.sqlite")))),
+    Scenario("workbook", workbook("stays"), ends=0),
+    Scenario("workbook without the sheet", workbook(WORD), says="has no sheet 'stays'"),
+    Scenario("workbook, damaged", both(
+        workbook("stays"), lambda root: damage(source(root).with_name("wards.xlsx")))),
+    Scenario("function", function("pass"), ends=0),
+    Scenario("function that raises", function("raise ValueError(rows.to_string())"), says="ValueError in read", inside=True),
+    Scenario("function that ends the program", function("sys.exit(rows.to_string())"), inside=True),
+    Scenario("function that says everything", function(
+        "print(rows); warnings.warn(rows.to_string()); os.write(1, rows.to_csv().encode()); "
+        "os.system('cat sources/ward/stays.csv'); sys.stderr.write(rows.to_csv())"), ends=0, inside=True),
+    Scenario("function of other columns", function("rows = rows.rename(columns={'patient': rows.note[0]})"),
+             says="has no column 'patient'"),
+    Scenario("function of nothing", function("rows = rows.note[0]"), says="gave neither Arrow nor pandas, but str"),
+]  # fmt: skip
+
 RUNTIME = [
     Scenario("linked tables", linked(), ends=0),
     Scenario("linked tables, a crash", linked(generator(STEPS)),
@@ -365,10 +461,10 @@ RUNTIME = [
              says="not enough memory", inside=True),
     Scenario("source with other columns", plant=(
         "first('synth.runtime.private_zone.PrivateZone.prepare', lambda: open('sources/ward/stays.csv', 'w')"
-        ".write('a,' + WORD + '\\n' + WORD * 9))"), ends=0),
+        ".write('a,' + WORD + '\\n' + WORD * 9))"), says="changed while it was read"),
     Scenario("source of noise", plant=(
         "first('synth.runtime.private_zone.PrivateZone.prepare', lambda: open('sources/ward/stays.csv', 'wb')"
-        ".write(bytes(range(256)) * 999 + WORD.encode() + b'\\xff'))"), ends=0),
+        ".write(bytes(range(256)) * 999 + WORD.encode() + b'\\xff'))"), says="changed while it was read"),
     Scenario("source that goes", plant=(
         "first('synth.runtime.private_zone.PrivateZone.prepare', lambda: os.remove('sources/ward/stays.csv'))")),
     Scenario("parquet that is another", query("from rows"), plant=(
@@ -452,6 +548,7 @@ IMPORTS = "import os, signal, threading, click, duckdb\nfrom canary import WORD\
 QUICK = {
     "as it is", "zipped, damaged", "DuckDB file with a view that fails", "model: regexp_matches('a', '(' || note)", "full disk",
     "internal is a file", "everything is said", "Ctrl-C in DuckDB", "a crash", "ValueError in pandas.Series.to_numpy",
+    "function that says everything",
     "click.UsageError in synth.generator.dp_sgd.unit_gradients", "failing public model", "SIGKILL in prepare",
 }  # fmt: skip
 
@@ -474,7 +571,7 @@ def run(processes: Processes, root: Path, scenario: Scenario) -> None:
     assert "Traceback" not in output or scenario.environment
 
 
-@each(*BROKEN, *FAILING, *RUNTIME, *PLANTED)
+@each(*BROKEN, *FORMATS, *FAILING, *RUNTIME, *PLANTED)
 def test_no_cell_leaves_the_private_zone(scenario: Scenario, processes: Processes, root: Path) -> None:
     run(processes, root, scenario)
 
