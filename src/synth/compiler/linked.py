@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from synth.artifacts.compiled import Constraint, Link, OutputColumn, PrivateView
+from synth.artifacts.compiled import Constraint, Link, OutputColumn
 from synth.artifacts.plan import ColumnLayout
 from synth.compiler import family
 from synth.compiler.columns import ColumnSql, Offset
 from synth.compiler.declaration import order_of
 from synth.compiler.made import KEY_TYPE
 from synth.compiler.plan import Promise
-from synth.compiler.prepare import Parent, Preparation, codes_sql, kept_sql
+from synth.compiler.prepare import Parent, Preparation, codes_sql, kept_sql, linked_sql, oddities_sql, prepare_sql
 from synth.graph.dag import Graph, Node
 from synth.project import spec
 from synth.quoting import key_of
@@ -111,21 +111,29 @@ class Linked:
             children=below, parent=self._parent(one),
         )  # fmt: skip
 
-    def views(self, one: Checked) -> list[PrivateView]:
-        """What the rows around the model become in the private zone; nothing where it is linked to none."""
-        around = self.around(one)
+    def prepare_sql(self, one: Checked) -> str:
+        """Private rows to codes."""
+        around, above = self.around(one), self.above(one)
         if len(around) == 1:
-            return []
-        above = self.above(one)
-        made = []
-        for other in around:
-            parent = self.above(other)
-            sql = kept_sql(self.preparation(other), self.preparation(parent) if parent else None)
-            made.append(PrivateView(name=f"#kept {other.node.name}", sql=sql))
-        for other in filter(None, (above, one)):
-            below = [self.preparation(child) for child in self.below(other)]
-            made.append(PrivateView(name=f"#codes {other.node.name}", sql=codes_sql(self.preparation(other), below)))
-        return made
+            return prepare_sql(self.preparation(one))
+        parts, parent = self._kept(around), self.preparation(above) if above else None
+        if parent:
+            parts[parent.coded] = codes_sql(parent)
+        return linked_sql(self.preparation(one), parent, parts)
+
+    def oddities_sql(self, one: Checked) -> str:
+        """Counts of values outside the declaration, and of rows whose parent is not kept."""
+        above = [self.checked[n.name] for n in family.ancestors(self.graph, one.node)]
+        parent = self.preparation(above[0]) if above else None
+        return oddities_sql(self.preparation(one), parent, self._kept(reversed(above)))
+
+    def _kept(self, tables: Iterable[Checked]) -> dict[str, str]:
+        """The parts with the rows that some tables keep, each after the table it is below."""
+        kept = {}
+        for one in tables:
+            table, above = self.preparation(one), self.above(one)
+            kept[table.kept] = kept_sql(table, self.preparation(above) if above else None)
+        return kept
 
     def _parent(self, one: Checked) -> Parent | None:
         above, link = self.above(one), self.link(one)

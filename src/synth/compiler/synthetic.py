@@ -23,7 +23,6 @@ from synth.compiler.foreign_keys import key_problems
 from synth.compiler.linked import Checked, Linked
 from synth.compiler.made import KEY_TYPE, pools, text
 from synth.compiler.plan import Promise, make_plan
-from synth.compiler.prepare import oddities_sql, prepare_sql
 from synth.compiler.restore import Landing, restore_sql
 from synth.compiler.sizing import Calibrate
 from synth.compiler.sources import source_table
@@ -105,7 +104,6 @@ class SyntheticCompiler:
         plan = make_plan(node.name, layout, promise, node.config, self.calibrate, trusted, linked.given(one))
         sources = _once(self.graph.private_sources(n.node) for n in around)
         views = _once(private_views(self.graph, n.node) for n in around)
-        own, parent = linked.preparation(one), linked.preparation(above) if above else None
         referred = linked.referred(one)
         hidden = [*(link.keys if link else ()), *(f"#{i}" for i in range(1, len(layout) + 1) if referred)]
         landing = Landing(node.name, outputs, {c.name: text(c, plan.seed) for c in texts}, one.order_by, link)
@@ -113,10 +111,10 @@ class SyntheticCompiler:
         model = SyntheticModel(
             name=node.name, file=node.file, description=f"{warning} {table.description}".strip(),
             sources=tuple(source_table(self.graph, s) for s in sources),
-            views=(*(PrivateView(name=v.name, sql=self.statements[v.id].strip()) for v in views), *linked.views(one)),
-            trusted=trusted, sql=one.statement.strip() + "\n",
-            prepare_sql=prepare_sql(own, parent),
-            oddities_sql=oddities_sql(own, parent),
+            views=tuple(PrivateView(name=v.name, sql=self.statements[v.id].strip()) for v in views),
+            trusted=trusted, sql=one.statement.strip() + "
+",
+            prepare_sql=linked.prepare_sql(one), oddities_sql=linked.oddities_sql(one),
             restore_sql=restore_sql(columns, offsets.order([c.name for c in columns], anchors), made, hidden),
             land_sql=landing.land_sql(), rows_sql=landing.rows_sql(len(layout)) if referred else None, link=link,
             reaches=constraints.reaches(modelled, found, link.prefix) if link else (),
@@ -151,9 +149,6 @@ class SyntheticCompiler:
 
     def _bind_own(self, model: SyntheticModel, above: Checked | None) -> None:
         """The SQL that synth itself wrote must bind too; a failure here is a bug of synth's and raises as one."""
-        for view in model.views:
-            if view.name.startswith("#"):
-                self.stubs.connection.execute(f"create or replace view private.{identifier(view.name)} as {view.sql}")
         self.stubs.types(model.prepare_sql)
         self.stubs.types(model.oddities_sql)
         codes = dict.fromkeys(("#unit", "#position", "#draw"), "bigint")
