@@ -76,6 +76,12 @@ class Linked:
             values=tuple(c.name for c in above.columns if c.name in anchors), prefix=prefix,
         )  # fmt: skip
 
+    def types(self, one: Checked) -> dict[str, str]:
+        """Of each value of the row above that offsets are from, by its name here."""
+        above, link = self.above(one), self.link(one)
+        types = {c.name: c.sql_type for c in above.columns} if above else {}
+        return {f"{link.prefix}{name}": types[name] for name in link.values} if link else {}
+
     def given(self, one: Checked) -> tuple[ColumnLayout, ...]:
         """The columns of the parent that the model's rows are generated given."""
         above, link = self.above(one), self.link(one)

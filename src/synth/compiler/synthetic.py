@@ -98,7 +98,7 @@ class SyntheticCompiler:
         modelled = [c for c in table.columns if isinstance(c, spec.Modelled)]
         texts = [c for c in table.columns if isinstance(c, spec.TextColumn) and c.lands]
         anchors = {c.name: c.anchor for c in columns if c.anchor in {c.name for c in columns}}
-        around, above = linked.around(one), linked.above(one)
+        around = linked.around(one)
         link, layout = linked.link(one), linked.layout(one)
         trusted = tuple(dict.fromkeys(chain.from_iterable(trusted_by(self.graph, n.node) for n in around)))
         plan = make_plan(node.name, layout, promise, node.config, self.calibrate, trusted, linked.given(one))
@@ -115,7 +115,7 @@ class SyntheticCompiler:
             trusted=trusted, sql=one.statement.strip() + "
 ",
             prepare_sql=linked.prepare_sql(one), oddities_sql=linked.oddities_sql(one),
-            restore_sql=restore_sql(columns, offsets.order([c.name for c in columns], anchors), made, hidden),
+            restore_sql=restore_sql(columns, offsets.order([c.name for c in columns], anchors), made, hidden, linked.types(one)),
             land_sql=landing.land_sql(), rows_sql=landing.rows_sql(len(layout)) if referred else None, link=link,
             reaches=constraints.reaches(modelled, found, link.prefix) if link else (),
             columns=outputs,
@@ -133,7 +133,7 @@ class SyntheticCompiler:
             ),
             plan=plan, budget=self._budget(promise),
         )  # fmt: skip
-        self._bind_own(model, above)
+        self._bind_own(model, linked.types(one))
         self.models[node.name] = model
         folder = f"{self.project.settings.target_path}/compiled/{node.name}/expectations"
         self.expectations[node.name] = expectations(table, outputs, one.held, plan, folder, self._references(one))
@@ -147,16 +147,13 @@ class SyntheticCompiler:
             if n.declared and n.declared.table.primary_key
         ]
 
-    def _bind_own(self, model: SyntheticModel, above: Checked | None) -> None:
+    def _bind_own(self, model: SyntheticModel, above: Mapping[str, str]) -> None:
         """The SQL that synth itself wrote must bind too; a failure here is a bug of synth's and raises as one."""
         self.stubs.types(model.prepare_sql)
         self.stubs.types(model.oddities_sql)
         codes = dict.fromkeys(("#unit", "#position", "#draw"), "bigint")
         codes |= {f"#{i}": "bigint" for i, _ in enumerate(model.plan.layout, 1)}
-        if model.link and above:
-            types = {c.name: c.sql_type for c in above.columns}
-            codes |= dict.fromkeys(model.link.keys, "bigint")
-            codes |= {f"{model.link.prefix}{name}": types[name] for name in model.link.values}
+        codes |= dict.fromkeys(model.link.keys if model.link else (), "bigint") | dict.fromkeys(above, "timestamp")
         body = ", ".join(f"{identifier(n)} {t}" for n, t in codes.items())
         self.stubs.connection.execute(f"create or replace temp table codes ({body})")
         self.stubs.types(model.restore_sql)
