@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,47 @@ from synth.runtime.warehouse import Warehouse
 PROJECT = Path(__file__).parent / "projects" / "family"
 Tables = Mapping[str, Sequence[Row]]
 Records = dict[int, list[tuple[int, ...]]]
+
+
+def simulate(people: int, seed: int = 0) -> dict[str, list[dict[str, Any]]]:
+    """A town: the old stay more often, insurance mostly stays as it was, and the privately insured move more."""
+    random = np.random.default_rng(seed)
+    tables: dict[str, list[dict[str, Any]]] = {
+        source: [] for source in ("people", "stays", "moves", "tests_done", "reports")
+    }
+    for person in range(people):
+        who, age = {"person_id": f"p{person}"}, int(random.integers(0, 60))
+        born = date(2000, 1, 1) - timedelta(days=365 * age + int(random.integers(365)))
+        tables["people"].append({**who, "sex": random.choice(["F", "M"]), "born": born})
+        came = date(2000, 1, 1) + timedelta(days=int(random.integers(2000)))
+        insurance = random.choice(["none", "private", "public"], p=[0.2, 0.3, 0.5])
+        for _ in range(random.choice(4, p=[0.1, 0.2, 0.3, 0.4] if age > 30 else [0.3, 0.5, 0.15, 0.05])):
+            stay, days = {**who, "stay_id": f"s{len(tables['stays'])}"}, int(random.integers(0, 15))
+            went = came + timedelta(days=days) if random.random() < 0.9 else None
+            tables["stays"].append({**stay, "insurance": insurance, "came": came, "went": went})
+            for _ in range(random.choice(3, p=[0.1, 0.3, 0.6] if insurance == "private" else [0.6, 0.3, 0.1])):
+                at = datetime.combine(came, time()) + timedelta(minutes=int(random.integers(1440 * (days + 1))))
+                room = int(random.choice([101, 102] if age > 30 else [201, 202]))
+                tables["moves"].append({**stay, "move_id": f"m{len(tables['moves'])}", "at": at, "room": room})
+            if random.random() < 0.4:
+                tables["reports"].append({**stay, "grade": int(random.integers(1, 6))})
+            came += timedelta(days=days + int(random.integers(20, 200)))
+            insurance = insurance if random.random() < 0.9 else random.choice(["none", "private", "public"])
+        for _ in range(random.choice(3)):
+            done = {"test_id": f"t{len(tables['tests_done'])}", "positive": int(random.random() < 0.2)}
+            tables["tests_done"].append({**who, **done})
+    return tables
+
+
+def write_source(folder: Path, tables: Tables) -> None:
+    """A CSV file for each table; what a row does not say is empty."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in tables.items():
+        columns = {"reports": ["person_id", "stay_id", "test_id", "checked_id", "grade"]}.get(name) or list(rows[0])
+        with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(rows)
 
 
 def composite(folder: Path) -> Path:
