@@ -23,7 +23,7 @@ from synth.generator.marginals import Ways
 from synth.generator.sequences import Sequences
 from synth.generator.synthesis import sample, synthesize
 from synth.generator.warm_start import as_units
-from synth.privacy.mechanisms import Curator
+from synth.privacy.mechanisms import Curator, squared_norms
 from synth.privacy.randomness import Randomness
 
 Integers = NDArray[np.int64]
@@ -131,6 +131,8 @@ def test_factors_make_the_gradients_of_single_units(until: bool) -> None:
             mine = layer.unit == u
             summed = layer.gradients[mine].T @ layer.inputs[mine] * mask.numpy()
             np.testing.assert_allclose(summed, gradient.numpy(), rtol=1e-4, atol=1e-5)
+            norm = squared_norms(layer, mask.numpy(), 9)[u] ** 0.5
+            assert norm == pytest.approx(float(gradient.norm()), rel=1e-3)
 
 
 def test_a_first_row_tells_nothing_of_steps_and_a_later_one_nothing_of_the_first_value() -> None:
