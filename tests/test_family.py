@@ -62,7 +62,7 @@ TABLES: dict[str, list[dict[str, Any]]] = {
         {"person_id": "ann", "stay_id": "a1", "test_id": "t1", "checked_id": "t1", "grade": "1"},
         {"person_id": "bob", "stay_id": "b1", "test_id": "t2", "checked_id": None, "grade": "2"},
         {"person_id": "bob", "stay_id": "b1", "test_id": None, "checked_id": None, "grade": None},
-        {"person_id": "bob", "stay_id": "a1", "test_id": "t1", "checked_id": None, "grade": "3"},
+        *({"person_id": "bob", "stay_id": stay, "grade": "3"} for stay in ("a1", "b9", "b2", None, "d1", "e1")),
     ],
 }  # fmt: skip
 

@@ -40,6 +40,8 @@ RUN = "tests/privacy/test_one_run.py::"
 PAYMENT = "tests/privacy/test_payment.py::"
 GENERATOR = "tests/test_generator.py::"
 APART = "tests/test_people_apart.py::"
+LINKED = "tests/privacy/test_linked_people.py::"
+FAMILY = "tests/test_family.py::"
 ZONE = "tests/test_private_zone.py::"
 FORMATS = "tests/test_formats.py::"
 NOT_PRIVATE = "tests/test_not_private.py::"
@@ -158,6 +160,31 @@ MUTANTS = (
         "return np.asarray(LATTICE // rows, dtype=np.int64)[place]",
         "return np.asarray(LATTICE // rows.clip(max=1), dtype=np.int64)[place]",
         (f"{SENSITIVITY}test_one_unit_moves_a_histogram_by_at_most_one_person",),
+    ),
+    Mutant(
+        "a row is given a row of somebody else", 6, "compiler/prepare.py",
+        """on parent."#unit" = rows."#unit" and parent."#position" =""", """on parent."#position" =""",
+        (f"{LINKED}test_leaving_one_person_out_changes_nothing_of_any_other[moves]",),
+    ),
+    Mutant(
+        "rows of others are counted below a row", 6, "compiler/prepare.py",
+        """where child."#unit" = kept."#unit" and child."#parent" =""", """where child."#parent" =""",
+        (f"{LINKED}test_leaving_one_person_out_changes_nothing_of_any_other[stays]",),
+    ),
+    Mutant(
+        "rows below rows that are left out are counted", 6, "compiler/prepare.py",
+        """ and child."#parent" = kept."#position\"""", "",
+        (f"{FAMILY}test_a_parent_knows_the_kept_rows_below_it_and_a_row_knows_its_parent",),
+    ),
+    Mutant(
+        "the cap of a table does not reach those below", 6, "compiler/prepare.py",
+        'where "#position" <= {table.cap}\n\"\"\"', 'where "#position" <= {table.cap + 9 * bool(table.children)}\n\"\"\"',
+        (f"{FAMILY}test_rows_without_a_parent_of_the_same_person_are_left_out",),
+    ),
+    Mutant(
+        "rows without a parent use up the cap", 6, "compiler/prepare.py",
+        "from read join {parent.kept} as parent", "from read left join {parent.kept} as parent",
+        (f"{FAMILY}test_rows_without_a_parent_of_the_same_person_are_left_out",),
     ),
     Mutant(
         "one row above the cap is prepared", 6, "compiler/prepare.py",
