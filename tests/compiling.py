@@ -56,7 +56,7 @@ class Private:
     def load_tables(self, tables: Mapping[str, Sequence[Row]]) -> Private:
         """Rows of all sources of a linked model, as text, by the name of the table."""
         for source in self.model.sources:
-            self._table(source.name, tables.get(source.table, ()), source.columns, "varchar")
+            self._table(source.name, tables.get(source.table, ()), [c.name for c in source.columns], "varchar")
         return self._views()
 
     def _table(self, source: str, rows: Sequence[Row], columns: Iterable[str], sql_type: str) -> None:

@@ -112,8 +112,7 @@ class SyntheticCompiler:
             name=node.name, file=node.file, description=f"{warning} {table.description}".strip(),
             sources=tuple(source_table(self.graph, s) for s in sources),
             views=tuple(PrivateView(name=v.name, sql=self.statements[v.id].strip()) for v in views),
-            trusted=trusted, sql=one.statement.strip() + "
-",
+            trusted=trusted, sql=one.statement.strip() + "\n",
             prepare_sql=linked.prepare_sql(one), oddities_sql=linked.oddities_sql(one),
             restore_sql=restore_sql(columns, offsets.order([c.name for c in columns], anchors), made, hidden, linked.types(one)),
             land_sql=landing.land_sql(), rows_sql=landing.rows_sql(len(layout)) if referred else None, link=link,
