@@ -44,6 +44,7 @@ class SourceTable(Artifact):
     table: str
     columns: tuple[SourceColumn, ...]  # those that the project knows of; no other is read
     unit: tuple[str, ...] | None  # the columns that name a unit; none where each row is one; None where rows are public
+    population: str | None = None  # whose rows they are; None where they are public
 
     @property
     def shown(self) -> str:

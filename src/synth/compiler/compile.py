@@ -27,7 +27,7 @@ _NESTED = ("STRUCT", "MAP", "UNION", "VARIANT")
 def compile_project(project: Project, graph: Graph, calibrate: Calibrate) -> Compiled:
     """Compiles every node; raises ProjectError with all problems at once."""
     compiler = _Compiler(project, graph, calibrate)
-    compiler.problems += population_problems(project.sources.values())
+    compiler.problems += population_problems(project.root, project.sources.values())
     for node in graph.nodes.values():
         compiler.compile(node)
     if not compiler.problems:

@@ -48,6 +48,7 @@ def source_table(graph: Graph, node: Node) -> SourceTable:
     return SourceTable(
         name=node.name, location=source.location, format=format, table=table.identifier or table.name,
         columns=columns_of(graph, node), unit=source.privacy.unit_columns if source.privacy else None,
+        population=source.privacy.population if source.privacy else None,
     )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from synth.runtime.listener import Listener
 from synth.runtime.paid import folder_digest, generator_name, remember, stat_digest
 from synth.runtime.pools import make_up
 from synth.runtime.private_zone import PrivateZone
-from synth.runtime.source_files import SourceMissing
+from synth.runtime.source_files import SourceMissing, check_populations
 from synth.runtime.target_folder import TargetFolder
 from synth.runtime.warehouse import Warehouse
 
@@ -117,6 +117,7 @@ class Runner:
 
     def _generator(self, model: SyntheticModel) -> tuple[Generator, float | None]:
         """A generator, and the epsilon that this run spends on it. Its rows are here and nowhere else."""
+        check_populations(self.root, (s for m in self.compiled.synthetic.values() for s in m.sources))
         key = self.ledger.key if model.price else partial(os.urandom, 32)  # the ledger knows nothing of the unprotected
         with ExitStack() as stack:
             try:

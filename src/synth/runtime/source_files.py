@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -22,6 +22,7 @@ _WHOLE = {
     "excel": (".xlsx",),
     "sqlite": (".sqlite", ".sqlite3"),
 }  # one file for several tables; the others are DuckDB's
+_SEVERAL = ("excel", "sqlite", "duckdb")  # tables in one file
 _LOGS = {"duckdb": ".wal", "sqlite": "-wal"}  # what was written last, and lies beside the file
 _CHECK = "Check the location and the table's identifier in sources/."
 
@@ -59,6 +60,24 @@ def locate(root: Path, source: SourceTable) -> Located:
     if declared in _LOGS:
         raise RunError(f"the source {source.name}: {source.location} is a folder", "Its location is a database's file.")
     return _in_folder(source, location)
+
+
+def check_populations(root: Path, sources: Iterable[SourceTable]) -> None:
+    """RunError where one file has the rows of two populations, or of people and of nobody: links and spellings hide that."""
+    known: dict[tuple[tuple[int, ...], str], SourceTable] = {}
+    for source in sources:
+        try:
+            located = locate(root, source)
+            stamps = located.stamps
+        except (RunError, OSError):
+            continue  # what is not there is not read
+        for stamp in stamps:
+            table = (source.format.sheet or source.table).casefold() if located.type in _SEVERAL else ""
+            first = known.setdefault((stamp[:2], table), source)
+            if first.population != source.population:
+                what = f"the sources {first.name} and {source.name} read one file, {located.place}"
+                names = " and ".join(s.population or "public, of nobody" for s in (first, source))
+                raise RunError(f"{what}, declared as rows of {names}", "Declare a table once, for one population.")
 
 
 def _in_one_file(source: SourceTable, path: Path) -> Located:
