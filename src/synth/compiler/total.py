@@ -8,11 +8,11 @@ aggregate or a window; what is reckoned with one must not be able to fail, or be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from synth.compiler import tree
-from synth.compiler.functions import NUMBERS, PER_ROW, TOTAL_OF_TEXT, TRUE_OR_FALSE
+from synth.compiler.functions import NUMBERS, PER_ROW
+from synth.compiler.tree import Breach
 
 _CONJUNCTIONS = ("CONJUNCTION_AND", "CONJUNCTION_OR", "OPERATOR_NOT")
 _NULL_TESTS = ("OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL")
@@ -20,16 +20,7 @@ _TYPE = {"class": "TYPE", "type": "TYPE", "alias": "", "catalog": "", "schema": 
 Node = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Unsafe:
-    """Something that one value could fail and that cannot be put into ``try()``, and where (bytes of UTF-8 from 0)."""
-
-    what: str
-    fix: str
-    offset: int
-
-
-def total(select: Node, found: list[Unsafe]) -> Node:
+def total(select: Node, found: list[Breach]) -> Node:
     """A select node that no value can fail; ``found`` gets what stands in the way. The given tree is left as it is."""
     made = dict(select)
     entries = select["cte_map"]["map"]
@@ -42,12 +33,12 @@ def total(select: Node, found: list[Unsafe]) -> Node:
     return made
 
 
-def _entry(entry: Node, found: list[Unsafe]) -> Node:
+def _entry(entry: Node, found: list[Breach]) -> Node:
     value = entry["value"]
     return {**entry, "value": {**value, "query_node": total(value["query_node"], found)}}
 
 
-def _from(table: Node, found: list[Unsafe]) -> Node:
+def _from(table: Node, found: list[Breach]) -> Node:
     if table["type"] == "SUBQUERY":
         return {**table, "subquery": {**table["subquery"], "node": total(table["subquery"]["node"], found)}}
     if table["type"] != "JOIN":
@@ -57,24 +48,24 @@ def _from(table: Node, found: list[Unsafe]) -> Node:
     return {**table, **sides, "condition": _on(condition, found) if condition else condition}
 
 
-def _on(condition: Node, found: list[Unsafe]) -> Node:
+def _on(condition: Node, found: list[Breach]) -> Node:
     """A join's condition, in which two columns are equal where their texts are, so that a fast join stays one."""
     if condition["type"] == "CONJUNCTION_AND":
         return {**condition, "children": [_on(child, found) for child in condition["children"]]}
     if condition["type"] == "COMPARE_EQUAL" and {condition[s]["class"] for s in ("left", "right")} == {"COLUMN_REF"}:
-        return {**condition, "left": _cast(condition["left"], "VARCHAR"), "right": _cast(condition["right"], "VARCHAR")}
+        return {**condition, "left": as_text(condition["left"]), "right": as_text(condition["right"])}
     return _condition(condition, found)
 
 
-def _item(item: Node, found: list[Unsafe]) -> Node:
+def _item(item: Node, found: list[Breach]) -> Node:
     """An item of a select's list, which keeps its name."""
     made = _value(item, found)
     if made is not item and not item["alias"] and item["class"] != "STAR":
-        found.append(Unsafe("what is computed here has no name", "Add a name: as age, say.", _offset(item)))
+        found.append(Breach("what is computed here has no name", _offset(item), "Add a name: as age, say."))
     return made
 
 
-def _value(node: Node, found: list[Unsafe]) -> Node:
+def _value(node: Node, found: list[Breach]) -> Node:
     """An expression whose value is wanted, whatever its type."""
     if node["class"] == "STAR":
         replaced = [{**entry, "value": _value(entry["value"], found)} for entry in node["replace_list"]]
@@ -87,7 +78,7 @@ def _value(node: Node, found: list[Unsafe]) -> Node:
     return made if _safe(made) else _refused(node, found)
 
 
-def _condition(node: Node, found: list[Unsafe]) -> Node:
+def _condition(node: Node, found: list[Breach]) -> Node:
     """An expression that is asked for true or false."""
     if node["type"] in _CONJUNCTIONS:
         return {**node, "children": [_condition(child, found) for child in node["children"]]}
@@ -97,7 +88,7 @@ def _condition(node: Node, found: list[Unsafe]) -> Node:
     return made if _safe_condition(made) else _refused(node, found)
 
 
-def _parts(node: Node, found: list[Unsafe]) -> Node:
+def _parts(node: Node, found: list[Breach]) -> Node:
     """An aggregate or a window, each part of which is of one row."""
     made = dict(node)
     for key in ("arguments", "orders", "arg_orders"):
@@ -114,11 +105,11 @@ def _parts(node: Node, found: list[Unsafe]) -> Node:
     return made
 
 
-def _refused(node: Node, found: list[Unsafe]) -> Node:
+def _refused(node: Node, found: list[Breach]) -> Node:
     name = next(str(n["function_name"]) for n in _mappings(node) if beyond_a_row(n))
     what = f"what is reckoned with {name}() could fail the run on one value"
     fix = f"Take {name}() by itself, under a name, and reckon with that in a select around this one; or use try_cast."
-    found.append(Unsafe(what, fix, _offset(node)))
+    found.append(Breach(what, _offset(node), fix))
     return node
 
 
@@ -126,51 +117,43 @@ def _refused(node: Node, found: list[Unsafe]) -> Node:
 
 
 def _safe(node: Node) -> bool:
-    """Whether no value of a row can fail an expression whose windows and aggregates cannot."""
+    """Whether no value of a row can fail an expression whose windows and aggregates cannot.
+
+    A constant that cannot be read is safe only where it stands alone: beside anything else it fails the run as soon as a
+    row gets there, and not before.
+    """
     kind, sort = node["class"], node["type"]
     if kind in ("COLUMN_REF", "CONSTANT") or sort == "OPERATOR_TRY" or beyond_a_row(node):
         return True
     if kind == "CAST":
-        to_text = node["type_expr"].get("type_name") == "VARCHAR"
-        return (node["try_cast"] or to_text or node["child"]["class"] == "CONSTANT") and _safe(node["child"])
-    if kind == "FUNCTION":
-        first, *rest = [argument["expression"] for argument in node["arguments"]] or [{}]
-        return node["function_name"] in TOTAL_OF_TEXT and _safe(first) and all(map(_is_text, rest))
+        return bool(node["try_cast"] or _type(node) == "VARCHAR") and _safe(node["child"])
     if sort == "OPERATOR_COALESCE":
-        first, *rest = node["children"]
-        return _safe(first) and (all(map(_is_text, rest)) or (_is_number(first) and all(map(_is_whole, rest))))
+        return _is_number(node["children"][0]) and all(map(_is_whole, node["children"][1:]))
     if kind == "CASE":
         branches = [check["then_expr"] for check in node["case_checks"]] + [node["else_expr"]]
-        computed = [branch for branch in branches if not _is_text(branch)]
-        one_kind = all(map(_is_whole, branches)) or (len(computed) <= 1 and all(map(_safe, computed)))
-        return one_kind and all(_safe_condition(check["when_expr"]) for check in node["case_checks"])
+        alike = all(map(_is_whole, branches)) or all(map(_is_text, branches))
+        return alike and all(_safe_condition(check["when_expr"]) for check in node["case_checks"])
     return _safe_condition(node)
 
 
 def _safe_condition(node: Node) -> bool:
+    """The same of one that is asked for true or false: a count beside whole numbers, whether something is null."""
     kind, sort = node["class"], node["type"]
     if sort in _CONJUNCTIONS:
         return all(map(_safe_condition, node["children"]))
     if sort in _NULL_TESTS:
         return all(map(_safe, node["children"]))
     if sort in ("COMPARE_IN", "COMPARE_NOT_IN"):
-        return _safe_beside(node["children"][0], node["children"][1:])
+        return _is_number(node["children"][0]) and all(map(_is_whole, node["children"][1:]))
     if kind == "BETWEEN":
-        return _safe_beside(node["input"], [node["lower"], node["upper"]])
+        return _is_number(node["input"]) and _is_whole(node["lower"]) and _is_whole(node["upper"])
     if kind == "COMPARISON":
-        return any(_safe_beside(node[a], [node[b]]) for a, b in (("left", "right"), ("right", "left")))
-    if kind == "CAST":
-        return _type(node) == "BOOLEAN" and _safe(node)
-    if kind == "FUNCTION":
-        name = str(node["function_name"])
-        return name in ("bool_and", "bool_or") or (name in TRUE_OR_FALSE and _safe(node))
-    tried = sort == "OPERATOR_TRY" and node["children"][0]["class"] == "CAST"
-    return tried and _type(node["children"][0]) == "BOOLEAN"
-
-
-def _safe_beside(node: Node, constants: list[Node]) -> bool:
-    """A text is read as what stands on the other side, once, whatever the rows; a number is not."""
-    return _safe(node) and (all(map(_is_text, constants)) or (_is_number(node) and all(map(_is_whole, constants))))
+        return any(_is_number(node[a]) and _is_whole(node[b]) for a, b in (("left", "right"), ("right", "left")))
+    if sort == "OPERATOR_TRY":
+        node = node["children"][0]
+    return node.get("function_name") in ("bool_and", "bool_or") or (
+        node["class"] == "CAST" and _type(node) == "BOOLEAN"
+    )
 
 
 def _is_number(node: Node) -> bool:
@@ -200,6 +183,10 @@ def beyond_a_row(node: Node) -> bool:
 
 
 # building
+
+
+def as_text(node: Node) -> Node:
+    return _cast(node, "VARCHAR")
 
 
 def _tried(node: Node) -> Node:

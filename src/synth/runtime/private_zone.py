@@ -34,6 +34,7 @@ from synth.runtime.readers import open_source
 from synth.runtime.readers.reading import Fetched
 from synth.runtime.source_files import locate
 
+_PLAIN = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT|U?INTEGER|BOOLEAN|DECIMAL\(\d+,\d+\)|DATE|TIME|TIMESTAMP.*|UUID|BLOB")
 CHUNK_VECTORS = 50  # of 2,048 rows: read at a time
 LOCK = "lock"  # a file in what a run spills, locked while it lasts
 
@@ -132,7 +133,8 @@ class PrivateZone:
         """Views over the sources, then no other file can be reached; binds the model without reading a row."""
         run = self._connection.execute
         run("set TimeZone = 'UTC'")  # so that the machine's has no say
-        run("set disabled_optimizers = 'common_subexpressions'")  # it takes what try() guards out of it
+        # one takes what try() guards out of it, one computes it beforehand of the least and the largest value
+        run("set disabled_optimizers = 'common_subexpressions,statistics_propagation'")
         run("create schema source")
         run("create schema private")
         for number, source in enumerate(self.model.sources):
@@ -240,8 +242,10 @@ class PrivateZone:
                 f"{column.place}: the source {source.name} has no column '{column.name}', which names the unit",
                 "Check the unit in sources/; a table without people belongs to a source of its own, with privacy: public.",
             )
+        types = dict(self._connection.execute(f"select column_name, column_type from (describe {file})").fetchall())
         columns = [
-            f"{unit_text([name])} as {identifier(name)}" if folded in unit else identifier(name)
+            f"{_alike(unit_text([name]), 'VARCHAR') if folded in unit else _alike(identifier(name), types[name])} "
+            f"as {identifier(name)}"
             for folded, name in names.items()
             if folded in known
         ]
@@ -278,6 +282,15 @@ class PrivateZone:
                 found = [self._connection.execute(statement).fetchone() for statement in statements]
                 counts.append((what, sum(int(row[0]) for row in found if row)))
         return counts
+
+
+def _alike(column: str, kind: str) -> str:
+    """A column in a type of which equal values are alike: else which of them stays could depend on how other rows lie."""
+    if kind in ("FLOAT", "DOUBLE"):
+        return f"{column} + 0"  # there is a -0, which is equal to 0
+    if kind == "VARCHAR":
+        return f'{column} collate "C"'  # a column can have another collation, which no type shows
+    return column if _PLAIN.fullmatch(kind) else f"cast({column} as varchar)"
 
 
 def _mapped(file: IO[bytes], kind: np.dtype[np.integer]) -> NDArray[np.integer]:

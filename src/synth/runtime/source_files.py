@@ -22,7 +22,7 @@ _WHOLE = {
     "excel": (".xlsx",),
     "sqlite": (".sqlite", ".sqlite3"),
 }  # one file for several tables; the others are DuckDB's
-_SEVERAL = ("excel", "sqlite", "duckdb")  # tables in one file
+_SEVERAL = ("sqlite", "duckdb")  # tables in one file; what is read of a workbook is not known before it is opened
 _LOGS = {"duckdb": ".wal", "sqlite": "-wal"}  # what was written last, and lies beside the file
 _CHECK = "Check the location and the table's identifier in sources/."
 
@@ -72,7 +72,8 @@ def check_populations(root: Path, sources: Iterable[SourceTable]) -> None:
         except (RunError, OSError):
             continue  # what is not there is not read
         for stamp in stamps:
-            table = (source.format.sheet or source.table).casefold() if located.type in _SEVERAL else ""
+            part = (source.format.schema_name or "", source.table) if located.type in _SEVERAL else ()
+            table = ".".join(part).casefold()
             first = known.setdefault((stamp[:2], table), source)
             if first.population != source.population:
                 what = f"the sources {first.name} and {source.name} read one file, {located.place}"

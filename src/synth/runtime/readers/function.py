@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pandas
 
 from synth.artifacts.compiled import SourceTable
 from synth.errors import RunError
 from synth.quoting import identifier
-from synth.runtime.readers.reading import Reading, known_columns
+from synth.runtime.readers.reading import Reading, known_columns, whole_characters
 
 
 def function_reading(source: SourceTable, table: str, root: Path, connection: duckdb.DuckDBPyConnection) -> Reading:
@@ -22,11 +23,23 @@ def function_reading(source: SourceTable, table: str, root: Path, connection: du
         what = f"the source {source.name}: {source.location} gave neither Arrow nor pandas, but {type(frame).__name__}"
         raise RunError(what, "Return a pandas DataFrame, or a table or a reader of Arrow.")
     with connection.cursor() as own:
-        own.register("given", frame if isinstance(frame, pandas.DataFrame) else _Stream(frame))
+        own.register("given", _clean(frame) if isinstance(frame, pandas.DataFrame) else _Stream(frame))
         names = known_columns(source, (str(row[0]) for row in own.execute("describe given").fetchall()))
         columns = ", ".join(map(identifier, names)) or "null as none_declared"
         own.execute(f"create table {table} as select {columns} from given").fetchall()
     return Reading(f"from {table}")
+
+
+def _clean(frame: pandas.DataFrame) -> pandas.DataFrame:
+    """The same with whole characters only."""
+    made = frame.copy(deep=False)
+    for i, kind in enumerate(frame.dtypes):
+        if kind.kind == "O":  # of numbers and dates nothing is text
+            cells = [whole_characters(cell) if isinstance(cell, str) else cell for cell in frame.iloc[:, i]]
+            made.isetitem(
+                i, np.array([*cells, None], dtype=object)[:-1]
+            )  # the last one keeps lists from being unpacked
+    return made
 
 
 class _Stream:

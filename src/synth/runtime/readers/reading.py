@@ -51,7 +51,7 @@ def _text(cell: object) -> str | None:
     if cell is None:
         return None
     if isinstance(cell, str):
-        return cell if cell.isascii() else cell.encode("utf-8", "replace").decode()  # half a character is "?"
+        return whole_characters(cell)
     if isinstance(cell, bytes):
         return cell.hex()
     if isinstance(cell, float) and cell.is_integer():
@@ -59,6 +59,11 @@ def _text(cell: object) -> str | None:
     if isinstance(cell, timedelta):
         return f"{cell // timedelta(microseconds=1)} microseconds"
     return str(cell)
+
+
+def whole_characters(text: str) -> str:
+    """Half a character, which UTF-8 has no bytes for, is "?": it would fail the run."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def known_columns(source: SourceTable, found: Iterable[str]) -> list[str]:
