@@ -306,6 +306,20 @@ def test_a_line_moves_no_other_line(
         left.remove(row)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])
+def test_a_line_ends_alike_in_every_encoding(encoding: str, tmp_path: Path) -> None:
+    """At a line feed, a carriage return or both, in quotes as well: no cell can hold another person's row."""
+    root = project(tmp_path, more=f", format: {{type: csv, encoding: {encoding}}}")
+    (root / "data").mkdir()
+    header, _, body = csv_text().partition("\n")
+    found = []
+    for end in ("\n", "\r\n", "\r"):
+        content = f"{header}\n{body.replace(chr(10), end)}"
+        (root / "data" / "results.csv").write_bytes(content.encode(encoding))
+        found.append(prepared(root)[0])
+    assert len(found[0]) == 60 and found[0] == found[1] == found[2]
+
+
 def test_odd_cells_of_loosely_typed_files_are_text_by_themselves(tmp_path: Path) -> None:
     root = project(tmp_path, "data/lab.sqlite")
     (root / "data").mkdir()

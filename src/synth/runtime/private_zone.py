@@ -75,7 +75,7 @@ class PrivateZone:
         self._tables: dict[str, str] = {}  # by source: that of rows which lie in no file
         self._fetched: dict[str, tuple[str, Fetched]] = {}  # by table: what is still to be fetched, and of which source
         self._broken_lines: dict[str, list[str]] = {}  # statements that count them, by what they are called
-        self._limits: dict[str, str | bool | int | float | list[str]] = {
+        self._settings: dict[str, str | bool | int | float | list[str]] = {
             "threads": str(threads),
             "memory_limit": memory_limit,
             "autoinstall_known_extensions": "false",
@@ -93,7 +93,7 @@ class PrivateZone:
             except OSError as error:
                 raise cannot_write(self.internal, error) from None
             undo.callback(shutil.rmtree, self._temp, ignore_errors=True)
-            config = {**self._limits, "temp_directory": str(self._temp)}
+            config = {**self._settings, "temp_directory": str(self._temp)}
             self._connection = undo.enter_context(duckdb.connect(config=config))
             self._open()
             self._undo = undo.pop_all()

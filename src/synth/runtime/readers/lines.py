@@ -41,10 +41,11 @@ def utf8_lines(paths: Sequence[Path], skip: int) -> str:
 
 
 def _decoded(path: Path, encoding: str, skip: int) -> Iterator[str]:
-    """Empty lines are left out."""
+    """As DuckDB has it, a carriage return ends a line, too. Empty lines are left out."""
     with opened(path) as file:
-        for number, line in enumerate(text_lines(file, encoding)):
-            text = line.rstrip("\r\n") if number else line.removeprefix("\ufeff").rstrip("\r\n")
+        parts = (part for line in text_lines(file, encoding) for part in line.rstrip("\r\n").split("\r"))
+        for number, part in enumerate(parts):
+            text = part if number else part.removeprefix("\ufeff")
             if number >= skip and text:
                 yield text
 
