@@ -1,9 +1,10 @@
 # make demo: see it work.  make test: everything CI runs.  make check: the fast part.  make audit: the privacy tests at length.
-PYTHON ?= python3
-VENV   ?= .venv
-BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.installed
-DBT    := .dbt-venv/.installed
+PYTHON  ?= python3
+VENV    ?= .venv
+BIN     := $(VENV)/bin
+STAMP   := $(VENV)/.installed
+DBT     := .dbt-venv/.installed
+ATTACKS := .anonymeter-venv/.installed
 
 .PHONY: install demo test check audit golden clean
 .DEFAULT_GOAL := install
@@ -43,11 +44,15 @@ $(DBT): tests/twin/requirements.txt | install
 test: check $(DBT)
 	$(BIN)/pytest -m slow -n 2 --dist loadfile
 
-audit: install
+$(ATTACKS): tests/audit/anonymeter/requirements.txt | install
+	$(BIN)/python -m venv .anonymeter-venv
+	-.anonymeter-venv/bin/python -m pip install --quiet --requirement $< && touch $@
+
+audit: install $(ATTACKS)
 	PYTHONPATH=tests $(BIN)/python -m audit
 
 golden: install
 	$(BIN)/pytest tests/test_golden.py tests/test_errors.py tests/test_plan.py --rewrite-golden
 
 clean:
-	rm -rf $(VENV) .dbt-venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .dbt-venv .anonymeter-venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -59,7 +59,7 @@ def share(project: Project, name: str) -> float:
     with PrivateZone(project.root, project.folder.internal, model, 1, "2GB", lambda: bytes(32)) as zone:
         rows = zone.prepare()
         randomness, started = Timed(), time.perf_counter()
-        fit(Codes(rows.columns, rows.unit), model.plan, randomness)
+        fit(Codes(rows.columns, rows.unit, rows.parent), model.plan, randomness)
         seconds = time.perf_counter() - started
     found = randomness.seconds / seconds
     print(

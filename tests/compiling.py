@@ -50,15 +50,27 @@ class Private:
 
     def load(self, rows: Sequence[Row], columns: Iterable[str], sql_type: str = "varchar") -> Private:
         """Rows of the model's one source, each column of one type; a column that a row does not name is null."""
+        self._table(self.model.sources[0].name, rows, columns, sql_type)
+        return self._views()
+
+    def load_tables(self, tables: Mapping[str, Sequence[Row]]) -> Private:
+        """Rows of all sources of a linked model, as text, by the name of the table."""
+        for source in self.model.sources:
+            self._table(source.name, tables.get(source.table, ()), [c.name for c in source.columns], "varchar")
+        return self._views()
+
+    def _table(self, source: str, rows: Sequence[Row], columns: Iterable[str], sql_type: str) -> None:
         names = list(dict.fromkeys(columns))
         quoted = ['"' + name.replace('"', '""') + '"' for name in names]
-        relation = f'"source"."{self.model.sources[0].name}"'
+        relation = f'"source"."{source}"'
         body = ", ".join(f"{name} {sql_type}" for name in quoted)
         self.connection.execute(f"create or replace table {relation} ({body})")
         if rows:
             marks = ", ".join("?" for _ in names)
             values = [[row.get(name) for name in names] for row in rows]
             self.connection.executemany(f"insert into {relation} values ({marks})", values)
+
+    def _views(self) -> Private:
         for view in self.model.views:
             self.connection.execute(f'create or replace view "private"."{view.name}" as {view.sql}')
         return self

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from synth.artifacts.results import Expectation, ExpectationResult, SuiteResult
 from synth.errors import RunError
@@ -80,9 +81,19 @@ def suite_of(*results: ExpectationResult, model: str = "admissions", text: str |
         model=model,
         relation=text or f"synthetic.{model}",
         description=text or "One row per hospital stay",
+        source="synthetic rows",
         run_time="2026-05-04T21:11:21+00:00",
         results=results,
     )
+
+
+def test_a_report_says_what_its_figures_come_from() -> None:
+    """A figure without a source, or of real rows, is no value that a report could be made of."""
+    said = suite_of().model_dump()
+    assert "counted on synthetic rows" in table_page(suite_of(), "demo")
+    for wrong in ({}, {"source": "real rows"}, {"source": ""}):
+        with pytest.raises(ValidationError, match="source"):
+            SuiteResult.model_validate({key: value for key, value in said.items() if key != "source"} | wrong)
 
 
 def every_type(status: str = "pass", model: str = "admissions") -> SuiteResult:

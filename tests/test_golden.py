@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,12 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compiling import Private, compile_folder
+from goldens import GOLDEN, compare
 from synth.artifacts.compiled import Compiled, SyntheticModel
 from synth.artifacts.results import Expectation
 
-TESTS = Path(__file__).parent
-PROJECT = TESTS / "projects" / "every_type"
-GOLDEN = TESTS / "golden" / "every_type"
+PROJECT = Path(__file__).parent / "projects" / "every_type"
 
 
 @pytest.fixture(scope="module")
@@ -34,46 +32,8 @@ def compiled() -> Compiled:
 # golden files
 
 
-def golden_texts(compiled: Compiled) -> Iterator[tuple[str, str]]:
-    for name, model in compiled.synthetic.items():
-        for step in ("prepare", "oddities", "restore", "land"):
-            yield f"{name}/{step}.sql", getattr(model, f"{step}_sql")
-        checks = compiled.expectations[name]
-        yield f"{name}/expectations.sql", "\n".join(f"-- {c.id}: {c.description!r}\n{c.sql}" for c in checks)
-        listed = [check.model_dump(mode="json", exclude={"sql"}) for check in checks]
-        yield f"{name}/expectations.json", "".join(f"{json.dumps(c, ensure_ascii=False)}\n" for c in listed)
-        yield f"{name}/model.json", json.dumps(decided(model), indent=1, ensure_ascii=False) + "\n"
-    for name, public in compiled.public.items():
-        yield f"{name}.sql", f"-- {public.materialized}\n{public.sql}"
-    for name, test in compiled.tests.items():
-        yield f"{name}.sql", f"-- reads {', '.join(compiled.parents[f'test.every_type.{name}'])}\n{test.sql}"
-    manifest = compiled.manifest.model_dump(mode="json")
-    for node in manifest["nodes"].values():
-        node["fingerprint"] = node["fingerprint"] and "set"  # it hashes the whole plan
-        node["checksums"] = [*node["checksums"]]
-    nodes = ",\n".join(json.dumps(node, ensure_ascii=False) for node in manifest["nodes"].values())
-    yield "manifest.json", f"[\n{nodes}\n]\n"
-
-
-def decided(model: SyntheticModel) -> dict[str, Any]:
-    """A model without what the sizing of its network decides, and without the keys it comes from: see test_plan."""
-    apart = {"plan", "sql", "prepare_sql", "oddities_sql", "restore_sql", "land_sql", "declared"}
-    data = model.model_dump(mode="json", exclude=apart)
-    plan = model.plan.model_dump(mode="json", include={"model", "layout", "rows"})
-    data["plan"] = plan | {"privacy": model.plan.privacy.model_dump(mode="json", exclude={"events"})}
-    return data
-
-
 def test_golden_files(compiled: Compiled, golden: Callable[[Path, str], None], request: pytest.FixtureRequest) -> None:
-    texts = dict(golden_texts(compiled))
-    for name, text in texts.items():
-        golden(GOLDEN / name, text)
-    left_over = {path.relative_to(GOLDEN).as_posix() for path in GOLDEN.rglob("*") if path.is_file()} - set(texts)
-    if request.config.getoption("--rewrite-golden"):
-        for name in left_over:
-            (GOLDEN / name).unlink()
-    else:
-        assert not left_over
+    compare(compiled, GOLDEN / "every_type", golden, request)
 
 
 def test_expectations_have_their_own_names(compiled: Compiled) -> None:

@@ -77,6 +77,7 @@ def test_the_words_of_duckdb_about_a_row_stay_private(tmp_path: Path) -> None:
     """A function that fails on one value quotes it; the message does not, and the file that does is its owner's alone."""
     root = write_starter(tmp_path / "clinic")
     (root / "models" / "members.sql").write_text(
+        "{{ config(trust_sql='a test: run as it is') }} "
         "select * replace (strptime(first_visit, '%Y-%m-%d') as first_visit) from {{ source('clinic', 'members') }}"
     )
     source = root / "sources" / "clinic" / "members.csv"
@@ -128,7 +129,7 @@ def test_a_digest_of_sources_needs_the_key(tmp_path: Path) -> None:
     with opened(root) as zone:
         digest = zone.digest(b"key")
         assert digest == zone.digest(b"key") != zone.digest(b"another")
-        with zone.files["clinic.members"].open("a") as source:
+        with zone.located["clinic.members"].files[0].open("a") as source:
             source.write("\n")
         assert zone.digest(b"key") != digest
 
@@ -142,10 +143,11 @@ def test_values_of_an_enumeration_are_not_quoted(tmp_path: Path) -> None:
         connection.execute(
             f"create table members as select * replace ('CANARY'::kind as region) from read_csv('{source}')"
         )
-    with opened(root) as zone:
-        model, files = zone.model, zone.files
-    files["clinic.members"] = source.with_suffix(".duckdb")
-    zone.model = model.model_copy(update={"prepare_sql": 'select region + 1 from "source"."clinic.members"'})
+    (root / "sources" / "clinic.yml").write_text(
+        (root / "sources" / "clinic.yml").read_text().replace("sources/clinic ", "sources/clinic/members.duckdb ")
+    )
+    zone = opened(root)
+    zone.model = zone.model.model_copy(update={"prepare_sql": 'select region + 1 from "source"."clinic.members"'})
     with pytest.raises(RunError, match="does not fit the declaration: No function matches") as raised, zone:
         pass
     assert "CANARY" not in str(raised.value)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from compiling import write
-from synth.starter import write_starter
+from starting import quick_starter
 from test_run import edit, synth
 
 pytestmark = pytest.mark.slow
@@ -39,7 +39,7 @@ def listed(project: Path, *arguments: str) -> list[str]:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Fitted once, with a model that fails, a child, and two tests."""
-    project = write(write_starter(tmp_path_factory.mktemp("retry") / "clinic"), BROKEN)
+    project = write(quick_starter(tmp_path_factory.mktemp("retry") / "clinic"), BROKEN)
     result = synth(project, "build", "--vars", "{type: integer}")
     assert result.returncode == 1, result.stdout + result.stderr
     return project

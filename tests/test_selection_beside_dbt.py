@@ -277,7 +277,9 @@ def as_synth(statuses: dict[str, str]) -> Results:
                 id=own, model="", column=None, type="", kwargs={}, description="", sql="", sql_path=""
             )  # fmt: skip
             tests.append(ExpectationResult(expectation=expectation, status=status, rows=0, failures=0, seconds=0))
-    suite = SuiteResult(model="all", relation="", description="", run_time="", results=tuple(tests))
+    suite = SuiteResult(
+        model="all", relation="", description="", source="synthetic rows", run_time="", results=tuple(tests)
+    )
     return Results(
         invocation_id="", generated_at="", elapsed_time=0, results=tuple(models), suites=(suite,), skipped=tuple(skipped),
         args=Invocation(which="build", target="dev", vars={}, full_refresh=False),

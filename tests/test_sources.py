@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 import subprocess
 import sys
@@ -12,8 +13,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
+import synth
+from synth.errors import ProjectError
 from synth.project import spec
 from synth.project.loader import Declared, Project, load
+from synth.starter import write_starter
 
 ROOT = Path(__file__).parents[1]
 HOSPITAL = ROOT / "sources" / "hospital"
@@ -240,3 +244,36 @@ def test_the_simulation_writes_these_files_again(tmp_path: Path) -> None:
     subprocess.run([sys.executable, tmp_path / "simulate.py"], check=True)
     for name in MIMIC_COLUMNS:
         assert gzip.decompress((tmp_path / f"{name}.csv.gz").read_bytes()) == gzip.decompress(FILES[name].read_bytes())
+
+
+def test_one_file_is_the_rows_of_one_population(tmp_path: Path) -> None:
+    """Another spelling of its place does not compile; what only the disk knows is refused before a row is read."""
+    root = write_starter(tmp_path / "clinic")
+    text = {name: root / name for name in ("sources/clinic.yml", "metadata/members.yml", "synth_project.yml")}
+    source, table, settings = (path.read_text() for path in text.values())
+    budgets = "budgets:\n  others: {epsilon: 3.0, approver: the test}\n"
+    text["synth_project.yml"].write_text(
+        settings.replace("budgets:  # the cap of each population, over all models and all runs\n", budgets)
+    )
+    again = table.replace("name: members", "name: again").replace("clinic.members", "other.members")
+    (root / "metadata" / "again.yml").write_text(again)
+
+    def other(location: str) -> None:
+        declared = source.replace("name: clinic", "name: other").replace("clinic_members", "others")
+        (root / "sources" / "other.yml").write_text(
+            declared.replace("location: sources/clinic", f"location: {location}")
+        )
+
+    for spelling in ("sources/../sources/clinic", str(root / "sources" / "clinic")):
+        other(spelling)
+        with pytest.raises(ProjectError, match="the table is declared for the population"):
+            synth.Project(root).compile()
+    file, place = root / "sources" / "clinic" / "members.csv", root / "elsewhere" / "members.csv"
+    other("elsewhere")
+    place.parent.mkdir()
+    for link in (os.symlink, os.link):
+        link(file, place)
+        (result,) = synth.Project(root).run(select=["again"]).results
+        assert result.status == "error" and "read one file" in str(result.message)
+        assert not (root / "privacy_ledger.db").exists()
+        place.unlink()

@@ -124,9 +124,10 @@ class Build:
     def _keep(self, model: str, relation: str, description: str, results: Iterable[ExpectationResult]) -> None:
         self.suites.append(
             SuiteResult(
-                model=model, relation=relation, description=description, run_time=_now(), results=tuple(results)
+                model=model, relation=relation, description=description, source="synthetic rows", run_time=_now(),
+                results=tuple(results),
             )
-        )
+        )  # fmt: skip
 
 
 def _now() -> str:

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+# of a server's address, in which the user and the password may be Jinja
+_PASSWORD = re.compile(r"(://(?:\{\{.*?\}\}|[^\s:/@{])*:)(?:\{\{.*?\}\}|\S)+(?=@)|(password=)[^\s&'\"]+", re.IGNORECASE)
+
+
+def masked(text: str) -> str:
+    """Text that may hold the address of a server, without the password in it."""
+    return _PASSWORD.sub(lambda found: f"{found[1] or found[2]}***", text)
 
 
 @dataclass(frozen=True, order=True)
@@ -32,7 +41,8 @@ class Problem:
     def __str__(self) -> str:
         lines = [f"{self.place}: {self.what}"]
         if self.place.text.strip():
-            lines += [f"    {self.place.text.rstrip()}", "    " + " " * (self.place.column - 1) + "^"]
+            before = masked(self.place.text[: self.place.column - 1])
+            lines += [f"    {masked(self.place.text.rstrip())}", "    " + " " * len(before) + "^"]
         if self.fix:
             lines.append(f"    {self.fix}")
         return "\n".join(lines)

@@ -23,7 +23,7 @@ from xml.etree import ElementTree
 import torch
 
 import synth
-from audit import mutants, one_run, one_step
+from audit import attacks, mutants, one_run, one_step
 
 ROOT = mutants.ROOT
 PAGE = ROOT / "target" / "audit.txt"
@@ -95,8 +95,10 @@ def main() -> int:
     lost = [outcome for outcome in found if not outcome.killed_by]
     sound &= not lost
     page += mutant_lines(found, kills[""])
-    page += [heading("T12", "singling out, linkability, inference (Anonymeter)", None), ""]
-    page += [*steps, "", *runs]
+    attacked, attacks_sound = attack_table()
+    sound &= attacks_sound is not False
+    page += [heading("T12", "singling out, linkability, inference (Anonymeter)", attacks_sound), ""]
+    page += [*steps, "", *runs, *attacked]
     minutes = (time.monotonic() - started) / 60
     page[0] = (
         f"Privacy audit of synth {synth.__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {minutes:.0f} minutes, "
@@ -213,6 +215,7 @@ def run_table() -> tuple[list[str], bool]:
     sampled, rate = SAMPLED
     fits = [(f"epsilon {target:g}", one_run.plan_at(target, units, 1.0)) for target in EPSILONS]
     fits.append((f"epsilon {sampled:g}, {rate:.0%} sampled", one_run.plan_at(sampled, units, rate)))
+    fits.append((f"epsilon {sampled:g}, child table", one_run.plan_at(sampled, units, 1.0, child=True)))
     for what, plan in fits:
         say(f"T7: {what}")
         for found in one_run.audit(plan, CANARIES):
@@ -222,11 +225,13 @@ def run_table() -> tuple[list[str], bool]:
     target, times = TOO_LITTLE
     claim = one_run.plan_at(target, units, 1.0)
     noise = times * claim.privacy.events[0].noise_multiplier  # type: ignore[union-attr]
-    white, _ = one_run.audit(one_run.plan_of(units, noise, 1.0), CANARIES)
-    caught = not replace(white, claim=target).holds
-    lines.append(
-        run_line(f"planted: noise x{times:g} for {target:g}, white box", white, "found" if caught else "MISSED")
-    )
+    caught = True
+    for child in (False, True):
+        white, *_ = one_run.audit(one_run.plan_of(units, noise, 1.0, child), CANARIES)
+        found = not replace(white, claim=target).holds
+        caught &= found
+        what = f"planted: noise x{times:g} for {target:g}{', child' if child else ''}"
+        lines.append(run_line(f"{what}, white box", white, "found" if found else "MISSED"))
     white, black = one_run.audit(one_run.unprotected(units), CANARIES, one_run.SURE_WITHOUT_NOISE)
     bare = white.shown > max(EPSILONS)
     lines.append(run_line("NOT_PRIVATE, white box", white, f"{'above' if bare else 'NOT above'} all claims"))
@@ -238,6 +243,29 @@ def run_line(what: str, found: one_run.Finding, result: str) -> str:
     curve = "" if found.by_curve is None else f"{found.by_curve:.2f}"
     right = f"{found.right:,} of {found.guesses:,}"
     return f"{what:40}{right:>15}{found.claim:8.2f}{found.shown:8.2f}{curve:>14}  {result}".rstrip()
+
+
+# T12
+
+
+def attack_table() -> tuple[list[str], bool | None]:
+    """None where Anonymeter is not installed."""
+    if not attacks.installed():
+        return [], None
+    say("T12: Anonymeter")
+    private, leaking = attacks.audit()
+    lines = [
+        "",
+        f"{attacks.ATTACKS} attacks on the synthetic study of {attacks.HELD_BACK - 1} in {attacks.HELD_BACK} people; the "
+        "others are the control set. Copied rows must be found",
+        f"{'attack':32}{'works':>8}{'guessing':>10}{'on control':>12}{'risk, and its 95% interval':>30}{'copied rows':>13}",
+    ]
+    for found, leak in zip(private, leaking, strict=True):
+        risk = f"{found.risk:.2f} ({found.low:.2f} to {found.high:.2f})"
+        lines.append(
+            f"{found.attack:32}{found.success:8.1%}{found.guess:10.1%}{found.control:12.1%}{risk:>30}{leak.risk:13.2f}"
+        )
+    return lines, attacks.holds(private, leaking)
 
 
 # T11

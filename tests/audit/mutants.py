@@ -40,7 +40,10 @@ RUN = "tests/privacy/test_one_run.py::"
 PAYMENT = "tests/privacy/test_payment.py::"
 GENERATOR = "tests/test_generator.py::"
 APART = "tests/test_people_apart.py::"
+LINKED = "tests/privacy/test_linked_people.py::"
+FAMILY = "tests/test_family.py::"
 ZONE = "tests/test_private_zone.py::"
+FORMATS = "tests/test_formats.py::"
 NOT_PRIVATE = "tests/test_not_private.py::"
 STORE = "tests/test_store.py::test_anything_else_is_refused"
 BROKEN = "tests/test_errors.py::test_message"
@@ -83,6 +86,11 @@ MUTANTS = (
         "a number is not clamped to its bounds", 2, "compiler/columns.py",
         "declare=clamp(name, literal(low), literal(last)),", "declare=name,",
         ("tests/test_golden.py::test_what_odd_values_become",),
+    ),
+    Mutant(
+        "a column's type is guessed from its first rows", 2, "runtime/private_zone.py",
+        '"pandas_analyze_sample": "0"', '"pandas_analyze_sample": "1000"',
+        (f"{FORMATS}test_a_column_of_objects_is_text_whatever_its_first_rows_hold",),
     ),
     Mutant(
         "the encoder has no noise", 3, "privacy/mechanisms.py",
@@ -152,6 +160,31 @@ MUTANTS = (
         "return np.asarray(LATTICE // rows, dtype=np.int64)[place]",
         "return np.asarray(LATTICE // rows.clip(max=1), dtype=np.int64)[place]",
         (f"{SENSITIVITY}test_one_unit_moves_a_histogram_by_at_most_one_person",),
+    ),
+    Mutant(
+        "a row is given a row of somebody else", 6, "compiler/prepare.py",
+        """on parent."#unit" = rows."#unit" and parent."#position" =""", """on parent."#position" =""",
+        (f"{LINKED}test_leaving_one_person_out_changes_nothing_of_any_other[moves]",),
+    ),
+    Mutant(
+        "rows of others are counted below a row", 6, "compiler/prepare.py",
+        """where child."#unit" = kept."#unit" and child."#parent" =""", """where child."#parent" =""",
+        (f"{LINKED}test_leaving_one_person_out_changes_nothing_of_any_other[stays]",),
+    ),
+    Mutant(
+        "rows below rows that are left out are counted", 6, "compiler/prepare.py",
+        """ and child."#parent" = kept."#position\"""", "",
+        (f"{FAMILY}test_a_parent_knows_the_kept_rows_below_it_and_a_row_knows_its_parent",),
+    ),
+    Mutant(
+        "the cap of a table does not reach those below", 6, "compiler/prepare.py",
+        'where "#position" <= {table.cap}\n\"\"\"', 'where "#position" <= {table.cap + 9 * bool(table.children)}\n\"\"\"',
+        (f"{FAMILY}test_rows_without_a_parent_of_the_same_person_are_left_out",),
+    ),
+    Mutant(
+        "rows without a parent use up the cap", 6, "compiler/prepare.py",
+        "from read join {parent.kept} as parent", "from read left join {parent.kept} as parent",
+        (f"{FAMILY}test_rows_without_a_parent_of_the_same_person_are_left_out",),
     ),
     Mutant(
         "one row above the cap is prepared", 6, "compiler/prepare.py",
@@ -231,11 +264,26 @@ MUTANTS = (
     ),
     Mutant(
         "chance is a function of one row", 10, "compiler/apart.py",
-        "having bool_and(function_type = 'scalar' and stability = 'CONSISTENT')", "having bool_and(function_type = 'scalar')",
+        'elif kind == "FUNCTION" and name not in functions.PER_ROW:', 'elif kind == "FUNCTION" and name in functions.ORDERED:',
         (f"{BROKEN}[apart_random]", f"{BROKEN}[apart_now]"),
     ),
     Mutant(
-        "a stray quotation mark swallows other people's lines", 10, "runtime/private_zone.py",
+        "rows that an order does not tell apart come as they lie", 10, "compiler/apart.py",
+        "for part in parts]", "for part in groups]",
+        ("tests/test_apart.py::test_rows_that_tie_are_told_apart_by_all_that_they_have",),
+    ),
+    Mutant(
+        "a value that cannot be read fails the run", 9, "compiler/total.py",
+        "return node if _safe(node) else _tried(node)", "return node",
+        ("tests/test_apart.py::test_no_value_of_a_row_fails_a_run",),
+    ),
+    Mutant(
+        "what is to be tried is computed before", 9, "runtime/private_zone.py",
+        """run("set disabled_optimizers = 'common_subexpressions,statistics_propagation'")""", "pass",
+        ("tests/test_apart.py::test_no_value_of_a_row_fails_a_run",),
+    ),
+    Mutant(
+        "a stray quotation mark swallows other people's lines", 10, "runtime/readers/lines.py",
         "delim=chr(1), quote='', escape=''", "delim=chr(1), quote='\\\"', escape=''",
         (f"{ZONE}test_a_line_moves_no_other_line",),
     ),
@@ -383,8 +431,23 @@ MUTANTS = (
         (f"{PAYMENT}test_a_generator_is_reused_only_as_it_was_paid_for",),
     ),
     Mutant(
+        "rows that changed under way are fitted", 15, "runtime/runner.py",
+        "and not zone.unchanged(self.ledger.key(), source_digest):", "and not source_digest:",
+        (f"{PAYMENT}test_a_source_that_changes_while_it_is_read_is_not_fitted",),
+    ),
+    Mutant(
+        "what is done to a file before its digest is not seen", 15, "runtime/private_zone.py",
+        "self._stamped() == self._stamps and self.digest(key) == digest", "self.digest(key) == digest",
+        (f"{PAYMENT}test_a_source_that_changes_while_it_is_read_is_not_fitted",),
+    ),
+    Mutant(
         "the progress tells how many people there are", 16, "generator/fit.py",
         'during("marginals")(0, 1)', 'during("marginals")(0, len(codes.unit))', (f"{REPLAY}[0-columns alone]",),
+    ),
+    Mutant(
+        "what a source's function prints is heard", 16, "runtime/private_zone.py",
+        "with silenced(self.internal), private_errors", "with private_errors",
+        (f"{FORMATS}test_what_a_function_prints_stays_in_the_private_zone",),
     ),
     Mutant(
         "the console tells how many values were odd", 16, "runtime/runner.py",

@@ -4,6 +4,8 @@ A canary is a random combination of categories, hardly ever anybody else's. The 
 the code works. In the white box every noisy answer lies before the attacker, who repeats the fit with these answers over all
 canaries and so learns what each would have added to each of them; the rest is linear regression. In the black box there is
 the final network alone, and how likely it finds each canary.
+
+In a child table a canary is a person with two rows alike, each below a row of the parent, which both look the same too.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from synth.artifacts.plan import Gaussian, Plan
 from synth.generator.fit import Codes, fit
 from synth.generator.fitted import Generator, assemble
 from synth.privacy.accounting import calibrate, epsilon
-from synth.privacy.mechanisms import Candidate, Curator, Factors
+from synth.privacy.mechanisms import LATTICE, Candidate, Curator, Factors, Integers
 from synth.privacy.randomness import Randomness
 
 DELTA = 1e-6
@@ -36,10 +38,14 @@ SURE_WITHOUT_NOISE = 0.75
 COIN = 0.25  # variance of whether a canary is in
 
 
-def plan_of(units: int, noise: float, rate: float) -> Plan:
-    """Marginals, all pairs of columns in as fine groups as there are categories, and DP-SGD."""
+def plan_of(units: int, noise: float, rate: float, child: bool = False) -> Plan:
+    """Marginals, all pairs of columns in as fine groups as there are categories, and DP-SGD.
+
+    In a ``child`` table the last two columns are the parent's, and a person has up to two rows.
+    """
     layout = tuple(category(f"column {i}", CATEGORIES) for i in range(COLUMNS))
-    plan = plan_for(layout, units, steps=STEPS, noise=noise, rate=rate)
+    own, cap = (COLUMNS - 2, 2) if child else (COLUMNS, 1)
+    plan = plan_for(layout[:own], units, cap, steps=STEPS, noise=noise, rate=rate, parent=layout[own:])
     assert plan.pairs is not None
     return plan.model_copy(update={"pairs": plan.pairs.model_copy(update={"groups": CATEGORIES})})
 
@@ -61,10 +67,17 @@ def unprotected(units: int) -> Plan:
         return compile_folder(write(Path(folder), files)).synthetic["NOT_PRIVATE_canaries"].plan
 
 
-def plan_at(target: float, units: int, rate: float) -> Plan:
+def plan_at(target: float, units: int, rate: float, child: bool = False) -> Plan:
     """With the least noise whose price is within ``target``."""
-    noise = calibrate(target, DELTA, lambda noise: plan_of(units, noise, rate).privacy.events)
-    return plan_of(units, noise, rate)
+    noise = calibrate(target, DELTA, lambda noise: plan_of(units, noise, rate, child).privacy.events)
+    return plan_of(units, noise, rate, child)
+
+
+def codes_of(columns: Sequence[Integers], who: Integers, plan: Plan) -> Codes:
+    """The rows of canaries ``who`` [units], whose codes are ``columns`` [canaries] each: one each, or two in a child table."""
+    rows = plan.cap
+    parent = np.tile(np.arange(rows), len(who)) if plan.parent else None
+    return Codes([np.repeat(column[who], rows) for column in columns], np.repeat(who, rows), parent)
 
 
 @dataclass(frozen=True)
@@ -98,24 +111,25 @@ class Finding:
         return epsilon([Gaussian(name="all", noise_multiplier=1 / mu)], DELTA) if mu > 1e-3 else 0.0
 
 
-def audit(plan: Plan, canaries: int, sure: float = SURE) -> tuple[Finding, Finding]:
-    """One fit of ``plan`` over about half of the ``canaries``: the white box and the black box."""
+def audit(plan: Plan, canaries: int, sure: float = SURE) -> list[Finding]:
+    """One fit of ``plan`` over about half of the ``canaries``: the white box and, but for a child table, the black box."""
     random = np.random.default_rng()
-    codes = [random.integers(0, column.cells, canaries) for column in plan.layout]
+    codes = [random.integers(0, column.cells, canaries) for column in (*plan.layout, *plan.parent)]
     inside = random.random(canaries) < 0.5
-    unit = np.flatnonzero(inside)
     tape: list[Any] = []
     with mock.patch("synth.generator.fit.Curator", _recorder(tape)):
-        generator = fit(Codes([column[unit] for column in codes], unit), plan, Randomness())
-    everybody = Codes(codes, np.arange(canaries))
-    white, black = white_box(everybody, plan, tape), black_box(everybody, generator)
+        generator = fit(codes_of(codes, np.flatnonzero(inside), plan), plan, Randomness())
+    everybody = codes_of(codes, np.arange(canaries), plan)
     claim = epsilon(plan.privacy.events, DELTA)
     gaussian = all(event.kind == "gaussian" or getattr(event, "sample_rate", 0) == 1 for event in plan.privacy.events)
     guesses = int(sure * canaries)
-    return (
-        Finding("white box", claim, gaussian, canaries, guesses, _right(white, inside, guesses)),
-        Finding("black box", claim, gaussian, canaries, guesses, _right(black, inside, guesses)),
-    )
+    scores = {"white box": white_box(everybody, plan, tape)}
+    if not plan.parent:
+        scores["black box"] = black_box(everybody, generator)
+    return [
+        Finding(box, claim, gaussian, canaries, guesses, _right(found, inside, guesses))
+        for box, found in scores.items()
+    ]
 
 
 def _right(scores: Floats, inside: Bools, guesses: int) -> int:
@@ -147,7 +161,7 @@ def white_box(canaries: Codes, plan: Plan, tape: Sequence[Any]) -> Floats:
     Each answer is a sum over canaries of in or out times what she adds, and normal noise; a prior of mean 1/2 and variance
     1/4 for each makes that a ridge regression over all answers of the fit.
     """
-    evidence = _Evidence(len(canaries.unit))
+    evidence = _Evidence(int(canaries.unit[-1]) + 1)
     with mock.patch("synth.generator.fit.Curator", _replayer(iter(tape), evidence)):
         fit(canaries, plan, Randomness())
     return evidence.scores()
@@ -198,7 +212,8 @@ def _replayer(answers: Iterator[Any], evidence: _Evidence) -> type[Curator]:
         def histogram(self, event_name: str, cells: Any, weights: Any, size: int) -> Any:
             super().histogram(event_name, cells, weights, size)
             answer = next(answers)
-            parts = (cells[:, None] == np.arange(size)).astype(np.float64)
+            rows = (cells[:, None] == np.arange(size)) * (weights[:, None] / LATTICE)
+            parts = rows.reshape(len(evidence.pull), -1, size).sum(axis=1)  # a canary has as many rows as any other
             evidence.add(parts, answer, self._events[event_name].noise_multiplier)
             return answer
 
@@ -222,11 +237,12 @@ def _replayer(answers: Iterator[Any], evidence: _Evidence) -> type[Curator]:
 
 
 def _clipped(layers: Sequence[Factors], masks: Sequence[Any], max_grad_norm: float) -> Floats:
-    """The gradients of units with a row each, laid out and clipped: [units, weights]."""
-    laid_out = [
-        (layer.gradients[:, :, None] * layer.inputs[:, None, :] * mask).reshape(len(layer.unit), -1)
-        for layer, mask in zip(layers, masks, strict=True)
-    ]
+    """The gradients of units with as many rows each, laid out, summed and clipped: [units, weights]."""
+    laid_out = []
+    for layer, mask in zip(layers, masks, strict=True):
+        rows = layer.gradients[:, :, None] * layer.inputs[:, None, :] * mask
+        units = int(layer.unit[-1]) + 1
+        laid_out.append(rows.reshape(units, len(layer.unit) // units, -1).sum(axis=1))
     whole = np.concatenate(laid_out, axis=1)
     norms = np.linalg.norm(whole, axis=1, keepdims=True)
     return whole * np.minimum(1, max_grad_norm / norms)

@@ -7,18 +7,22 @@ what lies in target/internal (and the source) may hold one, and only its owner m
 from __future__ import annotations
 
 import base64
+import csv
 import gzip
 import json
 import signal
+import sqlite3
 import struct
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
+import openpyxl
 import pytest
 
 from canary import CODE, FILES, FIRST, HEADER, NUMBER, STAGES, STEPS, WORD, found, leaks, lines, source, write_project
@@ -146,11 +150,12 @@ def table(*odd: str | bytes, header: str = HEADER, end: bytes = b"\n") -> Change
     return text(end.join(coded) + end)
 
 
-def sql(select: str, where: str = "true") -> Change:
+def sql(select: str, where: str = "true", trust: str = "") -> Change:
+    said = f"{{{{ config(trust_sql='{trust}') }}}}" if trust else ""
     return lambda root: write(
         root,
         {
-            "models/stays.sql": "select stay, patient, ward, age, dose, born, seen, smoker, "
+            "models/stays.sql": f"{said} select stay, patient, ward, age, dose, born, seen, smoker, "
             f"{select} from {{{{ source('ward', 'stays') }}}} where {where}\n"
         },
     )
@@ -243,7 +248,7 @@ BROKEN = [
     Scenario("empty file", text(""), says="has no header"),
     Scenario("header only", text(HEADER + "\n"), ends=0),
     Scenario("blank lines", table("", "", " "), ends=0),
-    Scenario("a column is missing", table(header=HEADER.replace("dose", WORD)), says='"dose"'),
+    Scenario("a column is missing", table(header=HEADER.replace("dose", WORD)), says="no column 'dose'"),
     Scenario("noise", text(bytes(range(256)) * 40 + WORD.encode())),
     Scenario("zipped", text(ZIPPED, "stays.csv.gz"), ends=0),
     Scenario("zipped, cut off", text(ZIPPED[:-40], "stays.csv.gz")),
@@ -283,7 +288,7 @@ def damage(path: Path) -> None:
     path.write_bytes(content)
 
 
-# what DuckDB does with a cell at run time, in a model as far as it compiles, and in a view of the source
+# what DuckDB does with a cell at run time, in a model that is trusted, so that it is run as it is, and in a view of the source
 IN_MODELS = (
     "strptime(note, '%Y-%m-%d')", "date_trunc(note, timestamp '2000-01-01')", "date_part(note, date '2000-01-01')",
     "from_base64(note)", "regexp_matches('a', '(' || note)", "json_extract(note, '$.a')", "format(note || '{', 1)",
@@ -296,7 +301,7 @@ IN_VIEWS = (
     "(select sex from rows)", "repeat(note, 2000000000)", "[1, 2][note::int]",
 )  # fmt: skip
 FAILING = [
-    *(Scenario(f"model: {e}", sql(f"({e})::varchar as sex"), says="Exception)") for e in IN_MODELS),
+    *(Scenario(f"model: {e}", sql(f"({e})::varchar as sex", trust="a test: run as it is"), says="Exception)") for e in IN_MODELS),
     *(
         Scenario(f"view: {e}", database(f"create view stays as select * replace (({e})::varchar as age) from rows"),
                  says="Exception)")
@@ -304,7 +309,147 @@ FAILING = [
     ),
 ]  # fmt: skip
 
+
+def linked(*changes: Change) -> Change:
+    """The stays are below people, and a child table is below them."""
+
+    def change(root: Path) -> None:
+        for further in changes:
+            further(root)
+        stays, sources = (root / name for name in ("metadata/stays.yml", "sources/ward.yml"))
+        key = "primary_key: stay\n"
+        said = stays.read_text().replace(key, f"{key}    foreign_keys: [{{column: patient, references: people}}]\n")
+        said = said.replace("rows: 80, ", "")
+        listed = sources.read_text().replace("tables: [", "tables: [{name: people}, {name: tests}, ")
+        rows = list(csv.reader(lines()))
+        tables = {
+            "people": ["patient,born", *(f"{row[1]},{row[6]}" for row in rows)],
+            "tests": ["stay,patient,found", *(f"{row[0]},{row[1]},{row[5]}" for row in rows)],
+        }
+        files = {f"sources/ward/{name}.csv": "\n".join(made) + "\n" for name, made in tables.items()}
+        files |= {"metadata/stays.yml": said, "sources/ward.yml": listed, "metadata/around.yml": AROUND}
+        write(root, files)
+
+    return change
+
+
+AROUND = """
+tables:
+  - name: people
+    source: ward.people
+    primary_key: patient
+    config: {epsilon: 1.0, generator: {kind: independent}}
+    columns: [{name: patient, type: key}, {name: born, type: date, bounds: [1900-01-01, 2030-01-01], nullable: true}]
+  - name: tests
+    source: ward.tests
+    foreign_keys: [{column: stay, references: stays}]
+    max_rows_per_unit: 3
+    config: {epsilon: 1.0, generator: {kind: independent}}
+    columns: [{name: stay, type: key}, {name: patient, type: key},
+              {name: found, type: number, bounds: [0, 2000000000000], rounding: 0.5}]
+"""
+
+
+ONE_FILE = "location: sources/ward/wards"
+PYTHON = """
+import os, sys, warnings, pandas
+def read(table):
+    rows = pandas.read_csv("sources/ward/stays.csv", dtype=str)
+    {}
+    return rows
+"""
+
+
+def formatted(format: str) -> Change:
+    return yaml("sources/ward.yml", "    privacy", f"    format: {{{format}}}\n    privacy")
+
+
+def records(odd: str = "") -> Change:
+    """The source as JSON lines."""
+    rows = [json.dumps(dict(zip(HEADER.split(","), line.split(","), strict=False))) for line in lines()]
+    return text("\n".join([*rows[:60], odd, *rows[60:]]), "stays.jsonl")
+
+
+def sqlite(*statements: str) -> Change:
+    def change(root: Path) -> None:
+        path = source(root).with_name("wards.sqlite")
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute(f"create table rows ({HEADER})")
+            marks = ", ".join("?" * len(HEADER.split(",")))
+            connection.executemany(f"insert into rows values ({marks})", [line.split(",") for line in lines()])
+            for statement in statements:
+                connection.execute(statement)
+            connection.commit()
+        source(root).unlink()
+        yaml("sources/ward.yml", "location: sources/ward", f"{ONE_FILE}.sqlite")(root)
+
+    return change
+
+
+def workbook(sheet: str) -> Change:
+    def change(root: Path) -> None:
+        book = openpyxl.Workbook()
+        book.active.title = sheet
+        for line in [HEADER, *lines()]:
+            book.active.append(line.split(","))
+        book.create_sheet("other")
+        book.save(source(root).with_name("wards.xlsx"))
+        source(root).unlink()
+        yaml("sources/ward.yml", "location: sources/ward", f"{ONE_FILE}.xlsx")(root)
+
+    return change
+
+
+def function(statement: str) -> Change:
+    return both(
+        lambda root: write(root, {"extract.py": PYTHON.format(statement)}),
+        yaml("sources/ward.yml", "location: sources/ward", "location: python:extract:read"),
+    )
+
+
+FORMATS = [
+    Scenario("CSV in latin-1", both(formatted("type: csv, encoding: latin-1"), table(
+        lines()[0].replace("x", "é").encode("latin-1"))), ends=0),
+    Scenario("CSV in UTF-16", both(formatted("type: csv, encoding: utf-16"), text(
+        "\n".join([HEADER, *lines()]).encode("utf-16"))), ends=0),
+    Scenario("CSV of another delimiter", formatted(r'type: csv, delimiter: "\t"'), says="has no column 'patient'"),
+    Scenario("CSV without its header", formatted(f"type: csv, header: [{HEADER}]"), ends=0),
+    Scenario("JSON lines", records(), ends=0),
+    Scenario("JSON lines that are none", records(f'{{"stay": "{WORD}", "patient": ["{WORD}"'), ends=0),
+    Scenario("JSON that is CSV", text("\n".join([HEADER, *lines()]), "stays.jsonl"), ends=0),
+    Scenario("SQLite file", sqlite("alter table rows rename to stays"), ends=0),
+    Scenario("SQLite file without the table", sqlite(f"alter table rows rename to {WORD}"), says="has no table 'stays'"),
+    Scenario("SQLite file with a view that fails", sqlite(
+        "create view stays as select *, json_extract(note, '$') as other from rows"), ends=0),
+    Scenario("SQLite file with a view that fails on a cell", sqlite(
+        "create view stays as select stay, patient, sex, ward, json_extract(age, '$') as age, dose, born, seen, smoker "
+        "from rows"), says="OperationalError"),
+    Scenario("SQLite file, damaged", both(
+        sqlite("alter table rows rename to stays"), lambda root: damage(source(root).with_name("wards.sqlite")))),
+    Scenario("workbook", workbook("stays"), ends=0),
+    Scenario("workbook without the sheet", workbook(WORD), says="has no sheet 'stays'"),
+    Scenario("workbook, damaged", both(
+        workbook("stays"), lambda root: damage(source(root).with_name("wards.xlsx")))),
+    Scenario("function", function("pass"), ends=0),
+    Scenario("function that raises", function("raise ValueError(rows.to_string())"), says="ValueError in read", inside=True),
+    Scenario("function that ends the program", function("sys.exit(rows.to_string())"), inside=True),
+    Scenario("function that says everything", function(
+        "print(rows); warnings.warn(rows.to_string()); os.write(1, rows.to_csv().encode()); "
+        "os.system('cat sources/ward/stays.csv'); sys.stderr.write(rows.to_csv())"), ends=0, inside=True),
+    Scenario("function of other columns", function("rows = rows.rename(columns={'patient': rows.note[0]})"),
+             says="has no column 'patient'"),
+    Scenario("function of nothing", function("rows = rows.note[0]"), says="gave neither Arrow nor pandas, but str"),
+]  # fmt: skip
+
 RUNTIME = [
+    Scenario("linked tables", linked(), ends=0),
+    Scenario("linked tables, a crash", linked(generator(STEPS)),
+             plant="allow_core_dumps(); first('torch.optim.Adam.step', crashes)", ends=-signal.SIGABRT),
+    Scenario("linked tables, no memory", linked(),
+             plant=f"first('numpy.unique', raises(MemoryError, 'Unable to allocate ({CODE},)'))",
+             says="not enough memory", inside=True),
+    Scenario("linked tables, killed in prepare", linked(),
+             plant="first('pandas.Series.to_numpy', strikes(signal.SIGKILL))", ends=-signal.SIGKILL),
     Scenario("little memory", yaml("synth_project.yml", "500MB", "1MB")),
     Scenario("full disk", plant="fills_the_disk('synth.runtime.private_zone.PrivateZone.prepare')",
              says="File too large"),
@@ -316,10 +461,10 @@ RUNTIME = [
              says="not enough memory", inside=True),
     Scenario("source with other columns", plant=(
         "first('synth.runtime.private_zone.PrivateZone.prepare', lambda: open('sources/ward/stays.csv', 'w')"
-        ".write('a,' + WORD + '\\n' + WORD * 9))"), ends=0),
+        ".write('a,' + WORD + '\\n' + WORD * 9))"), says="changed while it was read"),
     Scenario("source of noise", plant=(
         "first('synth.runtime.private_zone.PrivateZone.prepare', lambda: open('sources/ward/stays.csv', 'wb')"
-        ".write(bytes(range(256)) * 999 + WORD.encode() + b'\\xff'))"), ends=0),
+        ".write(bytes(range(256)) * 999 + WORD.encode() + b'\\xff'))"), says="changed while it was read"),
     Scenario("source that goes", plant=(
         "first('synth.runtime.private_zone.PrivateZone.prepare', lambda: os.remove('sources/ward/stays.csv'))")),
     Scenario("parquet that is another", query("from rows"), plant=(
@@ -403,6 +548,7 @@ IMPORTS = "import os, signal, threading, click, duckdb\nfrom canary import WORD\
 QUICK = {
     "as it is", "zipped, damaged", "DuckDB file with a view that fails", "model: regexp_matches('a', '(' || note)", "full disk",
     "internal is a file", "everything is said", "Ctrl-C in DuckDB", "a crash", "ValueError in pandas.Series.to_numpy",
+    "function that says everything",
     "click.UsageError in synth.generator.dp_sgd.unit_gradients", "failing public model", "SIGKILL in prepare",
 }  # fmt: skip
 
@@ -425,7 +571,7 @@ def run(processes: Processes, root: Path, scenario: Scenario) -> None:
     assert "Traceback" not in output or scenario.environment
 
 
-@each(*BROKEN, *FAILING, *RUNTIME, *PLANTED)
+@each(*BROKEN, *FORMATS, *FAILING, *RUNTIME, *PLANTED)
 def test_no_cell_leaves_the_private_zone(scenario: Scenario, processes: Processes, root: Path) -> None:
     run(processes, root, scenario)
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import ast
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
+import openpyxl
 import pytest
 
 import synth
@@ -37,7 +40,7 @@ def module():
     return frame.f_globals["__name__"] if frame else "elsewhere"
 
 def watch(event, arguments):
-    if event == "open" and PRIVATE in str(arguments[0]):
+    if event in ("open", "sqlite3.connect") and PRIVATE in str(arguments[0]):
         seen.add(("open", module()))
 
 class Watched:
@@ -80,26 +83,66 @@ def root(tmp_path: Path) -> Path:
 # ---------------------------------------------------------------- while it runs
 
 
-@pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet", "duckdb"])
+ZONE, READERS = "synth.runtime.private_zone", "synth.runtime.readers."
+OPENED = {  # by whom, besides the private zone itself, which takes the digest
+    "csv": {("sql in memory", ZONE), ("open", READERS + "lines")},
+    "csv.gz": {("sql in memory", ZONE), ("open", READERS + "lines")},
+    "csv in latin-1": {("sql in memory", ZONE), ("open", READERS + "lines")},
+    "parquet": {("sql in memory", ZONE)},
+    "jsonl": {("sql in memory", ZONE)},
+    "duckdb": {("sql in memory", ZONE), ("sql in memory", READERS + "tables")},
+    "sqlite": {("sql in memory", ZONE), ("open", READERS + "sqlite_file")},
+    "xlsx": {("sql in memory", ZONE), ("open", READERS + "workbook")},
+    "python": {("open", READERS + "function")},
+}
+
+
+@pytest.mark.parametrize("kind", OPENED)
 def test_the_private_zone_alone_opens_a_source(kind: str, root: Path, processes: Processes) -> None:
     """Files by Python's audit events, DuckDB's reading by its statements; the target's database is asked for none."""
     project, private = root / "project", root / "private"
     (project / "sources" / "clinic").rename(private)
+    source = private / "members.csv"
+    location, more = str(private), ""
     with duckdb.connect() as connection:
-        connection.execute(f"create view rows as from read_csv('{private}/members.csv', all_varchar=true)")
+        connection.execute(f"create view rows as from read_csv('{source}', all_varchar=true)")
+        result = connection.execute("from rows")
+        names, found = [column[0] for column in result.description or ()], result.fetchall()
         if kind == "duckdb":
-            connection.execute(f"attach '{private}/clinic.duckdb' as clinic")
+            location = f"{private}/clinic.duckdb"
+            connection.execute(f"attach '{location}' as clinic")
             connection.execute("create table clinic.members as from rows")
+        elif kind == "sqlite":
+            location = f"{private}/clinic.sqlite"
+            with closing(sqlite3.connect(location)) as database:
+                database.execute(f"create table members ({', '.join(names)})")
+                database.executemany(f"insert into members values ({', '.join('?' * len(names))})", found)
+                database.commit()
+        elif kind == "xlsx":
+            location = f"{private}/clinic.xlsx"
+            book = openpyxl.Workbook()
+            for row in [names, *found]:
+                book.active.append(row)
+            book.save(location)
+        elif kind == "python":
+            location = "python:extract:read"
+            code = f"import pandas\ndef read(table):\n    return pandas.read_csv('{source}', dtype=str)\n"
+            (project / "extract.py").write_text(code)
+        elif kind == "csv in latin-1":
+            more = "format: {type: csv, encoding: latin-1}"
+        elif kind == "jsonl":
+            connection.execute(f"copy rows to '{private}/members.jsonl' (format json)")
         elif kind != "csv":
             connection.execute(f"copy rows to '{private}/MEMBERS.{kind}'")
-    if kind != "csv":
-        (private / "members.csv").unlink()
+    if ("csv" not in kind[:3] and kind != "python") or kind == "csv.gz":
+        source.unlink()
     sources = project / "sources" / "clinic.yml"
-    location = private / "clinic.duckdb" if kind == "duckdb" else private
-    sources.write_text(sources.read_text().replace("location: sources/clinic ", f"location: {location} "))
+    written = sources.read_text().replace("location: sources/clinic ", f"location: {location} ")
+    sources.write_text(written.replace("    privacy:", f"    {more}\n    privacy:"))
     assert processes(root, code=WATCH.format(private=str(private))) == 0, said(root)
     seen = {tuple(found) for found in json.loads(said(root).splitlines()[-1])}
-    assert seen == {("open", "synth.runtime.private_zone"), ("sql in memory", "synth.runtime.private_zone")}
+    assert seen - {("open", ZONE)} == OPENED[kind]
+    assert ("open", ZONE) in seen or kind == "python"
 
 
 def test_rows_are_gone_when_sampling_begins(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +213,23 @@ def test_sql_that_reads_files_stands_in_the_private_zone() -> None:
         if (isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.lower().startswith(readers))
         or (isinstance(node, ast.Constant) and isinstance(node.value, str) and any(f" {r}" in node.value for r in readers[:5]))
     }  # fmt: skip
-    assert found == {"runtime/private_zone.py"}
+    assert found == {"runtime/readers/lines.py", "runtime/readers/tables.py"}
+
+
+def test_who_opens_what_libraries_read() -> None:
+    """SQLite files, workbooks, servers, and functions of the project's own; the ledger is an SQLite file itself."""
+    readers = {
+        "sqlite3.connect": "runtime/readers/sqlite_file.py", "load_workbook": "runtime/readers/workbook.py",
+        "psycopg.connect": "runtime/readers/postgres.py", "spec.loader.exec_module": "runtime/readers/function.py",
+    }  # fmt: skip
+    for name, module in readers.items():
+        callers = {
+            found
+            for found, tree in trees()
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == name
+        }
+        assert callers - {"privacy/chain.py"} == {module}
 
 
 def test_codes_of_rows_are_behind_private_rows() -> None:

@@ -35,6 +35,16 @@ def test_the_same_attacker_sees_through_a_fit_without_protection() -> None:
     assert black.shown > 1.0
 
 
+def test_nor_of_a_child_table_in_which_a_person_has_several_rows() -> None:
+    """Nor of one person's rows below two rows of the parent; a tenth of the noise is found out there, too."""
+    (white,) = audit(plan_at(1.0, CANARIES // 2, rate=1.0, child=True), CANARIES)
+    assert white.claim <= 1.0
+    assert white.holds
+    noise = plan_at(1.0, CANARIES // 2, rate=1.0, child=True).privacy.events[0].noise_multiplier
+    (planted,) = audit(plan_of(CANARIES // 2, 0.1 * noise, rate=1.0, child=True), CANARIES)
+    assert not replace(planted, claim=1.0).holds
+
+
 @pytest.mark.parametrize(
     "canaries, guesses, right, delta, published", [(1_000, 100, 75, 1e-4, 0.673), (100_000, 1_510, 1_439, 1e-5, 2.675)]
 )

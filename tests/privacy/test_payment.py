@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +113,52 @@ def test_a_run_says_the_same_and_makes_as_many_rows_whatever_the_rows_are(root: 
         told.append(listener.said)
     assert told[0] == told[1]
     assert told[0]
+
+
+def in_place(source: Path) -> None:
+    """As many bytes, and no other time of change."""
+    stat = source.stat()
+    source.write_bytes(source.read_bytes().replace(b",F,", b",M,"))
+    os.utime(source, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def by_another(source: Path) -> None:
+    """Of the same size and time, under the same name."""
+    other = source.with_name("other")
+    shutil.copy2(source, other)
+    in_place(other)
+    os.replace(other, source)
+
+
+def appended(source: Path) -> None:
+    source.write_bytes(source.read_bytes() + b"\n")
+
+
+CHANGES = [
+    ("_open", by_another),  # a database that is open would be read as it was, and digested as it is
+    ("_open", appended),
+    *(("prepare", change) for change in (in_place, by_another, appended, os.unlink)),
+]
+
+
+@pytest.mark.parametrize(("after", "change"), CHANGES)
+def test_a_source_that_changes_while_it_is_read_is_not_fitted(
+    after: str, change: Callable[[Path], None], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its rows would be released under the digest of others, and stand for those from then on."""
+    original = getattr(PrivateZone, after)
+
+    def watched(zone: PrivateZone) -> Any:
+        found = original(zone)
+        change(root / "sources" / "clinic" / "members.csv")
+        return found
+
+    monkeypatch.setattr(PrivateZone, after, watched)
+    result = run(root)
+    assert result.status == "error"
+    assert result.message == (
+        "a source of members changed while it was read, so nothing was fitted\n"
+        "    Run again when nobody writes to it. What was reserved counts as spent, for rows were read."
+    )
+    assert not list((root / "target" / "generators").glob("*"))
+    assert [entry.kind for entry in Ledger(root / "privacy_ledger.db").history()] == ["reserve"]

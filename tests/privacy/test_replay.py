@@ -15,11 +15,11 @@ import pytest
 
 import figures
 from fitting import MIXED, category, mixed, plan_for
-from synth.artifacts.plan import ColumnLayout, Plan
+from replaying import Tape, fitted
+from synth.artifacts.plan import ColumnLayout
 from synth.errors import RunError
 from synth.generator.fit import Codes, fit
 from synth.generator.rows import PrivateRows
-from synth.generator.store import save
 from synth.privacy.mechanisms import Curator
 from synth.privacy.randomness import Randomness
 
@@ -31,39 +31,6 @@ PLANS = {
     "no DP-SGD": {"cap": 4, "kind": "marginal"},
     "columns alone": {"cap": 2, "kind": "independent"},
 }
-
-
-class Tape:
-    """What the curator was asked, without what it was asked about, and what it said."""
-
-    def __init__(self) -> None:
-        self.questions: list[Any] = []
-        self.answers: list[Any] = []
-
-    def recorder(self, of: Tape | None = None) -> type[Curator]:
-        """A curator that writes on this tape; with ``of`` it repeats that tape's answers."""
-
-        class Recorder(Curator):
-            def histogram(_, event_name: str, cells: Any, weights: Any, size: int) -> Any:
-                return self._say(
-                    ("histogram", event_name, size), super().histogram(event_name, cells, weights, size), of
-                )
-
-            def choice(_, event_name: str, candidates: Any, weights: Any) -> Any:
-                listed = list(candidates)
-                asked = [(c.expected.tolist(), c.handicap) for c in listed]
-                return self._say(("choice", event_name, asked), super().choice(event_name, listed, weights), of)
-
-            def gradient(_, event_name: str, batches: Any, masks: Any, max_grad_norm: float) -> Any:
-                asked = ("gradient", event_name, [mask.tobytes() for mask in masks], max_grad_norm)
-                return self._say(asked, super().gradient(event_name, batches, masks, max_grad_norm), of)
-
-        return Recorder
-
-    def _say(self, question: Any, answer: Any, of: Tape | None) -> Any:
-        self.questions.append(question)
-        self.answers.append(of.answers[len(self.answers)] if of else answer)
-        return self.answers[-1]
 
 
 def neighbours(codes: Codes, cap: int, seed: int) -> Iterator[tuple[str, Codes]]:
@@ -86,13 +53,6 @@ def neighbours(codes: Codes, cap: int, seed: int) -> Iterator[tuple[str, Codes]]
     yield "nobody", mixed(0, cap)
     yield "one person", mixed(1, cap)
     yield "other people, and more", mixed(3 * UNITS, cap, seed + 1)
-
-
-def fitted(codes: Codes, plan: Plan, folder: Path) -> dict[str, Any]:
-    """The files of a fit, and the progress that it told."""
-    told: list[Any] = []
-    save(fit(codes, plan, Randomness(), lambda *step: told.append(step)), folder)
-    return {path.name: path.read_bytes() for path in folder.iterdir()} | {"told": told}
 
 
 @pytest.mark.parametrize("name", PLANS)

@@ -38,7 +38,7 @@ def test_a_table_is_drawn_from_the_generator_that_was_paid_for(root: Path, proce
     (root / "project" / "target" / "dev.duckdb").unlink()
     (root / "out.txt").unlink()
     assert processes(root, ["build"]) == 0, said(root)
-    told = "the source clinic.members is not there: sources/clinic holds no members.csv, .csv.gz or .parquet. members is drawn"
+    told = "the source clinic.members is not there: sources/clinic holds no members.csv, .parquet, .jsonl or .xlsx. members is"
     assert told in said(root) and "whether the source has changed since cannot be told" in said(root)
     assert "reused, eps 0.00" in said(root)
     assert table(root) == before

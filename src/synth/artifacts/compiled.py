@@ -5,21 +5,51 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Literal, NamedTuple
 
+from pydantic import Field
+
 from synth.artifacts.budget import Budget
 from synth.artifacts.plan import Artifact, Plan
 from synth.artifacts.results import Expectation
+from synth.errors import masked
 
 FITTING = 1  # raised when a change of the fitting code must not reuse generators of an earlier one
 
 
+class SourceFormat(Artifact):
+    """How the rows of a source are written."""
+
+    type: Literal["csv", "parquet", "jsonl", "excel", "duckdb", "sqlite", "postgres", "python"] | None = (
+        None  # by the ending
+    )
+    delimiter: str = ","
+    quote: str = '"'
+    escape: str | None = None
+    header: tuple[str, ...] = ()  # none: the file's first line
+    encoding: str = "utf-8"
+    sheet: str | None = None
+    schema_name: str | None = None
+
+
+class SourceColumn(Artifact):
+    name: str
+    place: str  # "metadata/members.yml:14:9": where the project says that it is there
+
+
 class SourceTable(Artifact):
-    """Where a source table lies: a folder of files or a DuckDB file, and the table's name in it."""
+    """Where a source table lies: a folder of files, a database, a workbook, a function; and the table's name in it."""
 
     name: str  # "mimic.admissions"
-    location: str  # relative to the project, or absolute
+    location: str = Field(exclude=True, repr=False)  # relative to the project, or absolute; it may hold a password
+    format: SourceFormat = SourceFormat()
     table: str
-    columns: tuple[str, ...]  # those that the project knows of; no other is read
+    columns: tuple[SourceColumn, ...]  # those that the project knows of; no other is read
     unit: tuple[str, ...] | None  # the columns that name a unit; none where each row is one; None where rows are public
+    population: str | None = None  # whose rows they are; None where they are public
+
+    @property
+    def shown(self) -> str:
+        """The location as anybody may see it."""
+        return masked(self.location)
 
 
 class PrivateView(Artifact):
@@ -184,7 +214,10 @@ class SyntheticModel(Artifact):
         plan = self.plan.model_copy(update={"rows": None, "why": ()})
         parts = {"fitting": str(FITTING), "plan": plan.model_dump_json(), "prepare_sql": self.prepare_sql}
         parts |= {f"view {view.name}": f"{view.name}:{view.sql}" for view in self.views}
-        return parts | {f"source {s.name}": s.model_dump_json(include={"name", "table"}) for s in self.sources}
+        read = {"name", "table", "format"}
+        return parts | {
+            f"source {s.name}": s.model_dump_json(include=read, exclude_defaults=True) for s in self.sources
+        }
 
     def fit_fingerprint(self) -> str:
         """SHA-256 over ``fit_inputs``."""

@@ -26,7 +26,8 @@ class SourceFile(Artifact):
     """A source's file compared with what a fit recorded of it, by size and time of change alone."""
 
     file: str  # relative to the project; the location where no file is found
-    state: Literal["same", "touched", "away", "unknown"]  # unknown: nothing is recorded of it
+    # unknown: nothing is recorded of it; unseen: it is no file, so nothing can be
+    state: Literal["same", "touched", "away", "unknown", "unseen"]
 
 
 class Standing(Artifact):

@@ -6,6 +6,10 @@ from typing import Any, Literal
 
 from synth.artifacts.plan import Artifact
 
+# What a figure in a report comes from. There is no word for real rows: what is computed on them and not paid for stays in
+# the private zone, and a report without the word is a value that cannot be made.
+FigureSource = Literal["synthetic rows", "paid", "declared"]
+
 
 class Expectation(Artifact):
     """One check of a table, compiled to SQL that selects the rows (or groups) that break it."""
@@ -36,6 +40,7 @@ class SuiteResult(Artifact):
     model: str
     relation: str  # "synthetic.admissions"
     description: str
+    source: FigureSource  # of every figure in the results
     run_time: str  # ISO 8601, UTC
     results: tuple[ExpectationResult, ...]
 

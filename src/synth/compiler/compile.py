@@ -27,7 +27,7 @@ _NESTED = ("STRUCT", "MAP", "UNION", "VARIANT")
 def compile_project(project: Project, graph: Graph, calibrate: Calibrate) -> Compiled:
     """Compiles every node; raises ProjectError with all problems at once."""
     compiler = _Compiler(project, graph, calibrate)
-    compiler.problems += population_problems(project.sources.values())
+    compiler.problems += population_problems(project.root, project.sources.values())
     for node in graph.nodes.values():
         compiler.compile(node)
     if not compiler.problems:
@@ -43,17 +43,17 @@ class _Compiler:
     def __init__(self, project: Project, graph: Graph, calibrate: Calibrate) -> None:
         self.project, self.graph = project, graph
         self.stubs = Stubs()
-        self.functions = apart.Functions.of(self.stubs.connection)
         self.problems: list[Problem] = []
         self.relations: dict[tuple[str, str], Relation] = {}  # of the private zone, by schema and name
         self.broken: set[str] = set()  # ids of nodes without known columns: their children cannot be judged
-        self.maker = SyntheticCompiler(project, graph, self.stubs, self.functions, calibrate)
+        self.statements: dict[str, str] = {}  # by id of a node that reads rows: what is run for its SQL
+        self.maker = SyntheticCompiler(project, graph, self.stubs, calibrate, self.statements)
         self.public: dict[str, PublicModel] = {}
         self.tests: dict[str, Expectation] = {}
 
     def compile(self, node: Node) -> None:
         if node.kind == "source":
-            columns = columns_of(self.graph, node)
+            columns = [column.name for column in columns_of(self.graph, node)]
             self.stubs.table(node.relation, dict.fromkeys(columns, "varchar"))
             self.relations["source", node.name.casefold()] = Relation.of(columns, people_of(node))
             return
@@ -77,11 +77,13 @@ class _Compiler:
         strangers = reads.strangers(parsed, named, public=node.zone == "public")
         found = [Problem(bind.place_at(node, s.offset), s.what, s.fix) for s in strangers]
         people = None
+        self.statements[node.id] = node.statement
         if node.config.trust_sql:
             people = next(filter(None, map(people_of, self.graph.private_sources(node))), None)
         elif node.zone != "public":
-            check = apart.Check(self.functions, self.relations, self.stubs)
-            people = check.statement(parsed, node.statement).people
+            check = apart.Check(self.relations, self.stubs)
+            made, self.statements[node.id] = check.statement(parsed, node.statement)
+            people = made.people
             found += [Problem(bind.place_at(node, b.offset), b.what, b.fix) for b in check.found]
         if found:
             self.problems += found

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from synth.compiler import apart, row_sql, tree
+from synth.compiler import row_sql, tree
 from synth.compiler.bind import Stubs
 from synth.compiler.clauses import Clause, clauses
 from synth.compiler.combinations import Combination
@@ -39,7 +39,7 @@ class Parsed:
 
 
 def parse(
-    declared: Declared, combined: Mapping[int, Combination], stubs: Stubs, functions: apart.Functions,
+    declared: Declared, combined: Mapping[int, Combination], stubs: Stubs,
     problems: list[Problem],
 ) -> list[Parsed]:  # fmt: skip
     """The constraints that are expressions over one row; problems of the others.
@@ -50,7 +50,7 @@ def parse(
     for i, one in enumerate(declared.table.constraints):
         said = {"expression": one.expression, "if": one.condition, "then": one.then}
         written = [
-            _read(sql, declared.place("constraints", i, key), later, stubs, functions)
+            _read(sql, declared.place("constraints", i, key), later, stubs)
             for key, sql in said.items()
             if sql is not None
         ]
@@ -99,11 +99,11 @@ def unchained(sql: str) -> str:
 
 
 def _read(
-    sql: str, place: Place, later: Mapping[str, str], stubs: Stubs, functions: apart.Functions
+    sql: str, place: Place, later: Mapping[str, str], stubs: Stubs
 ) -> RowSql | list[Problem]:  # fmt: skip
-    found, chain = row_sql.read(sql, place, "constraint", later, stubs, functions), unchained(sql)
+    found, chain = row_sql.read(sql, place, "constraint", later, stubs), unchained(sql)
     if isinstance(found, list) and chain != sql:
-        return row_sql.read(chain, place, "constraint", later, stubs, functions)
+        return row_sql.read(chain, place, "constraint", later, stubs)
     return found
 
 

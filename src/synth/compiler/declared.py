@@ -105,8 +105,12 @@ def _source(node: Node) -> Iterator[DeclaredKey]:
     for key, value in source.privacy.model_dump().items() if source.privacy else ():
         yield _key(f"source {source.name}", key, value, node.source.place("privacy", key))
     i, table = next((i, t) for i, t in enumerate(source.tables) if t.name == table_name)
-    name = table.identifier or table.name
-    yield _key(f"source table {node.name}", "identifier", name, node.source.place("tables", i, "identifier"))
+    name, of = table.identifier or table.name, f"source table {node.name}"
+    yield _key(of, "identifier", name, node.source.place("tables", i, "identifier"))
+    if format := source.format_of(table):
+        path = ("tables", i, "format") if table.format else ("format",)
+        for key, value in format.model_dump(by_alias=True, exclude_unset=True).items():
+            yield _key(of, f"format.{key}", value, node.source.place(*path, key))
 
 
 def _sql(node: Node, of: str) -> Iterator[DeclaredKey]:

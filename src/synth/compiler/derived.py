@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from synth.compiler import apart, row_sql
+from synth.compiler import row_sql
 from synth.compiler.bind import Stubs
 from synth.compiler.made import constant
 from synth.compiler.row_sql import RowSql
@@ -22,9 +22,7 @@ class Computed:
     sql_type: str
 
 
-def computed(
-    declared: Declared, relation: str, stubs: Stubs, functions: apart.Functions
-) -> tuple[list[Computed], list[Problem]]:
+def computed(declared: Declared, relation: str, stubs: Stubs) -> tuple[list[Computed], list[Problem]]:
     """Constants and derived columns, and what is wrong with them; each is added to the stub ``relation`` for the next."""
     found, problems = [], []
     later = row_sql.made_later(declared.table)
@@ -34,7 +32,7 @@ def computed(
             made = Computed(column.name, sql, sql_type)
         elif isinstance(column, spec.DerivedColumn):
             place = declared.place("columns", i, "expression")
-            read = row_sql.read(column.expression, place, "derived column", later, stubs, functions)
+            read = row_sql.read(column.expression, place, "derived column", later, stubs)
             known = row_sql.type_of(read, relation, stubs) if isinstance(read, RowSql) else "varchar"
             problems += read if isinstance(read, list) else []
             problems += [known] if isinstance(known, Problem) else []

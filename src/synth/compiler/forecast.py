@@ -30,6 +30,7 @@ _ANEW = Reason(what="NOT PRIVATE: fitted anew each time, and never paid for")
 _STATES = {
     "touched": "touched since the fit: a run reads it, then reuses or refits",
     "unknown": "how it was at the fit is not on record: a run reads it, then reuses or refits",
+    "unseen": "whether it has changed, its rows alone tell: a run reads it, then reuses or refits",
     "away": "not there: a run would stop, and spend nothing",
 }
 

@@ -9,7 +9,7 @@ from math import prod
 
 from synth.artifacts.compiled import Constraint, Held, Part
 from synth.artifacts.plan import ColumnLayout
-from synth.compiler import apart, offsets, row_sql, tree
+from synth.compiler import offsets, row_sql, tree
 from synth.compiler.bind import BindProblem, Stubs
 from synth.compiler.clauses import Clause, Tree, clauses, demands, whole
 from synth.compiler.columns import ColumnSql, Offset
@@ -134,7 +134,7 @@ def hold(one: Parsed, facts: Facts) -> Constraint:
     return Constraint(name=one.name, sql=sql, columns=columns, place=one.place, parts=tuple(parts))
 
 
-def within_bounds(facts: Facts, functions: apart.Functions) -> Iterator[Parsed]:
+def within_bounds(facts: Facts) -> Iterator[Parsed]:
     """An offset may lead out of a column's own bounds."""
     for i, column in enumerate(facts.declared.table.columns):
         if column.name in facts.offsets and isinstance(column, offsets.Dated) and column.bounds:
@@ -144,7 +144,7 @@ def within_bounds(facts: Facts, functions: apart.Functions) -> Iterator[Parsed]:
                 f"{identifier(column.name)} between {low} and {high}",
                 facts.declared.place("columns", i, "bounds"),
             )
-            read = row_sql.read(sql, place, "constraint", {}, facts.stubs, functions)
+            read = row_sql.read(sql, place, "constraint", {}, facts.stubs)
             assert isinstance(read, RowSql)
             yield Parsed(f"{column.name} within bounds", read, (read,))
 

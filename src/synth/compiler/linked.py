@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from synth.artifacts.compiled import Constraint, Link, OutputColumn, PrivateView
+from synth.artifacts.compiled import Constraint, Link, OutputColumn
 from synth.artifacts.plan import ColumnLayout
 from synth.compiler import family
 from synth.compiler.columns import ColumnSql, Offset
 from synth.compiler.declaration import order_of
 from synth.compiler.made import KEY_TYPE
 from synth.compiler.plan import Promise
-from synth.compiler.prepare import Parent, Preparation, codes_sql, kept_sql
+from synth.compiler.prepare import Parent, Preparation, codes_sql, kept_sql, linked_sql, oddities_sql, prepare_sql
 from synth.graph.dag import Graph, Node
 from synth.project import spec
 from synth.quoting import key_of
@@ -23,6 +23,7 @@ class Checked:
     """A synthetic model without a problem of its own, before it is brought together with the tables it is linked to."""
 
     node: Node
+    statement: str  # what is run for its SQL
     table: spec.Table
     promise: Promise
     columns: tuple[ColumnSql, ...]
@@ -76,6 +77,12 @@ class Linked:
             values=tuple(c.name for c in above.columns if c.name in anchors), prefix=prefix,
         )  # fmt: skip
 
+    def types(self, one: Checked) -> dict[str, str]:
+        """Of each value of the row above that offsets are from, by its name here."""
+        above, link = self.above(one), self.link(one)
+        types = {c.name: c.sql_type for c in above.columns} if above else {}
+        return {f"{link.prefix}{name}": types[name] for name in link.values} if link else {}
+
     def given(self, one: Checked) -> tuple[ColumnLayout, ...]:
         """The columns of the parent that the model's rows are generated given."""
         above, link = self.above(one), self.link(one)
@@ -106,26 +113,34 @@ class Linked:
     def preparation(self, one: Checked) -> Preparation:
         below = [child.node.name for child in self.below(one)]
         return Preparation(
-            name=one.node.name, model_sql=one.node.statement, columns=one.columns, unit=one.promise.unit,
+            name=one.node.name, model_sql=one.statement, columns=one.columns, unit=one.promise.unit,
             cap=one.promise.max_rows_per_unit, order_by=one.order_by, key=one.table.primary_key if below else None,
             children=below, parent=self._parent(one),
         )  # fmt: skip
 
-    def views(self, one: Checked) -> list[PrivateView]:
-        """What the rows around the model become in the private zone; nothing where it is linked to none."""
-        around = self.around(one)
+    def prepare_sql(self, one: Checked) -> str:
+        """Private rows to codes."""
+        around, above = self.around(one), self.above(one)
         if len(around) == 1:
-            return []
-        above = self.above(one)
-        made = []
-        for other in around:
-            parent = self.above(other)
-            sql = kept_sql(self.preparation(other), self.preparation(parent) if parent else None)
-            made.append(PrivateView(name=f"#kept {other.node.name}", sql=sql))
-        for other in filter(None, (above, one)):
-            below = [self.preparation(child) for child in self.below(other)]
-            made.append(PrivateView(name=f"#codes {other.node.name}", sql=codes_sql(self.preparation(other), below)))
-        return made
+            return prepare_sql(self.preparation(one))
+        parts, parent = self._kept(around), self.preparation(above) if above else None
+        if parent:
+            parts[parent.coded] = codes_sql(parent)
+        return linked_sql(self.preparation(one), parent, parts)
+
+    def oddities_sql(self, one: Checked) -> str:
+        """Counts of values outside the declaration, and of rows whose parent is not kept."""
+        above = [self.checked[n.name] for n in family.ancestors(self.graph, one.node)]
+        parent = self.preparation(above[0]) if above else None
+        return oddities_sql(self.preparation(one), parent, self._kept(reversed(above)))
+
+    def _kept(self, tables: Iterable[Checked]) -> dict[str, str]:
+        """The parts with the rows that some tables keep, each after the table it is below."""
+        kept = {}
+        for one in tables:
+            table, above = self.preparation(one), self.above(one)
+            kept[table.kept] = kept_sql(table, self.preparation(above) if above else None)
+        return kept
 
     def _parent(self, one: Checked) -> Parent | None:
         above, link = self.above(one), self.link(one)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from synth.errors import Problem
+from synth.project import spec
 from synth.project.loader import DeclaredSource
 
 
-def population_problems(sources: Iterable[DeclaredSource]) -> Iterator[Problem]:
+def population_problems(root: Path, sources: Iterable[DeclaredSource]) -> Iterator[Problem]:
     """The same table under two populations would have two budgets; one population with two units would have none.
 
-    A table of people that is declared public as well would have no protection at all.
+    A table of people that is declared public as well would have no protection at all. Files that only the disk knows to
+    be one are found when they are read.
     """
-    population_of: dict[tuple[str, str], str | None] = {}
+    population_of: dict[tuple[str, ...], str | None] = {}
     unit_of: dict[str, tuple[str, ...]] = {}
     for declared in sources:
         privacy = declared.source.privacy
         population = privacy.population if privacy else None
         for i, table in enumerate(declared.source.tables):
-            key = (posixpath.normpath(declared.source.location), (table.identifier or table.name).casefold())
+            key = _rows(root, declared.source, table)
             first = population_of.setdefault(key, population)
             if first != population and None in (first, population):
                 what = f"the table is declared {'public' if first is None else 'of people'} as well"
@@ -38,3 +41,14 @@ def population_problems(sources: Iterable[DeclaredSource]) -> Iterator[Problem]:
             first, second = (" and ".join(names) or "each row" for names in (known, unit))
             what = f"the population '{privacy.population}' has two units, {first} and {second}: their costs cannot be added"
             yield Problem(declared.place("privacy"), what, "Give the sources one unit, or two populations.")
+
+
+def _rows(root: Path, source: spec.Source, table: spec.SourceTable) -> tuple[str, ...]:
+    """Equal for tables of the same rows."""
+    format, name = source.format_of(table), (table.identifier or table.name).casefold()
+    place = source.location if source.server else str(root / source.location)
+    location, part = posixpath.normpath(place), getattr(format, "schema_name", None) or ""
+    if isinstance(format, spec.ExcelFormat) and format.sheet:
+        one_workbook = location.casefold().endswith(".xlsx")
+        part, name = format.sheet.casefold(), "" if one_workbook else name
+    return location, part, name

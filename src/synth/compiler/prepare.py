@@ -6,13 +6,13 @@ most its cap of rows, chosen by a hash of the unit's own rows under a key that a
 they are kept. What a unit keeps is in the declared order.
 
 Tables with foreign keys are linked: rows whose parent is not kept are left out before the cap, so that the cap of a table
-cascades to those below it. Each linked table is a view of the rows that it keeps, ``kept_sql``; a parent has one more code
-for each child table, the number of the row's children that are kept.
+cascades to those below it. Of each linked table there is a part with the rows that it keeps, ``kept_sql``; a parent has one
+more code for each child table, the number of the row's children that are kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from synth.compiler.columns import ColumnSql
@@ -42,26 +42,32 @@ class Preparation:
     cap: int
     order_by: str | None  # the column that a unit's rows go by
     key: str | None = None  # the primary key, where other tables refer to it
-    children: Sequence[str] = ()
+    children: Sequence[str] = ()  # names of the tables below
     parent: Parent | None = None
 
     @property
     def kept(self) -> str:
-        """The view of the rows that are kept."""
-        return f"private.{identifier(f'#kept {self.name}')}"
+        """The part with the rows that are kept."""
+        return _kept(self.name)
 
     @property
     def coded(self) -> str:
-        """The view of their codes."""
-        return f"private.{identifier(f'#codes {self.name}')}"
+        """The part with their codes."""
+        return identifier(f"#codes {self.name}")
+
+    @property
+    def said(self) -> str:
+        kept = f"kept inside the declaration, at most {self.cap} rows a unit."
+        return f"-- Private rows to codes: read by the declared types and formats, {kept}"
 
 
-def prepare_sql(table: Preparation, parent: Preparation | None = None) -> str:
-    """The codes of a table, those of its parent behind its own."""
-    said = f"kept inside the declaration, at most {table.cap} rows a unit."
-    if not table.children and parent is None:
-        return f"""\
--- Private rows to codes: read by the declared types and formats, {said}
+Parts = Mapping[str, str]  # SQL by name, each of which may read those before it
+
+
+def prepare_sql(table: Preparation) -> str:
+    """The codes of a table that is linked to no other."""
+    return f"""\
+{table.said}
 {_ranked(table)}
 select
   {comma([_unit(), _position(table), *_codes(table)])}
@@ -69,6 +75,13 @@ from ranked
 where "#position" <= {table.cap}
 order by 1, 2
 """
+
+
+def linked_sql(table: Preparation, parent: Preparation | None, parts: Parts) -> str:
+    """The codes of a linked table, those of its parent behind its own.
+
+    ``parts``: the rows that are kept of all tables around it, and the parent's codes.
+    """
     codes = [f"rows.{identifier(f'#{i}')}" for i in range(1, len(table.columns) + len(table.children) + 1)]
     join, place = "", ['rows."#position"']
     if parent is not None and table.parent is not None:
@@ -80,10 +93,12 @@ order by 1, 2
         )
         place = ['rows."#parent"', *place]
     return f"""\
--- Private rows to codes: read by the declared types and formats, {said}
+{table.said}
+with {_before(parts)}rows as (
+{codes_sql(table)})
 select
   {comma([_unit("rows."), *place, *codes])}
-from {table.coded} as rows{join}
+from rows{join}
 order by {", ".join(map(str, range(1, len(place) + 2)))}
 """
 
@@ -95,25 +110,25 @@ def kept_sql(table: Preparation, parent: Preparation | None) -> str:
     above = ['"#parent"'] if table.parent else []
     anchors = [identifier(name) for _, name in table.parent.anchors] if table.parent else []
     ranked = _ranked(table, parent)
-    kept = f"""\
+    return f"""\
+-- The rows of {table.name} that are kept, of a unit at most {table.cap}.
 {ranked}
 select
   {comma(['"#unit"', _position(table), *keys, *above, *names, *anchors])}
 from ranked
 where "#position" <= {table.cap}
 """
-    return f"-- The rows of {table.name} that are kept, of a unit at most {table.cap}.\n{kept}"
 
 
-def codes_sql(table: Preparation, children: Sequence[Preparation]) -> str:
+def codes_sql(table: Preparation) -> str:
     """The codes of a linked table: of its columns, then how many rows each child table keeps below the row."""
     above = ['"#parent"'] if table.parent else []
     counts = [
         f"""(
-    select count(*) from {child.kept} as child
+    select count(*) from {_kept(child)} as child
     where child."#unit" = kept."#unit" and child."#parent" = kept."#position"
   ) as "#{len(table.columns) + n}\""""
-        for n, child in enumerate(children, 1)
+        for n, child in enumerate(table.children, 1)
     ]
     return f"""\
 -- The codes of {table.name}, and of how many rows of other tables are below each.
@@ -121,6 +136,15 @@ select
   {comma(['"#unit"', '"#position"', *above, *_codes(table), *counts])}
 from {table.kept} as kept
 """
+
+
+def _before(parts: Parts) -> str:
+    """Parts as common table expressions; each is made once, however many read it."""
+    return "".join(f"{name} as materialized (\n{sql}),\n" for name, sql in parts.items())
+
+
+def _kept(table: str) -> str:
+    return identifier(f"#kept {table}")
 
 
 _BELOW = 'parent."#unit" = read."#unit" and parent."#key" = read."#to"'
@@ -213,8 +237,11 @@ def _keys(table: Preparation) -> Iterator[tuple[str, str]]:
         yield unit_text([table.parent.foreign_key]), '"#to"'
 
 
-def oddities_sql(table: Preparation, parent: Preparation | None = None) -> str:
-    """Counts of rows and of values outside the declaration. Exact, so its one row stays in the private zone."""
+def oddities_sql(table: Preparation, parent: Preparation | None, parts: Parts) -> str:
+    """Counts of rows and of values outside the declaration. Exact, so its one row stays in the private zone.
+
+    ``parts``: all that is kept above the table.
+    """
     read, counts = [], ['count(*) as "rows"']
     if table.unit:
         read.append(f'{unit_text(table.unit)} as "#unit"')
@@ -232,7 +259,7 @@ def oddities_sql(table: Preparation, parent: Preparation | None = None) -> str:
         counts += [f"count(*) filter (where {w}) as {identifier(f'{column.name}: {k}')}" for k, w in found.items()]
     return f"""\
 -- How many values lie outside the declaration. The answer is about real rows: it stays in the private zone.
-with input as (
+with {_before(parts)}input as (
 {table.model_sql.strip()}
 ),
 read as (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from synth.artifacts.compiled import Link, OutputColumn
 from synth.compiler.columns import ColumnSql
@@ -14,18 +15,22 @@ from synth.quoting import identifier, key_of, rows_of
 
 
 def restore_sql(
-    columns: Sequence[ColumnSql], order: Sequence[str], computed: Sequence[Computed], kept: Sequence[str] = ()
-) -> str:
+    columns: Sequence[ColumnSql], order: Sequence[str], computed: Sequence[Computed], kept: Sequence[str] = (),
+    above: Mapping[str, str] = MappingProxyType({}),
+) -> str:  # fmt: skip
     """A select over ``codes`` ("#unit", "#position", "#draw", "#1", ...); a column comes after the one it is an offset from.
 
-    ``computed``: columns that are expressions over those before; ``kept``: columns of ``codes`` that stay beside the values.
+    ``computed``: columns that are expressions over those before; ``kept``: columns of ``codes`` that stay beside the values;
+    ``above``: types of the values there that are of the row above, which a run brings as times.
     """
     by_name = {column.name: (i, column) for i, column in enumerate(columns, 1)}
     lines = [_value(*by_name[name]) for name in order]
+    typed = comma([f"cast({identifier(n)} as {kind}) as {identifier(n)}" for n, kind in above.items()])
+    source = f"(select * replace ({typed}) from codes) as codes" if above else "codes"
     body = f"""\
 select
   {comma(['codes."#unit"', 'codes."#position"', 'codes."#draw"', *(f"codes.{identifier(k)}" for k in kept), *lines])}
-from codes
+from {source}
 """
     for column in computed:
         body = f"""\

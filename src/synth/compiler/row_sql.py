@@ -8,6 +8,7 @@ from typing import Any
 
 from synth.compiler import apart, tree
 from synth.compiler.bind import BindProblem, Stubs
+from synth.compiler.functions import OF_SYNTHETIC_ROWS
 from synth.errors import Place, Problem
 from synth.project import spec
 
@@ -22,9 +23,7 @@ class RowSql:
     named: frozenset[str]
 
 
-def read(
-    sql: str, place: Place, what: str, later: Mapping[str, str], stubs: Stubs, functions: apart.Functions
-) -> RowSql | list[Problem]:
+def read(sql: str, place: Place, what: str, later: Mapping[str, str], stubs: Stubs) -> RowSql | list[Problem]:
     """``what``: the expression's kind, in the words of the reader; ``later``: columns that are not there yet, and why."""
     try:
         parsed = tree.parse_expression(stubs.connection, sql)
@@ -32,7 +31,8 @@ def read(
         fix = 'Write one comparison, say; names that are words of SQL in double quotes: "order".'
         return [Problem(within(place, sql, problem.offset), f"the {what} is not one expression: {problem.what}", fix)]
     wrong = [
-        (breach.what, f"A {what} looks at one row.", breach.offset) for breach in apart.expression(parsed, functions)
+        (breach.what, f"A {what} looks at one row.", breach.offset)
+        for breach in apart.expression(parsed, OF_SYNTHETIC_ROWS)
     ]
     named = set()
     for item in tree.walk(parsed):

@@ -54,6 +54,14 @@ class Table:
     def shown(self) -> frozenset[str]:
         return self.relation.columns - self.hidden
 
+    def references(self) -> list[dict[str, Any]]:
+        """Its columns, as nodes of a parse tree that name them."""
+        of = [self.name] if self.name else []
+        return [
+            {"class": "COLUMN_REF", "type": "COLUMN_REF", "alias": "", "column_names": [*of, name]}
+            for name in sorted(self.shown)
+        ]
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -131,7 +139,7 @@ def join(node: Mapping[str, Any], left: Scope, right: Scope) -> Scope | Refusal:
         word = kind if how in ("REGULAR", "CROSS") else how
         return Refusal(f"{'renamed' if node['alias'] else word.lower()} join is not allowed here", JOIN_FIX)
     using = frozenset(str(name).casefold() for name in node["using_columns"])
-    refusal = _refusal(kind, node.get("condition"), left, right, using)
+    refusal = _refusal(kind, node.get("condition"), left, right, using) or _using(left.people or right.people, using)
     if refusal:
         return refusal
     if kind in ("SEMI", "ANTI"):
@@ -161,6 +169,13 @@ def _refusal(kind: str, condition: Any, left: Scope, right: Scope, using: frozen
         return Refusal("the join could make several units of one row", _ROWS_FIX)
     if using & set(people.unit):
         return Refusal("using takes the unit for a column of a public source", "Write the condition with on.")
+    return None
+
+
+def _using(people: People | None, using: frozenset[str]) -> Refusal | None:
+    if people and (other := sorted(using - set(people.unit))):
+        what = f"using compares '{other[0]}' as one side's type, which a text of the other may not fit"
+        return Refusal(what, f"Write on a.{other[0]} = b.{other[0]}, which compares texts.")
     return None
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from synth.artifacts.compiled import SourceTable
+from synth.artifacts.compiled import SourceColumn, SourceFormat, SourceTable
 from synth.compiler.scope import People
 from synth.graph.dag import Graph, Node
+from synth.project import spec
 
 
 def people_of(node: Node) -> People | None:
@@ -14,31 +15,45 @@ def people_of(node: Node) -> People | None:
     return People(privacy.population, tuple(c.casefold() for c in privacy.unit_columns)) if privacy else None
 
 
-def columns_of(graph: Graph, node: Node) -> tuple[str, ...]:
+def columns_of(graph: Graph, node: Node) -> tuple[SourceColumn, ...]:
     """The columns that YAML knows of a source table: those it lists, those with metadata, and the unit's.
 
     The metadata of a model are of the source that they name, and of its only source of people.
     """
     assert node.source is not None
-    source, table_name = node.source.source, node.name.partition(".")[2]
-    names = [c for t in source.tables if t.name == table_name for c in t.columns]
+    source, (number, table) = node.source.source, _table(node)
+    found = [(c, node.source.place("tables", number, "columns", i)) for i, c in enumerate(table.columns)]
     for reader in graph.of_kind("model"):
         read = graph.private_sources(reader)
         if reader.declared is None or node not in read:
             continue
         of_people = [r for r in read if r.zone == "private"] or read
         if reader.declared.table.source == node.name or of_people == [node]:
-            names += [c.name for c in reader.declared.table.columns]
-    names += source.privacy.unit if source.privacy else ()
-    return tuple({name.casefold(): name for name in reversed(names)}.values())[::-1]
+            found += [
+                (c.name, reader.declared.place("columns", i, "name"))
+                for i, c in enumerate(reader.declared.table.columns)
+            ]
+    unit = [(c, node.source.place("privacy", "unit")) for c in source.privacy.unit] if source.privacy else []
+    columns = {name.casefold(): SourceColumn(name=name, place=str(at)) for name, at in reversed(found + unit)}
+    columns |= {name.casefold(): columns[name.casefold()].model_copy(update={"place": str(at)}) for name, at in unit}
+    return tuple(columns.values())[::-1]
 
 
 def source_table(graph: Graph, node: Node) -> SourceTable:
     """A source table as a run reads it."""
     assert node.source is not None
-    source, table_name = node.source.source, node.name.partition(".")[2]
-    table = next(t for t in source.tables if t.name == table_name)
+    source, (_, table) = node.source.source, _table(node)
+    declared = source.format_of(table)
+    format = SourceFormat(**declared.model_dump()) if declared else SourceFormat(type=source.server)
     return SourceTable(
-        name=node.name, location=source.location, table=table.identifier or table.name, columns=columns_of(graph, node),
-        unit=source.privacy.unit_columns if source.privacy else None,
+        name=node.name, location=source.location, format=format, table=table.identifier or table.name,
+        columns=columns_of(graph, node), unit=source.privacy.unit_columns if source.privacy else None,
+        population=source.privacy.population if source.privacy else None,
     )  # fmt: skip
+
+
+def _table(node: Node) -> tuple[int, spec.SourceTable]:
+    """The declaration behind a source's node, and its number among the source's tables."""
+    assert node.source is not None
+    name = node.name.partition(".")[2]
+    return next((i, table) for i, table in enumerate(node.source.source.tables) if table.name == name)

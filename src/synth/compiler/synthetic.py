@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
@@ -11,7 +11,7 @@ from synth.artifacts.budget import Budget
 from synth.artifacts.compiled import Imputed, OutputColumn, PrivateView, SyntheticModel, Trust
 from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import Expectation
-from synth.compiler import apart, bind, combinations, constraints, holding, offsets
+from synth.compiler import bind, combinations, constraints, holding, offsets
 from synth.compiler.bind import BindProblem, Stubs
 from synth.compiler.columns import ColumnSql, Offset, column_sql
 from synth.compiler.contradictions import contradiction_problems
@@ -24,7 +24,6 @@ from synth.compiler.foreign_keys import key_problems
 from synth.compiler.linked import Checked, Linked
 from synth.compiler.made import KEY_TYPE, pools, text
 from synth.compiler.plan import Promise, make_plan
-from synth.compiler.prepare import oddities_sql, prepare_sql
 from synth.compiler.restore import Landing, restore_sql
 from synth.compiler.sizing import Calibrate
 from synth.compiler.sources import source_table
@@ -40,15 +39,10 @@ class SyntheticCompiler:
     """Checks synthetic models one by one, then makes them; keeps what it made."""
 
     def __init__(
-        self, project: Project, graph: Graph, stubs: Stubs, functions: apart.Functions, calibrate: Calibrate
+        self, project: Project, graph: Graph, stubs: Stubs, calibrate: Calibrate, statements: Mapping[str, str]
     ) -> None:
-        self.project, self.graph, self.stubs, self.functions, self.calibrate = (
-            project,
-            graph,
-            stubs,
-            functions,
-            calibrate,
-        )
+        self.project, self.graph, self.stubs, self.calibrate = project, graph, stubs, calibrate
+        self.statements = statements
         self.checked: dict[str, Checked] = {}
         self.linked = Linked(graph, self.checked)
         self.models: dict[str, SyntheticModel] = {}
@@ -66,7 +60,7 @@ class SyntheticCompiler:
         made, wrong = self.computed[node.name]
         problems += wrong
         parent, combined = parent_of(self.graph, node), combinations.combined(table)
-        parsed = constraints.parse(node.declared, combined, self.stubs, self.functions, problems)
+        parsed = constraints.parse(node.declared, combined, self.stubs, problems)
         found = offsets.offsets(table.columns, chain.from_iterable(p.clauses for p in parsed))
         problems += [
             *offset_problems(node.declared, found, parent.declared if parent else None),
@@ -82,13 +76,15 @@ class SyntheticCompiler:
             facts = holding.Facts(node.declared, columns, found, made, holding.never_missing(parent), self.stubs)
             held = tuple(holding.hold(one, facts) for one in parsed)
             problems += contradiction_problems(parsed, held, facts)
-            within = tuple(holding.hold(one, facts) for one in holding.within_bounds(facts, self.functions))
+            within = tuple(holding.hold(one, facts) for one in holding.within_bounds(facts))
             if promise is not None:
                 own = {c.name for c in columns}
                 by = order_of(table) if promise.max_rows_per_unit > 1 else None
                 columns = tuple(_rising(c, own, table.until) if c.name == by else c for c in columns)
                 problems += until_problems(node.declared, columns, promise.max_rows_per_unit)
-                self.checked[node.name] = Checked(node, table, promise, columns, found, held, within)
+                self.checked[node.name] = Checked(
+                    node, self.statements[node.id], table, promise, columns, found, held, within
+                )
         return problems
 
     def make(self) -> list[Problem]:
@@ -104,18 +100,17 @@ class SyntheticCompiler:
 
     def _make(self, one: Checked) -> None:
         node, table, promise, columns, found = one.node, one.table, one.promise, one.columns, one.offsets
-        sql, made, linked = node.statement, self.computed[node.name][0], self.linked
+        made, linked = self.computed[node.name][0], self.linked
         outputs = self._outputs(one, made)
         imputing = {c.name: c.impute for c in table.columns if isinstance(c, spec.Modelled)}
         texts = [c for c in table.columns if isinstance(c, spec.TextColumn) and c.lands]
         anchors = {c.name: c.anchor for c in columns if c.anchor in {c.name for c in columns}}
-        around, above = linked.around(one), linked.above(one)
+        around = linked.around(one)
         link, layout = linked.link(one), linked.layout(one)
         trusted = tuple(dict.fromkeys(chain.from_iterable(trusted_by(self.graph, n.node) for n in around)))
         plan = make_plan(node.name, layout, promise, node.config, self.calibrate, trusted, linked.given(one))
         sources = _once(self.graph.private_sources(n.node) for n in around)
         views = _once(private_views(self.graph, n.node) for n in around)
-        own, parent = linked.preparation(one), linked.preparation(above) if above else None
         referred = linked.referred(one)
         hidden = [*(link.keys if link else ()), *(f"#{i}" for i in range(1, len(layout) + 1) if referred)]
         landing = Landing(node.name, outputs, {c.name: text(c, plan.seed) for c in texts}, one.order_by, link)
@@ -123,11 +118,10 @@ class SyntheticCompiler:
         model = SyntheticModel(
             name=node.name, file=node.file, description=f"{warning} {table.description}".strip(),
             sources=tuple(source_table(self.graph, s) for s in sources),
-            views=(*(PrivateView(name=v.name, sql=v.statement.strip()) for v in views), *linked.views(one)),
-            trusted=trusted, sql=sql.strip() + "\n",
-            prepare_sql=prepare_sql(own, parent),
-            oddities_sql=oddities_sql(own, parent),
-            restore_sql=restore_sql(columns, offsets.order([c.name for c in columns], anchors), made, hidden),
+            views=tuple(PrivateView(name=v.name, sql=self.statements[v.id].strip()) for v in views),
+            trusted=trusted, sql=one.statement.strip() + "\n",
+            prepare_sql=linked.prepare_sql(one), oddities_sql=linked.oddities_sql(one),
+            restore_sql=restore_sql(columns, offsets.order([c.name for c in columns], anchors), made, hidden, linked.types(one)),
             land_sql=landing.land_sql(), rows_sql=landing.rows_sql(len(layout)) if referred else None, link=link,
             reaches=offsets.reaches(table, columns, found, link.prefix) if link else (),
             columns=outputs,
@@ -144,7 +138,7 @@ class SyntheticCompiler:
             ),
             plan=plan, budget=self._budget(promise),
         )  # fmt: skip
-        self._bind_own(model, above)
+        self._bind_own(model, linked.types(one))
         self.models[node.name] = model
         folder = f"{self.project.settings.target_path}/compiled/{node.name}/expectations"
         self.expectations[node.name] = expectations(table, outputs, one.held, plan, folder, self._references(one))
@@ -158,19 +152,13 @@ class SyntheticCompiler:
             if n.declared and n.declared.table.primary_key
         ]
 
-    def _bind_own(self, model: SyntheticModel, above: Checked | None) -> None:
+    def _bind_own(self, model: SyntheticModel, above: Mapping[str, str]) -> None:
         """The SQL that synth itself wrote must bind too; a failure here is a bug of synth's and raises as one."""
-        for view in model.views:
-            if view.name.startswith("#"):
-                self.stubs.connection.execute(f"create or replace view private.{identifier(view.name)} as {view.sql}")
         self.stubs.types(model.prepare_sql)
         self.stubs.types(model.oddities_sql)
         codes = dict.fromkeys(("#unit", "#position", "#draw"), "bigint")
         codes |= {f"#{i}": "bigint" for i, _ in enumerate(model.plan.layout, 1)}
-        if model.link and above:
-            types = {c.name: c.sql_type for c in above.columns}
-            codes |= dict.fromkeys(model.link.keys, "bigint")
-            codes |= {f"{model.link.prefix}{name}": types[name] for name in model.link.values}
+        codes |= dict.fromkeys(model.link.keys if model.link else (), "bigint") | dict.fromkeys(above, "timestamp")
         body = ", ".join(f"{identifier(n)} {t}" for n, t in codes.items())
         self.stubs.connection.execute(f"create or replace temp table codes ({body})")
         self.stubs.types(model.restore_sql)
@@ -193,7 +181,7 @@ class SyntheticCompiler:
         columns = {c.name.casefold(): (c.name, _sql_type(c)) for c in there}
         self.stubs.table(node.relation, dict(columns.values()))
         members = [m for c in combinations.combined(table).values() if c.together for m in c.computed()]
-        made, problems = computed(node.declared, node.relation, self.stubs, self.functions)
+        made, problems = computed(node.declared, node.relation, self.stubs)
         self.computed[node.name] = [*members, *made], problems
 
     def _input(self, node: Node) -> Iterator[Problem]:

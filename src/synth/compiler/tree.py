@@ -30,6 +30,18 @@ class Item:
     offset: int
 
 
+FIX = "One person's rows must not change another's: look at one row, or at the rows of one unit."
+
+
+@dataclass(frozen=True)
+class Breach:
+    """Something in a statement that looks beyond one unit, where (bytes of UTF-8 from 0), and what to do."""
+
+    what: str
+    offset: int
+    fix: str = FIX
+
+
 def parse(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
     """The tree of one select statement; raises SyntaxProblem where it is not one."""
     found = connection.execute("select json_serialize_sql(?)", [sql]).fetchone()

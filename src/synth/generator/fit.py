@@ -108,8 +108,8 @@ def private_rows(codes: Codes, plan: Plan, curator: Curator) -> PrivateRows:
     if int(sizes.sum()) < len(unit):
         kept = places(first, sizes)
         columns, first = [column[kept] for column in columns], np.cumsum(sizes) - sizes
-    given = columns[len(plan.layout) :]
-    columns = [*columns[: len(plan.layout)], *_steps(columns, plan.layout, first, sizes), *given]
+    landed, given = columns[: len(plan.layout)], columns[len(plan.layout) :]
+    columns = [*_risen(landed, plan.layout, first, sizes), *given]
     if plan.cap > 1:
         columns.append(np.repeat(sizes - 1, sizes))
     tops = [layout.cells - 1 + layout.missing for layout in modelled(plan)]
@@ -117,11 +117,12 @@ def private_rows(codes: Codes, plan: Plan, curator: Curator) -> PrivateRows:
     return PrivateRows(columns, first, sizes, whose, curator)
 
 
-def _steps(
-    columns: list[NDArray[np.integer]], layout: Sequence[ColumnLayout], first: Integers, sizes: Integers
+def _risen(
+    columns: Sequence[NDArray[np.integer]], layout: Sequence[ColumnLayout], first: Integers, sizes: Integers
 ) -> list[NDArray[np.integer]]:  # fmt: skip
-    """Of each column that rises, how far it is from the end of the row before; in ``columns`` its first value takes its place."""
-    found: list[NDArray[np.integer]] = []
+    """The columns, a sequence's first value in every row of one that rises, and behind them how far each row of it is from the
+    end of the row before."""
+    found = list(columns)
     for rise in rising(layout):
         codes = columns[rise.column].astype(np.int64)
         lengths = None if rise.until is None else columns[rise.until].astype(np.int64)
@@ -129,7 +130,7 @@ def _steps(
         steps = np.maximum(codes - np.roll(end, 1), 0)
         steps[first] = layout[rise.column].cells
         found.append(steps)
-        columns[rise.column] = np.repeat(codes[first], sizes)
+        found[rise.column] = np.repeat(codes[first], sizes)
     return found
 
 

@@ -21,6 +21,7 @@ GOLDEN = (5**0.5 - 1) / 2
 CHUNK_ROWS = 1 << 12  # drawn at once: what is held for them stays in the cache
 COLUMN_ROUNDS = 4  # of drawing a column, each with ever more candidates, until every rule holds
 ROW_ROUNDS = 50  # of drawing a row again
+LEAST_WEIGHT = 1e-12  # of a level that can be, where the largest of the row has 1
 MOST_CANDIDATES = 20_000  # drawn in a round: ever more for each row that is still wanted
 
 
@@ -220,9 +221,8 @@ class _Tables:
             within = (first <= high[:, None]) & (last >= low[:, None])
             within[~within.any(1)] = True  # nothing can be: the rules will tell
             known = weights[:, : within.shape[1]]
-            total = weights.sum(1, keepdim=True)
             known *= torch.from_numpy(within)
-            known += torch.from_numpy(within) * (total * 1e-12)  # where all that has weight cannot be
+            known += torch.from_numpy(within) * LEAST_WEIGHT  # where all that has weight cannot be
             if j >= columns.landed:
                 known[told.position == 0] = 0
 
@@ -234,7 +234,8 @@ class _Tables:
             top = int(columns.columns[date].edges[-1]) - 1
             k = j - columns.landed
             high = told.limits[date][1] if date in told.limits else np.full(len(told.position), top)
-            return np.zeros(len(high), np.int64), np.minimum(high, top) - told.ends[:, k] - told.room[:, k]
+            high = np.minimum(high, top) - told.ends[:, k]
+            return np.zeros(len(high), np.int64), np.maximum(high - told.room[:, k], np.minimum(high, 0))
         if j in columns.rising:
             k, later = columns.rising.index(j), told.position > 0
             any_code = (0 * told.position, 0 * told.position + int(columns.columns[j].edges[-1]) - 1)

@@ -56,7 +56,8 @@ _FIXES = {
     "epsilon": "For example epsilon: 1.0; the smaller, the more private and the less useful.",
     "generator": "For example generator: {kind: marginal}.",
     "expression": "For example expression: dischtime >= admittime.",
-    "location": "A folder of CSV or Parquet files, or a DuckDB file; for example location: sources/hospital.",
+    "header": "The columns' names, where the file does not begin with them; for example header: [id, sex, age].",
+    "location": "A folder of files, a database's file, or a server; for example location: sources/hospital.",
     "max_rows_per_unit": "For example max_rows_per_unit: 10; further rows of a unit are left out.",
     "name": "For example name: admissions.",
     "population": "A name for the people behind the source; their cap stands under budgets in synth_project.yml.",
@@ -128,14 +129,15 @@ def _own(document: yaml.Document, path: yaml.Path, name: str, said: str) -> Prob
 
 
 def _sentence(fix: str) -> str:
-    return f"{fix[0].upper()}{fix[1:]}." if fix else ""
+    return f"{fix[0].upper()}{fix[1:]}{'' if fix.endswith(('.', '?')) else '.'}" if fix else ""
 
 
 def _unknown_type(document: yaml.Document, path: yaml.Path) -> Problem:
-    known = [get_args(t.model_fields["type"].annotation)[0] for t in get_args(get_args(spec.Column)[0])]
+    what, union = ("format", spec.Format) if path[-1] == "format" else ("column", spec.Column)
+    known = [get_args(t.model_fields["type"].annotation)[0] for t in get_args(get_args(union)[0])]
     given = _at(document.data, (*path, "type"))
     if given is None:
-        return Problem(document.place(path), "the column has no type", f"Types: {', '.join(known)}.")
+        return Problem(document.place(path), f"the {what} has no type", f"Types: {', '.join(known)}.")
     return Problem(document.place((*path, "type")), f"unknown type '{given}'", nearest(str(given), known))
 
 

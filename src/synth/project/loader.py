@@ -13,6 +13,7 @@ from synth.errors import Place, Problem, ProjectError, UsageError
 from synth.project import spec, yaml
 from synth.project.complaints import complaints
 from synth.project.jinja import Renderer, RenderError
+from synth.project.locations import location_problems
 from synth.project.nearest import nearest
 from synth.project.sql_file import SqlFile
 
@@ -148,6 +149,8 @@ def _sources(
         parsed = _validate(spec.SourcesFile, document, renderer, problems)
         for i, source in enumerate(parsed.sources if parsed else ()):
             declared = DeclaredSource(source, document, ("sources", i))
+            written = document.data["sources"][i]["location"]
+            problems += location_problems(root, source, written, declared.place)
             if names.new(source.name, declared.place("name")):
                 found[source.name] = declared
             tables = _Names("source table", problems)

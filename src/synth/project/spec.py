@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 import re
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from pydantic import (
     StrictBool,
     model_validator,
 )
+
+from synth.project.nearest import nearest
 
 MAX_DELTA = 1e-6  # above it a budget must say who wants that and why
 MAX_CELLS = 2**53  # of a column: codes and values stay exact as floating-point numbers
@@ -95,6 +98,41 @@ def _reason(value: str) -> str:
     return value.strip()
 
 
+_ENCODINGS = (
+    "utf-8", "utf-16", "latin-1", "iso-8859-15", "windows-1250", "windows-1252", "cp437", "cp850", "mac-roman",
+)  # fmt: skip
+
+
+def _encoding(value: str) -> str:
+    """UTF-16, or one in which ASCII is ASCII: its lines can be told before they are decoded."""
+    try:
+        known = codecs.lookup(value).name
+        good = known.startswith("utf-16") or bytes(range(128)).decode(value) == "".join(map(chr, range(128)))
+    except LookupError:
+        raise ValueError(f"is not known; {nearest(value, _ENCODINGS)}") from None
+    except UnicodeError:
+        good = False
+    if not good:
+        raise ValueError("is neither UTF-16 nor ASCII with further signs; write the file anew, in utf-8 say")
+    return value
+
+
+def _header(value: Any) -> Any:
+    if value is False:
+        raise ValueError("must name the columns where the file does not; for example [id, sex, age]")
+    return () if value is True else value
+
+
+def _sign(value: str) -> str:
+    if len(value) != 1 or value in "\n\r\0\1":
+        raise ValueError('must be one character, and no line end; for example ";" or "\\t"')
+    return value
+
+
+_SCHEME = re.compile(r"(\w[\w+.-]*)://")
+_POSTGRES = ("postgres", "postgresql")
+PYTHON_LOCATION = re.compile(r"python:\s*([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)\s*")
+
 Name = Annotated[str, AfterValidator(_name)]
 ColumnName = Annotated[str, Field(min_length=1, max_length=128)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
@@ -103,6 +141,8 @@ Moment = Annotated[NaiveDatetime, BeforeValidator(_no_number)]
 Clock = Annotated[time, BeforeValidator(_no_seconds)]
 Folder = Annotated[str, AfterValidator(_folder)]
 Level = Annotated[str | int, BeforeValidator(_level)]
+Sign = Annotated[str, AfterValidator(_sign)]
+Encoding = Annotated[str, AfterValidator(_encoding)]
 Epsilon = Annotated[float, Field(ge=1e-3, le=100)]  # below, nothing but noise would be left
 
 
@@ -193,10 +233,72 @@ class SourcePrivacy(Spec):
         return () if self.one_row_per_unit else self.unit
 
 
+class CsvFormat(Spec):
+    """Lines of fields. A field in quotes may hold the delimiter, and a quote that is doubled or escaped; no line end."""
+
+    type: Literal["csv"]
+    delimiter: Sign = ","
+    quote: Annotated[str, AfterValidator(lambda value: value and _sign(value))] = '"'
+    escape: Sign | None = Field(default=None, description="before a quote within quotes; by default it is doubled")
+    header: Annotated[tuple[ColumnName, ...], BeforeValidator(_header)] = Field(
+        default=(), description="the columns' names, where the file's first line does not hold them"
+    )
+    encoding: Encoding = "utf-8"
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> CsvFormat:
+        if self.delimiter in (self.quote, self.escape):
+            raise ValueError(
+                f"delimiter: is the {'quote' if self.delimiter == self.quote else 'escape'} as well; use two"
+            )
+        if self.escape and not self.quote:
+            raise ValueError("escape: has no effect without a quote; remove it")
+        if len({name.casefold() for name in self.header}) < len(self.header):
+            raise ValueError("header: one column stands twice; names ignore case")
+        return self
+
+
+class ParquetFormat(Spec):
+    type: Literal["parquet"]
+
+
+class JsonLinesFormat(Spec):
+    """Each line is an object; its keys are the columns."""
+
+    type: Literal["jsonl"]
+    encoding: Encoding = "utf-8"
+
+
+class ExcelFormat(Spec):
+    type: Literal["excel"]
+    sheet: str | None = Field(default=None, description="by default the table's, or the only one")
+
+
+class DuckdbFormat(Spec):
+    type: Literal["duckdb"]
+    schema_name: str | None = Field(default=None, alias="schema")
+
+
+class SqliteFormat(Spec):
+    type: Literal["sqlite"]
+
+
+class PostgresFormat(Spec):
+    type: Literal["postgres"]
+    schema_name: str | None = Field(default=None, alias="schema", description="by default the search path's")
+
+
+Format = Annotated[
+    CsvFormat | ParquetFormat | JsonLinesFormat | ExcelFormat | DuckdbFormat | SqliteFormat | PostgresFormat,
+    Field(discriminator="type"),
+]
+
+
 class SourceTable(Spec):
     name: Name
     description: str = ""
-    identifier: str | None = None  # the file's or table's name where it differs
+    identifier: str | None = None  # the file's, sheet's or table's name where it differs; * and ? in a file's name
+    format: Format | None = None  # where it is not the source's
     columns: tuple[ColumnName, ...] = ()  # further columns, for models' SQL; those with metadata need not stand here
 
 
@@ -204,11 +306,35 @@ class Source(Spec):
     name: Name
     description: str = ""
     location: str
+    format: Format | None = Field(default=None, description="how the files are written; by default their endings tell")
     privacy: Annotated[SourcePrivacy | None, BeforeValidator(_whose)] = Field(
         description="whose rows these are; public: nobody's, such as a list of codes"
     )
     tables: tuple[SourceTable, ...]
     meta: dict[str, Any] = {}
+
+    @property
+    def server(self) -> Literal["postgres", "python"] | None:
+        """What gives the rows; None where they lie in files."""
+        if self.location.startswith("python:"):
+            return "python"
+        scheme = _SCHEME.match(self.location)
+        return "postgres" if scheme and scheme[1] in _POSTGRES else None
+
+    def format_of(self, table: SourceTable) -> Format | None:
+        return table.format or self.format
+
+    @model_validator(mode="after")
+    def _place_is_known(self) -> Source:
+        scheme = _SCHEME.match(self.location)
+        if scheme and self.server is None:
+            raise ValueError(
+                f"location: {scheme[1]}:// is nothing that synth reads; use a folder or a file of this machine, "
+                "postgres://user@host/database or python:module:function"
+            )
+        if self.server == "python" and not PYTHON_LOCATION.fullmatch(self.location):
+            raise ValueError("location: must name a function; for example python:extracts.lab:read")
+        return self
 
 
 class SourcesFile(Spec):

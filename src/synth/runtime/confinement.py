@@ -17,7 +17,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import IO, TextIO, TypeVar
 
@@ -76,18 +76,33 @@ def _hushed(internal: Path) -> Iterator[None]:
     logging.disable()
     try:
         with _nameless(internal) as said:
-            with warnings.catch_warnings(), redirect_stderr(_Aside(said, sys.stderr)), _standard_error(said.fileno()):
+            with warnings.catch_warnings(), redirect_stderr(_Aside(said, sys.stderr)), _descriptor(2, said.fileno()):
                 warnings.simplefilter("ignore")
                 yield
-            said.seek(0)
-            if text := said.read():
-                keep(internal, text)
+            _keep_said(internal, said)
     finally:
         logging.disable(disabled)
 
 
+@contextmanager
+def silenced(internal: Path) -> Iterator[None]:
+    """Standard output is kept as well, while a source is read by code that is not synth's: nobody is told of it then."""
+    with _nameless(internal) as said:
+        try:
+            with redirect_stdout(_Aside(said, sys.stdout)), _descriptor(1, said.fileno()):
+                yield
+        finally:
+            _keep_said(internal, said)
+
+
+def _keep_said(internal: Path, said: IO[str]) -> None:
+    said.seek(0)
+    if text := said.read():
+        keep(internal, text)
+
+
 class _Aside(io.TextIOBase):
-    """Python's standard error meanwhile. A library that is imported now may hold on to it, so later it is the old one."""
+    """Python's stream meanwhile. A library that is imported now may hold on to it, so later it is the old one."""
 
     def __init__(self, said: IO[str], before: TextIO | None) -> None:
         self._said, self._before = said, before
@@ -111,19 +126,22 @@ def _nameless(internal: Path) -> IO[str]:
 
 
 @contextmanager
-def _standard_error(target: int) -> Iterator[None]:
-    """File descriptor 2, to which libraries in C write, leads to ``target``."""
+def _descriptor(number: int, target: int) -> Iterator[None]:
+    """File descriptor 1 or 2, to which libraries in C write, leads to ``target``."""
+    stream = sys.__stdout__ if number == 1 else sys.__stderr__
     try:
-        ours = sys.__stderr__ is not None and sys.__stderr__.fileno() == 2
+        ours = stream is not None and stream.fileno() == number
     except (OSError, ValueError):
         ours = False
     if not ours:  # it was closed, and may be any file by now
         yield
         return
-    before = os.dup(2)
-    os.dup2(target, 2)
+    if stream:
+        stream.flush()
+    before = os.dup(number)
+    os.dup2(target, number)
     try:
         yield
     finally:
-        os.dup2(before, 2)
+        os.dup2(before, number)
         os.close(before)

@@ -17,7 +17,7 @@ from synth.artifacts.compiled import SourceTable, SyntheticModel
 from synth.artifacts.forecast import FitRecord, SourceFile, Standing
 from synth.errors import RunError
 from synth.privacy.ledger import Entry, Ledger, Reserve, Spend
-from synth.runtime.source_files import locate
+from synth.runtime.source_files import Located, locate
 from synth.runtime.target_folder import TargetFolder
 from synth.version import __version__
 
@@ -36,10 +36,10 @@ def folder_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def stat_digest(key: bytes, path: Path) -> str:
-    """HMAC-SHA256 under the ledger's key of a file's size and time of change."""
-    found = path.stat()
-    return hmac.new(key, f"{found.st_size} {found.st_mtime_ns}".encode(), "sha256").hexdigest()
+def stat_digest(key: bytes, located: Located) -> str:
+    """HMAC-SHA256 under the ledger's key of the size and time of change of a source's files."""
+    found = "\n".join(f"{size} {changed}" for *_, size, changed in located.stamps)
+    return hmac.new(key, found.encode(), "sha256").hexdigest()
 
 
 def remember(folder: TargetFolder, model: SyntheticModel, sources: Mapping[str, str]) -> None:
@@ -89,11 +89,13 @@ def _standing(
 
 def _source_file(root: Path, source: SourceTable, known: str | None, key: bytes | None) -> SourceFile:
     try:
-        path = locate(root, source)
-        digest = stat_digest(key, path) if key else None
+        located = locate(root, source)
+        digest = stat_digest(key, located) if key else None
     except (RunError, OSError):
-        return SourceFile(file=source.location, state="away")
+        return SourceFile(file=source.shown, state="away")
+    if not located.files:
+        return SourceFile(file=located.place, state="unseen")
     state: Literal["same", "touched", "unknown"] = (
         "unknown" if known is None else "same" if known == digest else "touched"
     )
-    return SourceFile(file=os.path.relpath(path, root), state=state)
+    return SourceFile(file=located.place, state=state)

@@ -1,17 +1,18 @@
-"""The only reader of private rows: sources as read-only views in a DuckDB in memory, prepared to codes."""
+"""The only reader of private rows: sources as read-only views in a DuckDB in memory, prepared to codes.
+
+How each kind of source is opened stands in ``readers``, which nobody else uses.
+"""
 
 from __future__ import annotations
 
-import csv
 import fcntl
-import gzip
 import hashlib
 import hmac
 import os
 import re
 import shutil
 import tempfile
-import zlib
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -24,15 +25,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synth.artifacts.compiled import SourceTable, SyntheticModel
-from synth.errors import RunError
+from synth.errors import RunError, SynthError, where
 from synth.generator.ranges import narrowest
 from synth.quoting import CAP_KEY, identifier, literal, unit_text
-from synth.runtime.duckdb_errors import cannot_write, lock_holder, private_errors, private_folder
+from synth.runtime.confinement import silenced
+from synth.runtime.duckdb_errors import cannot_write, interrupted, keep, private_errors, private_folder
+from synth.runtime.readers import open_source
+from synth.runtime.readers.reading import Fetched
 from synth.runtime.source_files import locate
 
+_PLAIN = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT|U?INTEGER|BOOLEAN|DECIMAL\(\d+,\d+\)|DATE|TIME|TIMESTAMP.*|UUID|BLOB")
 CHUNK_VECTORS = 50  # of 2,048 rows: read at a time
 LOCK = "lock"  # a file in what a run spills, locked while it lasts
-_FIELD = '(?:"(?:[^"]|"")*"|[^",]*)'
 
 
 @dataclass(frozen=True)
@@ -64,13 +68,19 @@ class PrivateZone:
         memory_limit: str,
         key: Callable[[], bytes],
     ) -> None:
-        self.internal, self.model = internal, model
+        self.root, self.internal, self.model = root, internal, model
         self._key = key
-        self.files = {source.name: locate(root, source) for source in model.sources}
-        self._broken_lines: list[str] = []  # statements that count them, one a CSV file
-        self._limits: dict[str, str | bool | int | float | list[str]] = {
+        self.located = {source.name: locate(root, source) for source in model.sources}
+        self._stamps = self._stamped()
+        self._tables: dict[str, str] = {}  # by source: that of rows which lie in no file
+        self._fetched: dict[str, tuple[str, Fetched]] = {}  # by table: what is still to be fetched, and of which source
+        self._broken_lines: dict[str, list[str]] = {}  # statements that count them, by what they are called
+        self._settings: dict[str, str | bool | int | float | list[str]] = {
             "threads": str(threads),
             "memory_limit": memory_limit,
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "pandas_analyze_sample": "0",  # a column of Python's objects is text, whatever its first rows hold
         }
 
     def __enter__(self) -> PrivateZone:
@@ -83,7 +93,7 @@ class PrivateZone:
             except OSError as error:
                 raise cannot_write(self.internal, error) from None
             undo.callback(shutil.rmtree, self._temp, ignore_errors=True)
-            config = {**self._limits, "temp_directory": str(self._temp)}
+            config = {**self._settings, "temp_directory": str(self._temp)}
             self._connection = undo.enter_context(duckdb.connect(config=config))
             self._open()
             self._undo = undo.pop_all()
@@ -93,32 +103,91 @@ class PrivateZone:
         self._undo.close()
 
     def digest(self, key: bytes) -> str:
-        """A keyed digest of the sources' files: equal for equal files; without the key nobody can test a guess by it."""
+        """A keyed digest of the sources' files: equal for equal files; without the key nobody can test a guess by it.
+
+        Of what lies in no file it is a digest of the rows that were fetched, in any order.
+        """
         parts = []
-        for name, path in sorted(self.files.items()):
-            with path.open("rb") as file:
-                found = hashlib.file_digest(file, lambda: hmac.new(key, digestmod="sha256"))
-            parts.append(f"{name}:{found.hexdigest()}")
+        for name, located in sorted(self.located.items()):
+            found = [_file_digest(path, key) for path in located.files] or [self._rows_digest(self._tables[name], key)]
+            parts.append(f"{name}:{'+'.join(found)}")
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def unchanged(self, key: bytes, digest: str) -> bool:
+        """Whether the files are those that were there before they were opened, and still have the digest."""
+        try:
+            return self._stamped() == self._stamps and self.digest(key) == digest
+        except FileNotFoundError:
+            return False
+
+    def _stamped(self) -> dict[str, tuple[tuple[int, ...], ...]]:
+        return {name: located.stamps for name, located in self.located.items()}
+
+    def _rows_digest(self, table: str, key: bytes) -> str:
+        self._fetch()
+        row = "('0x' || left(sha256(to_json(t)::varchar), 15))::hugeint"
+        found = self._connection.execute(f"select count(*), sum({row}) from {table} t").fetchone()
+        return hmac.new(key, str(found).encode(), "sha256").hexdigest()
 
     def _open(self) -> None:
         """Views over the sources, then no other file can be reached; binds the model without reading a row."""
         run = self._connection.execute
         run("set TimeZone = 'UTC'")  # so that the machine's has no say
+        # one takes what try() guards out of it, one computes it beforehand of the least and the largest value
+        run("set disabled_optimizers = 'common_subexpressions,statistics_propagation'")
         run("create schema source")
         run("create schema private")
+        for number, source in enumerate(self.model.sources):
+            with self._reading(source.name):
+                self._view(number, source)
         secret = hmac.digest(self._key(), b"rows kept above the cap", "sha256").hex()
         run(f"set variable {CAP_KEY} = {literal(secret)}")
-        for number, source in enumerate(self.model.sources):
-            path = self.files[source.name]
-            with private_errors(self.internal, f"reading the source {source.name}"):
-                run(f"create view source.file_{number} as {self._relation(number, source, path)}")
-                run(f'create view "source"."{source.name}" as {self._select(number, source)}')
-        allowed = ", ".join(_text(path) for path in self.files.values())
-        run(f"set allowed_paths = [{allowed}]")
+        allowed = [literal(str(path.resolve())) for located in self.located.values() for path in located.files]
+        run(f"set allowed_paths = [{', '.join(allowed)}]")
         run("set enable_external_access = false")
         run("set lock_configuration = true")
         self._bind()
+
+    def _view(self, number: int, source: SourceTable) -> None:
+        located = self.located[source.name]
+        table = f"source.rows_{number}"
+        reading = open_source(source, located, table, self.root, self._connection)
+        if not located.files:
+            self._tables[source.name] = table
+        if reading.fetched:
+            columns = ", ".join(f"{identifier(name)} {kind}" for name, kind in reading.fetched.types.items())
+            self._connection.execute(f"create table {table} ({columns})")
+            self._fetched[table] = source.name, reading.fetched
+        if reading.broken:
+            self._broken_lines.setdefault(reading.broken_lines, []).append(reading.broken)
+        self._connection.execute(f"create view source.file_{number} as {reading.select}")
+        self._connection.execute(f'create view "source"."{source.name}" as {self._select(number, source)}')
+
+    def _fetch(self) -> None:
+        """Rows that Python has to fetch, once they are needed."""
+        while self._fetched:
+            table, (source, fetched) = self._fetched.popitem()
+            cells = ", ".join(f"try_cast({identifier(name)} as {kind})" for name, kind in fetched.types.items())
+            with self._reading(source), self._connection.cursor() as own:  # the zone's may hold a result
+                for batch in fetched.batches():
+                    own.register("batch", batch)
+                    own.execute(f"insert into {table} select {cells} from batch").fetchall()
+                    own.unregister("batch")
+
+    @contextmanager
+    def _reading(self, source: str) -> Iterator[None]:
+        """What a library says or prints of a source, and the words of its errors, stay in the private zone."""
+        doing = f"reading the source {source}"
+        with silenced(self.internal), private_errors(self.internal, doing), _owned():
+            try:
+                yield
+            except (SynthError, OSError, MemoryError, duckdb.Error):
+                raise
+            except Exception as error:
+                if interrupted(error):
+                    raise
+                said = keep(self.internal, "".join(traceback.format_exception(error)))
+                raise RunError(f"{doing}: {where(error)}", f"Check the source. {said}") from None
 
     def narrow(self, conditions: Mapping[str, str]) -> None:
         """Leaves in each source the rows that meet its condition, all of them where it has none; "#row" counts from 1."""
@@ -131,6 +200,7 @@ class PrivateZone:
 
     def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
         """What it gives is private: it stays in the private zone, and so do the words of an error."""
+        self._fetch()
         return self._connection.execute(sql)
 
     def count(self, sql: str) -> int:
@@ -147,50 +217,48 @@ class PrivateZone:
             except (duckdb.BinderException, duckdb.CatalogException) as error:  # about names and types, not cells
                 what = re.sub(r"ENUM\(.*", "ENUM", str(error), flags=re.DOTALL)  # its values follow
                 what = what.splitlines()[0].removeprefix("Binder Error: ").removeprefix("Catalog Error: ")
-                raise RunError(
-                    f"{self.model.file}: the source does not fit the declaration: {what}",
-                    "Compare the columns of the source with the metadata.",
-                ) from None
+                raise self._misfit(what) from None
+
+    def _misfit(self, what: str) -> RunError:
+        """A column that a source lacks is told where the project declares it."""
+        for source in self.model.sources:
+            there = self._names(f'"source"."{source.name}"')
+            for column in source.columns:
+                if f'"{column.name}"'.casefold() in what.casefold() and column.name.casefold() not in there:
+                    fix = "Mend the declaration, or the SQL that reads the column."
+                    return RunError(f"{column.place}: the source {source.name} has no column '{column.name}'", fix)
+        fix = "Compare the columns of the source with the metadata."
+        return RunError(f"{self.model.file}: the source does not fit the declaration: {what}", fix)
 
     def _select(self, number: int, source: SourceTable) -> str:
         """The columns of a source that the project knows of, its unit's as trimmed text: one unit has one spelling."""
         file = f"source.file_{number}"
-        names = [str(row[0]) for row in self._connection.execute(f"describe {file}").fetchall()]
-        known, unit = ({name.casefold() for name in of} for of in (source.columns, source.unit or ()))
-        if lost := unit - {name.casefold() for name in names}:
+        names = self._names(file)
+        known = {column.name.casefold(): column for column in source.columns}
+        unit = {name.casefold() for name in source.unit or ()}
+        if lost := unit - set(names):
+            column = known[min(lost)]
             raise RunError(
-                f"the source {source.name} has no column '{min(lost)}', which names the unit",
+                f"{column.place}: the source {source.name} has no column '{column.name}', which names the unit",
                 "Check the unit in sources/; a table without people belongs to a source of its own, with privacy: public.",
             )
+        types = dict(self._connection.execute(f"select column_name, column_type from (describe {file})").fetchall())
         columns = [
-            f"{unit_text([name])} as {identifier(name)}" if name.casefold() in unit else identifier(name)
-            for name in names
-            if name.casefold() in known
+            f"{_alike(unit_text([name]), 'VARCHAR') if folded in unit else _alike(identifier(name), types[name])} "
+            f"as {identifier(name)}"
+            for folded, name in names.items()
+            if folded in known
         ]
         return f"select {', '.join(columns) or 'null as none_declared'} from {file}"
 
-    def _relation(self, number: int, source: SourceTable, path: Path) -> str:
-        name = path.name.casefold()
-        if name.endswith((".csv", ".csv.gz")):
-            names, lines = _header(source, path), f"source.lines_{number}"
-            self._connection.execute(f"create view {lines} as {_csv_lines(path)}")
-            self._broken_lines.append(f"select count(*) as broken from {lines} where {_csv_broken(len(names))}")
-            return _csv(names, lines)
-        if name.endswith(".parquet"):
-            return f"select * from read_parquet({_text(path)})"
-        try:
-            self._connection.execute(f"attach {_text(path)} as source_{number} (read_only)")
-        except duckdb.IOException as error:
-            if "lock" in str(error):
-                holder = lock_holder(str(error))
-                raise RunError(f"the source {source.name} is locked by {holder}", f"Close it: {path.name}.") from None
-            raise RunError(
-                f"the source {source.name} is not a DuckDB file: {path.name}", "Check its location."
-            ) from None
-        return f'select * from source_{number}."{source.table}"'
+    def _names(self, relation: str) -> dict[str, str]:
+        """The columns of a relation, by their names in small letters."""
+        described = self._connection.execute(f"describe {relation}").fetchall()
+        return {str(row[0]).casefold(): str(row[0]) for row in described}
 
     def prepare(self) -> Rows:
         """The model's rows as codes, the rows of a unit together and in order."""
+        self._fetch()
         layout = (*self.model.plan.layout, *self.model.plan.parent)
         places = dict.fromkeys(("#unit", "#parent") if self.model.link else ("#unit",), np.dtype(np.int64))
         kinds = places | {f"#{i}": narrowest(c.cells) for i, c in enumerate(layout, 1)}
@@ -210,12 +278,19 @@ class PrivateZone:
             result = self._connection.execute(self.model.oddities_sql)
             names = [str(column[0]) for column in result.description or ()]
             counts = list(zip(names, map(int, result.fetchone() or ()), strict=True))
-            if self._broken_lines:
-                broken = self._connection.execute(
-                    f"select sum(broken) from ({' union all '.join(self._broken_lines)})"
-                ).fetchone()
-                counts.append(("lines that are not CSV of this shape", int(broken[0]) if broken else 0))
+            for what, statements in self._broken_lines.items():
+                found = [self._connection.execute(statement).fetchone() for statement in statements]
+                counts.append((what, sum(int(row[0]) for row in found if row)))
         return counts
+
+
+def _alike(column: str, kind: str) -> str:
+    """A column in a type of which equal values are alike: else which of them stays could depend on how other rows lie."""
+    if kind in ("FLOAT", "DOUBLE"):
+        return f"{column} + 0"  # there is a -0, which is equal to 0
+    if kind == "VARCHAR":
+        return f'{column} collate "C"'  # a column can have another collation, which no type shows
+    return column if _PLAIN.fullmatch(kind) else f"cast({column} as varchar)"
 
 
 def _mapped(file: IO[bytes], kind: np.dtype[np.integer]) -> NDArray[np.integer]:
@@ -250,47 +325,6 @@ def _clear_spills(internal: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _text(path: Path) -> str:
-    return literal(str(path.resolve()))
-
-
-def _csv_lines(path: Path) -> str:
-    """The lines of a CSV file below its header, each by itself.
-
-    A reader that follows quotes over line ends would let one stray quotation mark swallow other people's lines.
-    """
-    return (
-        f"select rtrim(line, chr(13)) as line from read_csv({_text(path)}, auto_detect=false, header=false, skip=1, "
-        "delim=chr(1), quote='', escape='', columns={'line': 'VARCHAR'}, new_line='\\n', strict_mode=false, "
-        "ignore_errors=true) where line is not null"
-    )
-
-
-def _csv_broken(width: int) -> str:
-    """Whether a line is not ``width`` fields of CSV (RFC 4180, without line ends in quotes)."""
-    return f"not regexp_full_match(line, '{_FIELD}(,{_FIELD}){{{width - 1}}}')"
-
-
-def _csv(names: list[str], lines: str) -> str:
-    """Every column as text, nothing sniffed from the rows: one odd cell changes no other. A broken line is left out."""
-    cells = 'regexp_extract_all(\',\' || line, \',("(?:[^"]|"")*"|[^",]*)\', 1)'
-    fields = [(f"cell[{i}]", identifier(name)) for i, name in enumerate(names, 1)]
-    unquoted = """nullif(if({0}[1] = '"', replace({0}[2:-2], '""', '"'), {0}), '')"""
-    columns = ", ".join(f"{unquoted.format(cell)} as {name}" for cell, name in fields)
-    return f"select {columns} from (select {cells} as cell from {lines} where not ({_csv_broken(len(names))}))"
-
-
-def _header(source: SourceTable, path: Path) -> list[str]:
-    opener = gzip.open if path.name.casefold().endswith(".gz") else open
-    try:
-        with opener(path, "rb") as file:  # the first line alone is decoded: no row below may decide over the run
-            names = next(csv.reader([file.readline().decode("utf-8-sig")]), [])
-    except (OSError, UnicodeDecodeError, csv.Error, EOFError, zlib.error):
-        raise RunError(
-            f"the source {source.name} cannot be read: {path.name} is not CSV text in UTF-8", "Check the file."
-        ) from None
-    folded = [name.casefold() for name in names]
-    if not names or len(set(folded)) < len(folded) or "" in folded:
-        what = "has no header" if not names else "has a header with empty or repeated names"
-        raise RunError(f"the source {source.name}: {path.name} {what}", "Its first line must name each column once.")
-    return names
+def _file_digest(path: Path, key: bytes) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hmac.new(key, digestmod="sha256")).hexdigest()

@@ -7,6 +7,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -28,7 +29,7 @@ from synth.runtime.listener import Listener
 from synth.runtime.paid import folder_digest, generator_name, remember, stat_digest
 from synth.runtime.pools import make_up
 from synth.runtime.private_zone import PrivateZone
-from synth.runtime.source_files import SourceMissing
+from synth.runtime.source_files import SourceMissing, check_populations
 from synth.runtime.target_folder import TargetFolder
 from synth.runtime.warehouse import Warehouse
 
@@ -122,26 +123,28 @@ class Runner:
 
     def _generator(self, model: SyntheticModel) -> tuple[Generator, float | None]:
         """A generator, and the epsilon that this run spends on it. Its rows are here and nowhere else."""
+        check_populations(self.root, (s for m in self.compiled.synthetic.values() for s in m.sources))
         key = self.ledger.key if model.price else partial(os.urandom, 32)  # the ledger knows nothing of the unprotected
-        try:
-            zone = PrivateZone(self.root, self.folder.internal, model, self.threads, self.memory_limit, key)
-        except SourceMissing as missing:
-            return self._without_source(model, missing), 0.0
-        with zone:
+        with ExitStack() as stack:
+            try:
+                zone = PrivateZone(self.root, self.folder.internal, model, self.threads, self.memory_limit, key)
+                stack.enter_context(zone)
+            except SourceMissing as missing:
+                return self._without_source(model, missing), 0.0
             if model.price:
                 return self._paid_generator(model, model.price, zone)
             return self._fit(model, zone), None  # anew each time
 
     def _paid_generator(self, model: SyntheticModel, price: Price, zone: PrivateZone) -> tuple[Generator, float]:
         """A generator, and the epsilon that this run spends on it: nothing where it was paid for before."""
-        files = {name: stat_digest(self.ledger.key(), path) for name, path in zone.files.items()}
+        files = {name: stat_digest(self.ledger.key(), located) for name, located in zone.located.items()}
         source_digest = zone.digest(self.ledger.key())
         generator = None if self.full_refresh else self._reusable(model, source_digest)
         epsilon = 0.0
         if generator is None:
             self._check_price(model, price)
             receipt = self.ledger.reserve(price.budget, model.name, model.fit_fingerprint(), model.plan.privacy)
-            generator, epsilon = self._fit(model, zone), price.epsilon
+            generator, epsilon = self._fit(model, zone, source_digest), price.epsilon
             self.ledger.spend(receipt.id, source_digest, folder_digest(self._generator_folder(model)))
         remember(self.folder, model, files)
         return generator, epsilon
@@ -168,14 +171,19 @@ class Runner:
             return None
         return store.load(folder)
 
-    def _fit(self, model: SyntheticModel, zone: PrivateZone) -> Generator:
-        """Reads the rows, fits, and saves."""
+    def _fit(self, model: SyntheticModel, zone: PrivateZone, source_digest: str | None = None) -> Generator:
+        """Reads the rows, fits, and saves; rows that are not those of the digest are not fitted."""
         from synth.generator import store
         from synth.generator.fit import Codes as PrivateCodes
         from synth.generator.fit import fit
         from synth.privacy.randomness import Randomness
 
         rows = zone.prepare()
+        if source_digest is not None and not zone.unchanged(self.ledger.key(), source_digest):
+            raise RunError(
+                f"a source of {model.name} changed while it was read, so nothing was fitted",
+                "Run again when nobody writes to it. What was reserved counts as spent, for rows were read.",
+            )
         self._keep_oddities(model, zone)
 
         def progress(stage: str, step: int, steps: int) -> None:

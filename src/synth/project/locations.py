@@ -1,0 +1,49 @@
+"""Where sources lie, as far as the project's own files tell: no password is written down, and a function is there."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from synth.errors import Place, Problem, masked
+from synth.project import spec
+from synth.project.nearest import nearest
+
+_JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_SORTS = {None: "files", "postgres": "a server", "python": "a function"}
+
+
+def location_problems(
+    root: Path, source: spec.Source, written: str, place: Callable[..., Place]
+) -> Iterator[Problem]:  # fmt: skip
+    """``written``: the location as it stands in YAML, before Jinja; ``place``: of a key of the source."""
+    text = _JINJA.sub("", written)
+    if masked(text) != text:
+        fix = "Take it from the environment, postgres://user:{{ env_var('LAB_PASSWORD') }}@host/database, or from ~/.pgpass."
+        yield Problem(place("location"), "location: holds a password", fix)
+    if function := spec.PYTHON_LOCATION.fullmatch(source.location):
+        yield from _function_problems(root, function[1], function[2], place("location"))
+    tables = (((("tables", i, "format"), table.format)) for i, table in enumerate(source.tables))
+    for path, format in ((("format",), source.format), *tables):
+        if format and (source.server == "python" or (format.type == "postgres") != (source.server == "postgres")):
+            what = f"format: {format.type} does not go with {_SORTS[source.server]}"
+            yield Problem(place(*path), what, "A server's location begins with postgres://, a function's with python:.")
+
+
+def _function_problems(root: Path, module: str, function: str, place: Place) -> Iterator[Problem]:
+    """The module is read, not run."""
+    file = root.joinpath(*module.split(".")).with_suffix(".py")
+    name = file.relative_to(root).as_posix()
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+    except OSError:
+        fix = "A source's function lies in the project; name its module by the folders that lead to it."
+        yield Problem(place, f"location: there is no {name}", fix)
+    except (SyntaxError, ValueError):
+        yield Problem(place, f"location: {name} is not Python", "Mend it.")
+    else:
+        known = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+        if function not in known:
+            yield Problem(place, f"location: {name} defines no function '{function}'", nearest(function, known))
