@@ -320,6 +320,16 @@ def test_a_line_ends_alike_in_every_encoding(encoding: str, tmp_path: Path) -> N
     assert len(found[0]) == 60 and found[0] == found[1] == found[2]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
+def test_a_header_is_a_line_as_any_other(end: str, encoding: str, tmp_path: Path) -> None:
+    root = project(tmp_path, more=f", format: {{type: csv, encoding: {encoding}}}")
+    (root / "data").mkdir()
+    content = csv_text(end=end).replace("ü", "")
+    (root / "data" / "results.csv").write_bytes(content.encode(encoding))
+    assert len(prepared(root, compiled(root))[0]) == 60
+
+
 def test_odd_cells_of_loosely_typed_files_are_text_by_themselves(tmp_path: Path) -> None:
     root = project(tmp_path, "data/lab.sqlite")
     (root / "data").mkdir()
