@@ -308,7 +308,7 @@ def test_a_line_moves_no_other_line(
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])
 def test_a_line_ends_alike_in_every_encoding(encoding: str, tmp_path: Path) -> None:
-    """At a line feed, a carriage return or both, in quotes as well: no cell can hold another person's row."""
+    """At a line feed, a carriage return or both, in quotes as well: a line is a row of whoever it names."""
     root = project(tmp_path, more=f", format: {{type: csv, encoding: {encoding}}}")
     (root / "data").mkdir()
     header, _, body = csv_text().partition("\n")
