@@ -497,7 +497,7 @@ def test_try_holds_whatever_a_function_is_given() -> None:
                 continue  # some have no meaning for these, whatever the row
             kinds = [*types, *([more] * 2 if more else [])]
             values = [VALUES.get(kind) or VALUES.get(kind.partition("(")[0]) or ANYTHING for kind in kinds]
-            for _ in range(12):
+            for _ in range(6):
                 row = [str(random.choice(each)) for each in values]
                 place = functions.CONSTANT_BUT.get(name)
                 text = {"timezone": "'UTC'", "regexp_replace": "'g'"}.get(name, "'day'")
