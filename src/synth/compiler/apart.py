@@ -272,6 +272,9 @@ class Check:
         name, at = str(item.node["function_name"]), item.offset
         first, *rest = [argument["expression"] for argument in item.node["arguments"]] or [_CONSTANT]
         ordered, of = scope.orders(orders), types([first], at)
+        counted = (
+            frozenset() if name in functions.ORDERED else functions.FLOATS
+        )  # 0 and -0 are one value, and neither stays
         if name not in functions.SETTLED | functions.SUMS | functions.ORDERED:
             self._breach(f"{name}() is not known to give the same however its rows lie", at)
         elif rest[1:] or (rest and name in functions.SETTLED and (_reads_a_column(rest) or "quantile" not in name)):
@@ -290,7 +293,7 @@ class Check:
             self._tied = True
         elif not of <= functions.TYPES.get(name, of):
             self._breach(f"{name}() of {min(of)} could fail the run on one value", at, "Cast it to a number.")
-        elif (name in functions.ONE_OF or item.node["distinct"]) and not of <= functions.ALIKE | functions.FLOATS:
+        elif (name in functions.ONE_OF or item.node["distinct"]) and not of <= functions.ALIKE | counted:
             self._breach(f"{name}() of {min(of)}: equal values need not be alike", at, "Cast it to a text, say.")
         if ordered and not item.node["distinct"]:
             self._break_ties(orders, scope, groups)
