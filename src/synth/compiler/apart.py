@@ -17,6 +17,7 @@ import duckdb
 from synth.compiler import functions, tree
 from synth.compiler.bind import BindProblem, Stubs
 from synth.compiler.scope import Refusal, Relation, Scope, Table, join
+from synth.compiler.sql import laid_out
 from synth.compiler.total import as_text, beyond_a_row, total
 from synth.compiler.tree import FIX, Breach, Node
 
@@ -65,7 +66,7 @@ class Check:
         run = total(node, self.found)
         if self.found or not made.columns or (run == node and not self._tied):
             return made, sql
-        text = tree.to_sql(self.stubs.connection, run)
+        text = laid_out(tree.to_sql(self.stubs.connection, run))
         try:
             self.stubs.types(f"(\n{text}\n)")
         except BindProblem as problem:
@@ -142,7 +143,7 @@ class Check:
             if not whole and not self.found:
                 word = problem.word.strip('"').casefold()
                 at = [i.offset for i in tree.walk(node) if (tree.column(i.node) or "").casefold() == word]
-                fix = f"{problem.hint} A select in brackets or in with must stand by itself."
+                fix = f"{problem.hint_of_sources} A select in brackets or in with must stand by itself."
                 self._breach(problem.what, at[0] if at else node, fix.strip())
             return {}
 
