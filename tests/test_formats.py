@@ -308,7 +308,7 @@ def test_a_line_moves_no_other_line(
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])
 def test_a_line_ends_alike_in_every_encoding(encoding: str, tmp_path: Path) -> None:
-    """At a line feed, a carriage return or both, in quotes as well: no cell can hold another person's row."""
+    """At a line feed, a carriage return or both, in quotes as well: a line is a row of whoever it names."""
     root = project(tmp_path, more=f", format: {{type: csv, encoding: {encoding}}}")
     (root / "data").mkdir()
     header, _, body = csv_text().partition("\n")
@@ -318,6 +318,16 @@ def test_a_line_ends_alike_in_every_encoding(encoding: str, tmp_path: Path) -> N
         (root / "data" / "results.csv").write_bytes(content.encode(encoding))
         found.append(prepared(root)[0])
     assert len(found[0]) == 60 and found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
+def test_a_header_is_a_line_as_any_other(end: str, encoding: str, tmp_path: Path) -> None:
+    root = project(tmp_path, more=f", format: {{type: csv, encoding: {encoding}}}")
+    (root / "data").mkdir()
+    content = csv_text(end=end).replace("ü", "")
+    (root / "data" / "results.csv").write_bytes(content.encode(encoding))
+    assert len(prepared(root, compiled(root))[0]) == 60
 
 
 def test_odd_cells_of_loosely_typed_files_are_text_by_themselves(tmp_path: Path) -> None:

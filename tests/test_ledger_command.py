@@ -188,6 +188,7 @@ def test_an_empty_ledger_says_so(synth: Callable[..., Ran]) -> None:
     ran = synth("ledger", "verify")
     assert (ran.code, ran.out.split()[-1]) == (0, "0" * 64) and "There is no entry" in ran.out
     assert synth("ledger", "verify", "--hash", "ab" * 32).code == 1
+    assert synth("ledger").out.startswith("Nothing is spent yet, of: ")
 
 
 def older(ledger: Ledger) -> None:

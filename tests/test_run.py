@@ -223,7 +223,7 @@ def test_what_a_latent_carries_is_told(members: Callable[[list[dict[str, str]]],
 
 def test_trusted_sql_is_told_on_every_report(members: Callable[[list[dict[str, str]]], Path]) -> None:
     project = members([member(i) for i in range(300)])
-    trust = "config: {trust_sql: 'Ada Lovelace: the mean is published', generator: {kind: independent}, "
+    trust = "config: {trust_sql: 'Ada Lovelace: the mean is published', "
     edit(project / "metadata" / "members.yml", "config: {", trust)
     sentence = "TRUSTED SQL: members is not checked to keep people apart. Ada Lovelace: the mean is published"
     ran = synth(project, "build")

@@ -166,6 +166,7 @@ class Project:
         names, key, found = self._prepared(nodes), self.ledger.key, []
         for number, name in enumerate(names, 1):
             model, target = compiled.synthetic[name], self.target
+            listener.started(number, len(names), f"{model.relation}  without each of up to {units:,} units")
             result = check(model, self.root, self.folder.internal, target.threads, target.memory_limit, key, units)
             listener.checked(number, len(names), model.relation, result)
             found.append(result)

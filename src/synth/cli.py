@@ -290,7 +290,12 @@ def show(project_dir: str, target: str | None, variables: str | None, quiet: boo
     from synth.console import table
 
     project = _project(project_dir, target, variables)
-    nodes = [n for n in project.ls(select, resource_types=["model"]) if n.zone != "private"]
+    nodes = project.ls(select, resource_types=["model"])
+    if len(nodes) == 1 and nodes[0].zone == "private":
+        raise UsageError(
+            f"{nodes[0].name} is private: its rows are never shown", "Show the synthetic model that reads it."
+        )
+    nodes = [node for node in nodes if node.zone != "private"]
     if len(nodes) != 1:
         raise UsageError(f"'{select}' is not one synthetic or public model", "See them with: synth ls")
     names, rows = project.rows(nodes[0].name, limit)
@@ -313,7 +318,7 @@ def ledger(context: click.Context, /, **_: Any) -> None:
 
     if context.invoked_subcommand is None:
         project = _project_of(context)
-        click.echo(ledger_summary(project.ledger.summary(project.budgets)))
+        click.echo(ledger_summary(project.ledger.summary(project.budgets), project.budgets))
 
 
 @ledger.command()

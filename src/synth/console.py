@@ -6,12 +6,13 @@ import sys
 import textwrap
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import click
 
+from synth.artifacts.budget import Budget
 from synth.artifacts.compiled import ManifestNode
 from synth.artifacts.forecast import EventForecast, FitForecast, Forecast, ModelForecast, PopulationForecast, Verdict
 from synth.artifacts.plan import UNPROTECTED
@@ -71,8 +72,8 @@ class Console(Listener):
                 spent = f"{found.spent:.2f} of {found.budget.epsilon:.2f} spent, {found.after:.2f} after this run"
                 self.line(f"{found.population}: {spent}; {_allowed(found)}")
 
-    def started(self, number: int, total: int, relation: str) -> None:
-        self.line(f"{number} of {total} START  {relation}")
+    def started(self, number: int, total: int, what: str) -> None:
+        self.line(f"{number} of {total} START  {what}")
 
     def progress(self, model: str, stage: str, step: int, steps: int) -> None:
         now = time.monotonic()
@@ -119,7 +120,8 @@ class Console(Listener):
             self.line(f"  {text}", "red")
 
     def note(self, text: str) -> None:
-        self.line(f"  {text}")
+        for line in textwrap.wrap(text, _LINE, break_long_words=False, break_on_hyphens=False):
+            self.line(f"  {line}")
 
     def summary(self, results: Results) -> None:
         """The last line of a run, a test or a build, as dbt closes."""
@@ -303,8 +305,11 @@ def table(names: Sequence[str], rows: Iterable[Sequence[Any]], width: int | None
     return _aligned(names[:fitting], [row[:fitting] for row in cells]) + more
 
 
-def ledger_summary(summaries: Iterable[PopulationSummary]) -> str:
-    """Where each population stands, within 100 columns."""
+def ledger_summary(summaries: Sequence[PopulationSummary], budgets: Mapping[str, Budget]) -> str:
+    """Where each population stands, within 100 columns; before the first run, what there is to spend."""
+    if not summaries:
+        caps = ", ".join(f"{name} (cap {budget.epsilon:g})" for name, budget in budgets.items())
+        return f"Nothing is spent yet, of: {caps}"
     names = ["population", "spent", "left", "cap", "delta", "open", "set by"]
     rows = [
         (s.population, f"{s.spent:.4f}", f"{s.left:.4f}", f"{s.cap:g}", f"{s.delta:g}", s.reserved_open, s.approver)

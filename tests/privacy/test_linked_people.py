@@ -21,11 +21,10 @@ import figures
 from compiling import compile_folder
 from family import PROJECT, Tables, codes, simulate
 from figures import cases
-from replaying import Tape, fitted
+from replaying import Scales, Tape, fitted, weighs
 from synth.artifacts.compiled import Compiled, SyntheticModel
 from synth.artifacts.plan import Learning, Plan, SubsampledGaussian
 from synth.generator.fit import Codes
-from synth.privacy.mechanisms import GRADIENT_GRID, INPUT_GRID, LATTICE, Curator, _lattice_gradient, _lattice_histogram
 from synth.runtime.private_zone import PrivateZone
 
 ROOT = Path(__file__).parents[2]
@@ -161,31 +160,6 @@ def short(model: SyntheticModel) -> Plan:
     )  # fmt: skip
 
 
-class Scales:
-    """What a fit's histograms and gradients are before the noise, with everybody in every sample."""
-
-    def __init__(self) -> None:
-        self.histograms: list[np.ndarray] = []
-        self.gradients: list[list[np.ndarray]] = []
-
-    def on(self, curator: type[Curator]) -> type[Curator]:
-        class Weighing(curator):  # type: ignore[misc, valid-type]
-            def histogram(_, event_name: str, cells: Any, weights: Any, size: int) -> Any:
-                self.histograms.append(_lattice_histogram(cells, weights, size))
-                return super().histogram(event_name, cells, weights, size)
-
-            def poisson(_, event_name: str, units: int) -> Any:
-                return np.ones_like(super().poisson(event_name, units))
-
-            def gradient(_, event_name: str, batches: Any, masks: Any, max_grad_norm: float) -> Any:
-                taken = list(batches)
-                sums = _lattice_gradient(taken, masks, max_grad_norm)
-                self.gradients.append([total * mask for total, mask in zip(sums, masks, strict=True)])
-                return super().gradient(event_name, taken, masks, max_grad_norm)
-
-        return Weighing
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["admissions", "icustays"])
 def test_somebody_with_more_rows_than_the_cap_weighs_one_person(
@@ -206,13 +180,3 @@ def test_somebody_with_more_rows_than_the_cap_weighs_one_person(
         assert again.questions == tape.questions
         weighs(*scales)
         figures.count("pairs without a difference")
-
-
-def weighs(one: Scales, other: Scales) -> None:
-    """No histogram differs by more than a person, and some by nearly one; no gradient by more than the clipping norm."""
-    moved = [np.abs(a - b).sum() / LATTICE for a, b in zip(one.histograms, other.histograms, strict=True)]
-    assert 0.99 < max(moved) <= 1
-    for a, b in zip(one.gradients, other.gradients, strict=True):
-        length = np.sqrt(sum(((x - y) ** 2).sum() for x, y in zip(a, b, strict=True)))
-        assert 0 < length / (INPUT_GRID * GRADIENT_GRID) < 1
-        figures.largest("share of the declared sensitivity", float(length / (INPUT_GRID * GRADIENT_GRID)))

@@ -17,22 +17,11 @@ import duckdb
 from synth.compiler import functions, tree
 from synth.compiler.bind import BindProblem, Stubs
 from synth.compiler.scope import Refusal, Relation, Scope, Table, join
+from synth.compiler.sql import laid_out
 from synth.compiler.total import as_text, beyond_a_row, total
-from synth.compiler.tree import FIX, Breach
+from synth.compiler.tree import FIX, Breach, Node
 
 _CLOCK = {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}  # without brackets
-_EXACT = {"BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
-_EXACT |= {f"DECIMAL({width},{scale})" for width in range(1, 19) for scale in range(width + 1)}  # sums cannot overflow
-_FLOATS = {"FLOAT", "DOUBLE"}
-_NUMBERS = {
-    "HUGEINT",
-    "UHUGEINT",
-    *_EXACT,
-    *_FLOATS,
-    *(f"DECIMAL({w},{s})" for w in range(19, 39) for s in range(w + 1)),
-}
-_MOMENTS = {"DATE", "TIME", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"}
-_ALIKE = {"VARCHAR", "JSON", "UUID", "BLOB", *_MOMENTS, *(_NUMBERS - _FLOATS)}  # of which equal values are alike
 _MODIFIERS = {"LIMIT_MODIFIER": "limit", "LIMIT_PERCENT_MODIFIER": "limit", "ORDER_MODIFIER": "order by"}
 _FROM = {"EMPTY": "the model selects from no table", "TABLE_FUNCTION": "a table function is not allowed here"}
 UNIT_FIX = "Select it by its name, as it is: all rows of a person must stay that person's."
@@ -50,7 +39,6 @@ def expression(part: Any, allowed: Collection[str] = functions.PER_ROW) -> Itera
 
 
 _UNKNOWN = Relation(frozenset(), None, frozenset())  # after a breach nothing more is said
-Node = dict[str, Any]
 _Types = Callable[[Sequence[Node], int], set[str]]  # DuckDB's types of expressions, which stand at a place
 _Ctes = Mapping[str, tuple[Node, Relation]]  # by name: the entry in the tree, and what it makes
 
@@ -78,7 +66,7 @@ class Check:
         run = total(node, self.found)
         if self.found or not made.columns or (run == node and not self._tied):
             return made, sql
-        text = tree.to_sql(self.stubs.connection, run)
+        text = laid_out(tree.to_sql(self.stubs.connection, run))
         try:
             self.stubs.types(f"(\n{text}\n)")
         except BindProblem as problem:
@@ -116,10 +104,12 @@ class Check:
         self._modifiers(node, scope, made if names else None)
         if (
             any(m["type"] == "DISTINCT_MODIFIER" for m in node["modifiers"])
-            and not (of := set(names.values())) <= _ALIKE
+            and not (of := set(names.values())) <= functions.ALIKE
         ):
             self._breach(
-                f"distinct of {min(of - _ALIKE)}: equal values need not be alike", node, "Cast it to a text, say."
+                f"distinct of {min(of - functions.ALIKE)}: equal values need not be alike",
+                node,
+                "Cast it to a text, say.",
             )
         return made
 
@@ -153,7 +143,7 @@ class Check:
             if not whole and not self.found:
                 word = problem.word.strip('"').casefold()
                 at = [i.offset for i in tree.walk(node) if (tree.column(i.node) or "").casefold() == word]
-                fix = f"{problem.hint} A select in brackets or in with must stand by itself."
+                fix = f"{problem.hint_of_sources} A select in brackets or in with must stand by itself."
                 self._breach(problem.what, at[0] if at else node, fix.strip())
             return {}
 
@@ -223,8 +213,11 @@ class Check:
             self._breach("having is not allowed without group by", node["having"])
         if groups and not scope.divides(groups):
             self._breach(_everybody("group by", "group by", scope), node["group_expressions"] or node)
-        if groups and not (of := self._types_of({**node, **_UNGROUPED}, ctes, groups, _first(groups))) <= _ALIKE:
-            what = f"group by {min(of - _ALIKE)}: equal values need not be alike"
+        if (
+            groups
+            and not (of := self._types_of({**node, **_UNGROUPED}, ctes, groups, _first(groups))) <= functions.ALIKE
+        ):
+            what = f"group by {min(of - functions.ALIKE)}: equal values need not be alike"
             self._breach(what, groups, "Cast it to a decimal or a text.")
         return groups
 
@@ -280,6 +273,9 @@ class Check:
         name, at = str(item.node["function_name"]), item.offset
         first, *rest = [argument["expression"] for argument in item.node["arguments"]] or [_CONSTANT]
         ordered, of = scope.orders(orders), types([first], at)
+        counted = (
+            frozenset() if name in functions.ORDERED else functions.FLOATS
+        )  # 0 and -0 are one value, and neither stays
         if name not in functions.SETTLED | functions.SUMS | functions.ORDERED:
             self._breach(f"{name}() is not known to give the same however its rows lie", at)
         elif rest[1:] or (rest and name in functions.SETTLED and (_reads_a_column(rest) or "quantile" not in name)):
@@ -287,18 +283,18 @@ class Check:
         elif name in functions.ORDERED and not ordered:
             fix = f"Write {name}(x order by y), say."
             self._breach(f"{name}() of rows in no order depends on how they lie", at, fix)
-        elif name in functions.SUMS and not of <= _EXACT | (_FLOATS if ordered else set()):
+        elif name in functions.SUMS and not of <= functions.EXACT | (functions.FLOATS if ordered else set()):
             fix = f"Write {name}(try_cast(x as decimal(18, 3))), say, or {name}(try_cast(x as double) order by x)."
             what = "can grow too large, which fails the run"
             if not ordered:
                 what = "of inexact numbers depends on the order they are added in"
             self._breach(f"{name}() {what}", at, fix)
-        elif name in functions.ONE_OF and of & _FLOATS:
+        elif name in functions.ONE_OF and of & functions.FLOATS:
             item.node["arguments"][0]["expression"] = _without_sign(first)
             self._tied = True
         elif not of <= functions.TYPES.get(name, of):
             self._breach(f"{name}() of {min(of)} could fail the run on one value", at, "Cast it to a number.")
-        elif (name in functions.ONE_OF or item.node["distinct"]) and not of <= _ALIKE | _FLOATS:
+        elif (name in functions.ONE_OF or item.node["distinct"]) and not of <= functions.ALIKE | counted:
             self._breach(f"{name}() of {min(of)}: equal values need not be alike", at, "Cast it to a text, say.")
         if ordered and not item.node["distinct"]:
             self._break_ties(orders, scope, groups)

@@ -13,6 +13,7 @@ from synth.graph.dag import Node
 from synth.quoting import identifier
 
 _CARET = re.compile(r"^(LINE (\d+): )(.*)\n( *)\^", re.MULTILINE)
+_UNLISTED = "Columns of a source that no metadata declare are listed in sources/, under columns."
 _WORD = re.compile(r'"[^"]+"|\w+')
 
 
@@ -22,6 +23,11 @@ class BindProblem(Exception):
     def __init__(self, what: str, hint: str, line: int, column: int, word: str) -> None:
         super().__init__(what)
         self.what, self.hint, self.line, self.column, self.word = what, hint, line, column, word
+
+    @property
+    def hint_of_sources(self) -> str:
+        """The hint where the SQL reads sources, of which not every column need be known."""
+        return f"{self.hint} {_UNLISTED if 'column' in self.what else ''}".strip()
 
 
 class Stubs:
@@ -99,7 +105,7 @@ def _problem(message: str, shift: int) -> BindProblem:
     elif what.startswith("Table with name"):
         hint = "Name models by ref()."
     elif near:
-        hint = near[0]
+        hint = near[0].replace(" :", ":")
     caret = _CARET.search(message)
     if caret is None:
         return BindProblem(what, hint, 0, 0, "")

@@ -98,7 +98,7 @@ class _Compiler:
         try:
             types = self.stubs.view(relation, node.statement)
         except BindProblem as problem:
-            fix = problem.hint or "Mend the SQL."
+            fix = (problem.hint_of_sources if node.zone == "private" else problem.hint) or "Mend the SQL."
             self.problems.append(
                 Problem(bind.place(node, problem.line, problem.column, problem.word), problem.what, fix)
             )

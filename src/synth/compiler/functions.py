@@ -73,9 +73,15 @@ IN_ORDER = _names("lag lead ntile row_number")  # of the window's order, whateve
 IN_FRAME = _names("first first_value last last_value nth_value")
 NUMBERS = COUNTS | SUMS | _names("dense_rank ntile rank rank_dense row_number")  # what they give, whatever they read
 
+# DuckDB's types, as it writes them
+_WHOLE = _names("TINYINT SMALLINT INTEGER BIGINT UTINYINT USMALLINT UINTEGER UBIGINT")
+_HUGE = _names("HUGEINT UHUGEINT")
+_DECIMALS = {width: {f"DECIMAL({width},{scale})" for scale in range(width + 1)} for width in range(1, 39)}
+_OF_TIME = _names("DATE TIME TIMESTAMP TIMESTAMP_S TIMESTAMP_MS TIMESTAMP_NS") | {"TIMESTAMP WITH TIME ZONE"}
+FLOATS = _names("FLOAT DOUBLE")
+EXACT = _WHOLE | {"BOOLEAN"} | set().union(*(_DECIMALS[width] for width in range(1, 19)))  # sums cannot overflow
+_NUMERIC = _WHOLE | _HUGE | FLOATS | set().union(*_DECIMALS.values())
+ALIKE = _names("BOOLEAN VARCHAR JSON UUID BLOB") | _OF_TIME | (_NUMERIC - FLOATS)  # of which equal values are alike
 # what an aggregate may read, where not everything
-_WHOLE = frozenset(
-    ["TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"]
-)
-_NUMERIC = _WHOLE | {"FLOAT", "DOUBLE"} | {f"DECIMAL({w},{s})" for w in range(1, 39) for s in range(w + 1)}
-TYPES = dict.fromkeys(("bit_and", "bit_or", "bit_xor"), _WHOLE) | dict.fromkeys(("median", "quantile_cont"), _NUMERIC)
+TYPES = dict.fromkeys(("bit_and", "bit_or", "bit_xor"), _WHOLE | _HUGE)
+TYPES |= dict.fromkeys(("median", "quantile_cont"), _NUMERIC)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from itertools import pairwise
+
+import duckdb
 
 from synth.quoting import literal
+
+_CLAUSES = ("SELECT", "FROM", "WHERE", "GROUP", "HAVING", "QUALIFY")
 
 
 def values(items: Iterable[str | int | float]) -> str:
@@ -25,3 +30,24 @@ def decimals(number: float) -> int:
 
 def comma(lines: Iterable[str], indent: int = 2) -> str:
     return (",\n" + " " * indent).join(lines)
+
+
+def laid_out(sql: str) -> str:
+    """A statement without comments, on several lines: each clause of a select, and each item of its list, has its own."""
+    text = sql.encode()
+    starts = [start for start, _ in duckdb.tokenize(sql)]
+    made, before, depth = "", "", 0
+    selects = [-1]  # the depths of the selects around
+    for start, end in pairwise([*starts, len(text)]):
+        written = text[start:end].decode()
+        word = written.strip()
+        if word == "SELECT":
+            selects.append(depth)
+        begins = word in _CLAUSES and before != "DISTINCT"  # is distinct from
+        if made and depth == selects[-1] and (begins or before == ","):
+            made = made.rstrip() + "\n" + "  " * (depth + (not begins))
+        depth += {"(": 1, ")": -1}.get(word, 0)
+        if depth < selects[-1]:
+            selects.pop()
+        made, before = made + written, word
+    return made

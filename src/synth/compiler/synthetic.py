@@ -191,8 +191,11 @@ class SyntheticCompiler:
         try:
             given = self.stubs.types(f"(\n{node.statement}\n)")
         except BindProblem as problem:
-            fix = f"{problem.hint} Columns of a source that no metadata declare are listed in sources/, under columns."
-            yield Problem(bind.place(node, problem.line, problem.column, problem.word), problem.what, fix.strip())
+            yield Problem(
+                bind.place(node, problem.line, problem.column, problem.word),
+                problem.what,
+                problem.hint_of_sources or "Mend the SQL.",
+            )
             return
         for name in bind.names_match((c.name for c in table.columns if c.is_read), given):
             index = next(i for i, c in enumerate(table.columns) if c.name == name)

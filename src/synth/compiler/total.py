@@ -12,12 +12,11 @@ from typing import Any
 
 from synth.compiler import tree
 from synth.compiler.functions import NUMBERS, PER_ROW
-from synth.compiler.tree import Breach
+from synth.compiler.tree import Breach, Node
 
 _CONJUNCTIONS = ("CONJUNCTION_AND", "CONJUNCTION_OR", "OPERATOR_NOT")
 _NULL_TESTS = ("OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL")
 _TYPE = {"class": "TYPE", "type": "TYPE", "alias": "", "catalog": "", "schema": "", "children": []}
-Node = dict[str, Any]
 
 
 def total(select: Node, found: list[Breach]) -> Node:

@@ -14,6 +14,9 @@ _CLAUSES = ("modifiers", "where_clause", "group_expressions", "having", "qualify
 _NOWHERE = 2**63  # DuckDB's mark for a node that stands nowhere in the text
 
 
+Node = dict[str, Any]  # of DuckDB's tree
+
+
 class SyntaxProblem(Exception):
     """What is wrong with a text of SQL, and where (bytes of UTF-8 from 0)."""
 

@@ -222,7 +222,7 @@ class PrivateZone:
     def _misfit(self, what: str) -> RunError:
         """A column that a source lacks is told where the project declares it."""
         for source in self.model.sources:
-            there = self._names(f'"source"."{source.name}"')
+            there = self._columns(f'"source"."{source.name}"')
             for column in source.columns:
                 if f'"{column.name}"'.casefold() in what.casefold() and column.name.casefold() not in there:
                     fix = "Mend the declaration, or the SQL that reads the column."
@@ -233,28 +233,27 @@ class PrivateZone:
     def _select(self, number: int, source: SourceTable) -> str:
         """The columns of a source that the project knows of, its unit's as trimmed text: one unit has one spelling."""
         file = f"source.file_{number}"
-        names = self._names(file)
+        found = self._columns(file)
         known = {column.name.casefold(): column for column in source.columns}
         unit = {name.casefold() for name in source.unit or ()}
-        if lost := unit - set(names):
+        if lost := unit - set(found):
             column = known[min(lost)]
             raise RunError(
                 f"{column.place}: the source {source.name} has no column '{column.name}', which names the unit",
                 "Check the unit in sources/; a table without people belongs to a source of its own, with privacy: public.",
             )
-        types = dict(self._connection.execute(f"select column_name, column_type from (describe {file})").fetchall())
         columns = [
-            f"{_alike(unit_text([name]), 'VARCHAR') if folded in unit else _alike(identifier(name), types[name])} "
+            f"{_alike(unit_text([name]), 'VARCHAR') if folded in unit else _alike(identifier(name), kind)} "
             f"as {identifier(name)}"
-            for folded, name in names.items()
+            for folded, (name, kind) in found.items()
             if folded in known
         ]
         return f"select {', '.join(columns) or 'null as none_declared'} from {file}"
 
-    def _names(self, relation: str) -> dict[str, str]:
-        """The columns of a relation, by their names in small letters."""
+    def _columns(self, relation: str) -> dict[str, tuple[str, str]]:
+        """The columns of a relation and their types, by their names in small letters."""
         described = self._connection.execute(f"describe {relation}").fetchall()
-        return {str(row[0]).casefold(): str(row[0]) for row in described}
+        return {name.casefold(): (name, kind) for name, kind, *_ in described}
 
     def prepare(self) -> Rows:
         """The model's rows as codes, the rows of a unit together and in order."""

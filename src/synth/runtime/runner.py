@@ -55,6 +55,7 @@ class Runner:
         self.compiled, self.root, self.folder, self.ledger = compiled, root, folder, ledger
         self.warehouse, self.listener = warehouse, listener
         self.threads, self.memory_limit, self.full_refresh = threads, memory_limit, full_refresh
+        self._apart = False  # whether no file was found to be the rows of two populations
         self._notes: dict[str, str] = {}  # what is to be known of a model that was built
 
     def build(self, name: str) -> RunResult:
@@ -123,7 +124,11 @@ class Runner:
 
     def _generator(self, model: SyntheticModel) -> tuple[Generator, float | None]:
         """A generator, and the epsilon that this run spends on it. Its rows are here and nowhere else."""
-        check_populations(self.root, (s for m in self.compiled.synthetic.values() for s in m.sources))
+        if not self._apart:
+            check_populations(
+                self.root, {s.name: s for m in self.compiled.synthetic.values() for s in m.sources}.values()
+            )
+            self._apart = True
         key = self.ledger.key if model.price else partial(os.urandom, 32)  # the ledger knows nothing of the unprotected
         with ExitStack() as stack:
             try:

@@ -22,8 +22,8 @@ _WHOLE = {
     "excel": (".xlsx",),
     "sqlite": (".sqlite", ".sqlite3"),
 }  # one file for several tables; the others are DuckDB's
-_SEVERAL = ("sqlite", "duckdb")  # tables in one file; what is read of a workbook is not known before it is opened
-_LOGS = {"duckdb": ".wal", "sqlite": "-wal"}  # what was written last, and lies beside the file
+# several tables in one file; what was written last lies beside it. Of a workbook it is not known what is read before it is opened
+_DATABASES = {"duckdb": ".wal", "sqlite": "-wal"}
 _CHECK = "Check the location and the table's identifier in sources/."
 
 
@@ -57,7 +57,7 @@ def locate(root: Path, source: SourceTable) -> Located:
     if not location.is_dir():
         fix = "Check the location in sources/, and the environment variables in it."
         raise SourceMissing(f"the source {source.name} is not there: {source.location} does not exist", fix)
-    if declared in _LOGS:
+    if declared in _DATABASES:
         raise RunError(f"the source {source.name}: {source.location} is a folder", "Its location is a database's file.")
     return _in_folder(source, location)
 
@@ -72,7 +72,7 @@ def check_populations(root: Path, sources: Iterable[SourceTable]) -> None:
         except (RunError, OSError):
             continue  # what is not there is not read
         for stamp in stamps:
-            part = (source.format.schema_name or "", source.table) if located.type in _SEVERAL else ()
+            part = (source.format.schema_name or "", source.table) if located.type in _DATABASES else ()
             table = ".".join(part).casefold()
             first = known.setdefault((stamp[:2], table), source)
             if first.population != source.population:
@@ -86,7 +86,7 @@ def _in_one_file(source: SourceTable, path: Path) -> Located:
     if kind in ("csv", "parquet", "jsonl"):
         fix = "Name its folder there, and the file by the table's name or identifier."
         raise RunError(f"the source {source.name}: the location is a file of one table: {source.location}", fix)
-    log = path.with_name(path.name + _LOGS.get(kind, ""))
+    log = path.with_name(path.name + _DATABASES.get(kind, ""))
     written = log != path and log.is_file() and log.stat().st_size
     return Located(kind, source.location, (path, log) if written else (path,))
 

@@ -41,22 +41,22 @@ def utf8_lines(paths: Sequence[Path], skip: int) -> str:
 
 
 def _decoded(path: Path, encoding: str, skip: int) -> Iterator[str]:
-    """As DuckDB has it, a carriage return ends a line, too. Empty lines are left out."""
+    """Empty lines are left out."""
     with opened(path) as file:
-        parts = (part for line in text_lines(file, encoding) for part in line.rstrip("\r\n").split("\r"))
-        for number, part in enumerate(parts):
-            text = part if number else part.removeprefix("\ufeff")
+        for number, line in enumerate(text_lines(file, encoding)):
+            text = line.rstrip("\n") if number else line.removeprefix("\ufeff").rstrip("\n")
             if number >= skip and text:
                 yield text
 
 
 def text_lines(file: IO[bytes], encoding: str) -> Iterator[str]:
-    """What is no text in the encoding becomes U+FFFD."""
+    """As DuckDB has it, a carriage return ends a line, too. What is no text in the encoding becomes U+FFFD."""
     if codecs.lookup(encoding).name.startswith("utf-16"):
-        with io.TextIOWrapper(file, encoding, "replace", newline="\n") as text:
+        with io.TextIOWrapper(file, encoding, "replace") as text:
             yield from text
-    else:
-        yield from (line.decode(encoding, "replace") for line in file)
+    else:  # cut before it is decoded: half a character must not take the end of its line along
+        with io.TextIOWrapper(file, "latin-1") as cut:  # a sign for each byte
+            yield from (line.encode("latin-1").decode(encoding, "replace") for line in cut)
 
 
 def opened(path: Path) -> IO[bytes]:

@@ -1,6 +1,31 @@
 -- How many values lie outside the declaration. The answer is about real rows: it stays in the private zone.
 with input as (
-SELECT stay_id, person_id, age, severity, weight, pressure, temperature, ward, outcome, route, sex, grade, score, urgent, died, born, last_seen, buried, came, seen, booked, opened, "called", went FROM private.finished_stays WHERE TRY(CAST((person_id != 'nobody') AS BOOLEAN))
+SELECT stay_id,
+  person_id,
+  age,
+  severity,
+  weight,
+  pressure,
+  temperature,
+  ward,
+  outcome,
+  route,
+  sex,
+  grade,
+  score,
+  urgent,
+  died,
+  born,
+  last_seen,
+  buried,
+  came,
+  seen,
+  booked,
+  opened,
+  "called",
+  went
+FROM private.finished_stays
+WHERE TRY(CAST((person_id != 'nobody') AS BOOLEAN))
 ),
 read as (
   select
