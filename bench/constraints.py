@@ -91,7 +91,8 @@ def simulate(path: Path, people: int) -> None:
         "person": np.arange(people), "region": region, "hospital": hospital, "sex": np.where(female, "F", "M"), "age": age,
         "pregnant": pregnant, "outcome": outcome, "admitted": _written(start), "discharged": _written(end), "died": died,
         "dose": np.clip(random.gamma(2, 6, people), 0.1, 40).round(1), "systolic": systolic, "diastolic": diastolic,
-        "day_part": day, "night_part": night, "total": day + night + random.gamma(1, 100, people).astype(int).clip(0, 900), "weight": weight, "height": height,
+        "day_part": day, "night_part": night, "total": day + night + random.gamma(1, 100, people).astype(int).clip(0, 900),
+        "weight": weight, "height": height,
     }  # fmt: skip
     lines = [",".join(columns), *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True))]
     path.write_text("\n".join(lines) + "\n")

@@ -575,7 +575,7 @@ def test_a_mask_draws_what_is_allowed_by_the_weights_it_had(data: st.DataObject)
     known = np.concatenate([table, np.ones((2, 1), bool)], axis=1) if missing else table
     pieces = np.array([0, cut, cells, cells + 1] if missing else [0, cut, cells])
     other = tabled((0, 1), (np.array([0, cells // 2, cells]), pieces), known)
-    mask = Mask((order, other), 1, levels)
+    mask = Mask((order, other), 1, levels, cells, missing)
     weights = random.random((3, levels.count)) ** 3 + 1e-3
     times = 4_000
     codes = np.stack([first, np.zeros(3, np.int64)], axis=1)
@@ -592,6 +592,23 @@ def test_a_mask_draws_what_is_allowed_by_the_weights_it_had(data: st.DataObject)
             assert 0.5 * np.abs(got - wanted).sum() < 0.02 + 0.5 * np.sqrt(wanted * (1 - wanted) / times).sum() * 4
 
 
+def test_within_limits_a_value_is_drawn_by_the_weights_it_had() -> None:
+    """Also where they cut a level, and where a value may be missing: nothing heaps up at a limit."""
+    layout = ColumnLayout(name="steps", cells=100, missing=True, ordered=True)
+    levels = merge(layout, np.array([0, 10, 40, 90, 100, 101]), np.array([5.0, 40, 20, 40, 9]), 1.0, 4, 20)
+    weights, times = np.full((1, levels.count), 1 / levels.count), 40_000
+    limits = np.array([30]), np.array([49])
+    _, found = Mask((), 0, levels, 100, True).draw(
+        weights, np.zeros((1, 1), np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64), limits, times,
+        np.random.default_rng(1),
+    )  # fmt: skip
+    every = np.arange(101)
+    wanted = brute(levels, weights[0], (every == 100) | ((every >= 30) & (every <= 49)))
+    got = np.bincount(found, minlength=101) / times
+    assert not got[wanted == 0].any()
+    assert np.abs(got - wanted).max() < 5 * np.sqrt(wanted.max() / times)
+
+
 def test_a_mask_of_steps_moves_the_date() -> None:
     """A step is drawn so that what it leads to holds the rule, from another start in each row, and within the limits."""
     layout = ColumnLayout(name="steps", cells=1_000, missing=True, ordered=True, spacing="geometric", zero=0)
@@ -600,7 +617,7 @@ def test_a_mask_of_steps_moves_the_date() -> None:
     rule = Rule((0,), lambda codes, _: np.asarray(codes[:, 0] >= 500), (np.array([0, 5_000]),))
     ends, random = np.array([0, 450, 499, 4_000]), np.random.default_rng(1)
     limits = np.zeros(4, np.int64), np.array([700, 999, 999, 3])
-    _, steps = Mask((rule,), 0, levels).draw(
+    _, steps = Mask((rule,), 0, levels, 5_000, False).draw(
         np.ones((4, levels.count)), np.zeros((4, 1), np.int64), np.arange(4), ends, limits, 500, random
     )
     reached = ends[:, None] + steps.reshape(4, 500)

@@ -126,11 +126,14 @@ def all_held(rules: Sequence[Rule], codes: Integers, units: Integers, first: boo
 
 @dataclass(frozen=True, eq=False)
 class Mask:
-    """The rules with ranges that are asked at one ``column``, and the levels of what is drawn for it."""
+    """The rules with ranges that are asked at one ``column``, or none; the ``levels`` of what is drawn for it, be it a step to
+    its next code; its ``cells``; and whether it may be ``missing``."""
 
     rules: tuple[Rule, ...]
     column: int
     levels: Levels
+    cells: int
+    missing: bool
 
     def draw(
         self, weights: Floats, codes: Integers, units: Integers, moved: Integers,
@@ -141,7 +144,8 @@ class Mask:
         ``weights`` float64[rows, levels]: how likely each level is; ``moved`` int64[rows]: the column's code where the code
         drawn is 0; ``limits``: the least and the greatest code that may be drawn, but for a missing value.
         """
-        edges = np.unique(np.concatenate([self._edges(rule) for rule in self.rules]))
+        last = self.cells + self.missing
+        edges = np.unique(np.concatenate([[0, self.cells, last], *map(self._edges, self.rules)]).clip(max=last))
         step = max(1, CELLS_AT_ONCE // (len(self.levels.level) * times + 2 * len(edges)))
         found = []
         for start in range(0, len(codes), step):
@@ -149,7 +153,7 @@ class Mask:
             low, high = self._allowed(edges, codes[part], units[part])
             low, high = low - moved[part, None], high - moved[part, None]
             if limits is not None:
-                known = edges[:-1] < self.levels.edges[-1] - self.levels.missing
+                known = edges[:-1] < self.cells
                 low = np.where(known, np.maximum(low, limits[0][part, None]), low)
                 high = np.where(known, np.minimum(high, limits[1][part, None] + 1), high)
             found.append(self._among(weights[part], low, high, times, random))

@@ -192,7 +192,7 @@ class _Tables:
             weights = (logits - logits.amax(1, keepdim=True)).exp()  # softmax is slow on few levels
             self._possible(int(j), weights, told)
             drawn.levels[:, j] = categories(weights, like, random)
-            self._decode(int(j), drawn, told, random)
+            self._decode(int(j), weights, drawn, told, random)
             if self.first[place] == self.later[place]:
                 self._hold(self.first[place], int(j), np.arange(count), weights, drawn, told, random)
             else:
@@ -244,13 +244,21 @@ class _Tables:
             return np.where(later, 0, low), np.where(later, np.iinfo(np.int64).max, high)
         return told.limits.get(j)
 
-    def _decode(self, j: int, drawn: Drawn, told: _Told, random: np.random.Generator) -> None:
-        """Codes of the levels of column j; a column that rises has its own with those of its steps."""
-        columns = self.columns
-        codes = columns.columns[j].decode(drawn.levels[:, j], random)
+    def _decode(self, j: int, weights: Tensor, drawn: Drawn, told: _Told, random: np.random.Generator) -> None:
+        """Codes of the levels of column j; a column that rises has its own with those of its steps. What is beyond the limits
+        is drawn anew within them."""
+        columns, levels = self.columns, self.columns.columns[j]
+        codes = levels.decode(drawn.levels[:, j], random)
         if (limits := self._limits(j, told)) is not None:
-            known = drawn.levels[:, j] < columns.columns[j].count - columns.columns[j].missing
-            codes = np.where(known, np.minimum(np.maximum(codes, limits[0]), limits[1]), codes)
+            low, high = limits
+            known = drawn.levels[:, j] < levels.count - levels.missing
+            beyond = np.flatnonzero(known & ((codes < low) | (codes > high)))
+            if len(beyond):
+                drawn.levels[beyond, j], codes[beyond] = self._masked((), j, beyond, 1, weights, drawn, told, random)
+                known = drawn.levels[:, j] < levels.count - levels.missing
+                codes = np.where(
+                    known, np.minimum(np.maximum(codes, low), high), codes
+                )  # where there is nothing within
         self._code(j, codes, drawn, told)
         if j >= columns.landed and limits is not None:
             drawn.held[(told.position > 0) & (limits[1] < 0)] = False
@@ -292,7 +300,7 @@ class _Tables:
                 again.levels[:, j] = categories(
                     weights[torch.from_numpy(wanted)], random.permutation(len(wanted)), random
                 )
-                self._decode(j, again, known, random)
+                self._decode(j, weights[torch.from_numpy(wanted)], again, known, random)
             good = np.flatnonzero(self._all_held(rules, again.codes, known.names))
             mended, first = np.unique(wanted[good], return_index=True)
             drawn.levels[mended], drawn.codes[mended] = again.levels[good[first]], again.codes[good[first]]
@@ -308,7 +316,10 @@ class _Tables:
         moved, column = np.zeros(len(rows), np.int64), j
         if j >= columns.landed:
             moved, column = known.ends[:, j - columns.landed], columns.rising[j - columns.landed]
-        mask = Mask(tuple(masks), column, columns.columns[j])
+        of = columns.columns[column]
+        mask = Mask(
+            tuple(masks), column, columns.columns[j], int(of.edges[-1]) - of.missing, of.missing and column == j
+        )
         asked = drawn.codes[rows, : columns.landed]
         own = weights[torch.from_numpy(rows)].numpy().astype(np.float64)
         return mask.draw(own, asked, known.names, moved, self._limits(j, known), times, random)
