@@ -41,7 +41,7 @@ CLOSE, PLANTED, POWER = 0.9, 0.8, 0.99
 CANARIES = 3_000
 EPSILONS = (1.0, 3.0, 6.0)
 SAMPLED = (3.0, 0.3)  # epsilon and sample rate
-TOO_LITTLE = (3.0, 0.3)  # claimed epsilon, and times the noise that it takes
+TOO_LITTLE = (3.0, 0.2)  # claimed epsilon, and times the noise that it takes
 
 
 @dataclass(frozen=True)

@@ -264,8 +264,13 @@ MUTANTS = (
     ),
     Mutant(
         "chance is a function of one row", 10, "compiler/apart.py",
-        'elif kind == "FUNCTION" and name not in functions.PER_ROW:', 'elif kind == "FUNCTION" and name in functions.ORDERED:',
+        'elif kind == "FUNCTION" and name not in allowed:', 'elif kind == "FUNCTION" and name in functions.ORDERED:',
         (f"{BROKEN}[apart_random]", f"{BROKEN}[apart_now]"),
+    ),
+    Mutant(
+        "chance may be selected", 10, "compiler/apart.py",
+        'elif kind == "FUNCTION" and name not in functions.PER_ROW:', 'elif kind == "FUNCTION" and name in functions.ORDERED:',
+        (f"{BROKEN}[apart_random]",),
     ),
     Mutant(
         "rows that an order does not tell apart come as they lie", 10, "compiler/apart.py",
