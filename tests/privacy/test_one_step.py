@@ -1,4 +1,4 @@
-"""T6: a white-box audit of one noisy step, in short; ``make audit`` takes ten times as many draws, and more noises."""
+"""T6: a white-box audit of one noisy step, in short; ``make audit`` takes many more draws, and more noises."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from audit.bounds import Counts, Rates, epsilon_of, log_odds_of, mu_of, normal
 from audit.one_step import Step, audit, choice, gradient, histogram
 
-STEPS = [(gradient(2.0), 60_000), (histogram(2.0), 60_000), (choice(2.0), 10_000)]
+STEPS = [(gradient(2.0), 120_000), (histogram(2.0), 120_000), (choice(2.0), 15_000)]
 
 
 @pytest.mark.parametrize("step, draws", STEPS, ids=lambda value: getattr(value, "what", ""))
