@@ -391,7 +391,7 @@ def test_offsets_are_inferred_only_where_they_hold(tmp_path: Path) -> None:
         day.format(*c)
         for c in (("a", "minute", "false"), ("b", "minute", "false"), ("c", "hour", "true"), ("d", "minute", "true"))
     ]
-    constraints = ["B >= a", "a >= b", "c >= a", "b > d", "d is null or (d > b and d > a)", "d between a and c"]
+    constraints = ["B >= a", "a >= b", "c >= a", "b >= d", "d is null or (d >= b and d >= a)", "d between a and c"]
     listed = "".join(f"      - {text}\n" for text in constraints)
     listed_columns = ", ".join(["{name: person, type: key}", *columns])
     metadata = f"tables:\n  - name: visits\n    max_rows_per_unit: 2\n    columns: [{listed_columns}]\n"

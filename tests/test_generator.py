@@ -41,9 +41,9 @@ from synth.generator import network as networks
 from synth.generator.dp_sgd import unit_gradients
 from synth.generator.fit import Codes, fit
 from synth.generator.fitted import Generator
-from synth.generator.levels import merge
+from synth.generator.levels import Levels, merge
 from synth.generator.rows import PrivateRows
-from synth.generator.sampling import Rule
+from synth.generator.rules import Mask, Rule, all_held, by_place, tabled
 from synth.generator.sequences import Sequences
 from synth.generator.store import load, save
 from synth.generator.synthesis import draw_sizes, nats, sample, synthesize
@@ -537,3 +537,104 @@ def test_any_declaration_gets_a_plan(layout: list[ColumnLayout], cap: int, units
         assert isinstance(sgd, SubsampledGaussian) and 0 < sgd.sample_rate <= 0.2
         assert sized.dp_sgd.expected_batch_units == sgd.sample_rate * units
         assert (sgd.steps, sgd.noise_multiplier) == (sized.dp_sgd.steps, 2.0)
+
+
+# Rules
+
+
+def brute(levels: Levels, weights: NDArray[np.float64], allowed: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The shares of all codes that a draw among ``allowed`` should have."""
+    every = np.arange(len(allowed))
+    share = weights[levels.encode(every)] * np.array(
+        [levels.density[np.searchsorted(levels.edges, c, "right") - 1] for c in every]
+    )
+    return np.asarray(share * allowed / (share * allowed).sum())
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_a_mask_draws_what_is_allowed_by_the_weights_it_had(data: st.DataObject) -> None:
+    """Two rules of one column, one that is found by asking and one that is a table; rows differ in what they allow."""
+    random = np.random.default_rng(data.draw(st.integers(0, 99)))
+    cells, missing = data.draw(st.integers(3, 40)), data.draw(st.booleans())
+    layout = ColumnLayout(name="b", cells=cells, missing=missing, ordered=True)
+    edges = np.unique(np.concatenate([[0, cells], random.integers(0, cells, 4)]))
+    edges = np.append(edges, cells + 1) if missing else edges
+    levels = merge(layout, edges, random.random(len(edges) - 1) * 100, 1.0, 4, 20)
+    first = random.integers(0, cells, 3)  # of another column, which the rules look at
+    rising = data.draw(st.booleans())
+    order = Rule(
+        (0, 1),
+        lambda codes, _: np.asarray(
+            (codes[:, 1] == cells) | ((codes[:, 0] <= codes[:, 1]) if rising else (codes[:, 0] >= codes[:, 1]))
+        ),
+        (np.array([0, cells]), np.array([0, cells, cells + 1] if missing else [0, cells])),
+    )
+    cut = int(random.integers(1, cells))
+    table = np.array([[True, False], [True, True]]) if cut % 2 else np.array([[True, True], [False, True]])
+    known = np.concatenate([table, np.ones((2, 1), bool)], axis=1) if missing else table
+    pieces = np.array([0, cut, cells, cells + 1] if missing else [0, cut, cells])
+    other = tabled((0, 1), (np.array([0, cells // 2, cells]), pieces), known)
+    mask = Mask((order, other), 1, levels, cells, missing)
+    weights = random.random((3, levels.count)) ** 3 + 1e-3
+    times = 4_000
+    codes = np.stack([first, np.zeros(3, np.int64)], axis=1)
+    found_levels, found = mask.draw(weights, codes, np.arange(3), np.zeros(3, np.int64), None, times, random)
+    assert np.array_equal(found_levels, levels.encode(found))
+    for row in range(3):
+        every = np.stack([np.full(cells + missing, first[row]), np.arange(cells + missing)], axis=1)
+        allowed = all_held([order, other], every, np.zeros(len(every), np.int64))
+        mine = found[row * times : (row + 1) * times]
+        if allowed.any():
+            wanted = brute(levels, weights[row], allowed)
+            got = np.bincount(mine, minlength=cells + missing) / times
+            assert not got[~allowed].any()
+            assert 0.5 * np.abs(got - wanted).sum() < 0.02 + 0.5 * np.sqrt(wanted * (1 - wanted) / times).sum() * 4
+
+
+def test_within_limits_a_value_is_drawn_by_the_weights_it_had() -> None:
+    """Also where they cut a level, and where a value may be missing: nothing heaps up at a limit."""
+    layout = ColumnLayout(name="steps", cells=100, missing=True, ordered=True)
+    levels = merge(layout, np.array([0, 10, 40, 90, 100, 101]), np.array([5.0, 40, 20, 40, 9]), 1.0, 4, 20)
+    weights, times = np.full((1, levels.count), 1 / levels.count), 40_000
+    limits = np.array([30]), np.array([49])
+    _, found = Mask((), 0, levels, 100, True).draw(
+        weights, np.zeros((1, 1), np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64), limits, times,
+        np.random.default_rng(1),
+    )  # fmt: skip
+    every = np.arange(101)
+    wanted = brute(levels, weights[0], (every == 100) | ((every >= 30) & (every <= 49)))
+    got = np.bincount(found, minlength=101) / times
+    assert not got[wanted == 0].any()
+    assert np.abs(got - wanted).max() < 5 * np.sqrt(wanted.max() / times)
+
+
+def test_a_mask_of_steps_moves_the_date() -> None:
+    """A step is drawn so that what it leads to holds the rule, from another start in each row, and within the limits."""
+    layout = ColumnLayout(name="steps", cells=1_000, missing=True, ordered=True, spacing="geometric", zero=0)
+    edges = np.array([0, 1, 10, 100, 1_000, 1_001])
+    levels = merge(layout, edges, np.array([5.0, 40, 40, 40, 0]), 1.0, 4, 20)
+    rule = Rule((0,), lambda codes, _: np.asarray(codes[:, 0] >= 500), (np.array([0, 5_000]),))
+    ends, random = np.array([0, 450, 499, 4_000]), np.random.default_rng(1)
+    limits = np.zeros(4, np.int64), np.array([700, 999, 999, 3])
+    _, steps = Mask((rule,), 0, levels, 5_000, False).draw(
+        np.ones((4, levels.count)), np.zeros((4, 1), np.int64), np.arange(4), ends, limits, 500, random
+    )
+    reached = ends[:, None] + steps.reshape(4, 500)
+    assert (reached >= 500).all()
+    assert reached[0].max() <= 700 and reached[3].max() <= 4_003 and len(np.unique(reached[3])) == 4
+
+
+def test_a_table_is_asked_before_its_last_column() -> None:
+    """Of a rule that leaves no third column to a pair, the second column is not drawn so."""
+    table = np.ones((2, 2, 2), bool)
+    table[0, 1] = False
+    edges = tuple(np.array([0, 1, 2]) for _ in range(3))
+    position = np.array([2, 0, 1])  # the second column is drawn first
+    places = by_place([tabled((0, 1, 2), edges, table)], position, 3)
+    assert [len(rules) for rules in places] == [0, 0, 1]
+    table[:, 1] = False
+    places = by_place([tabled((0, 1, 2), edges, table)], position, 3)
+    assert [len(rules) for rules in places] == [1, 1, 1]
+    codes = np.array([[0, 0, 0], [0, 1, 0]])
+    assert places[0][0].held(codes, np.arange(2)).tolist() == [True, False]

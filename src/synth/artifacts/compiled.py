@@ -67,10 +67,37 @@ class Trust(Artifact):
         return f"TRUSTED SQL: {self.model} is not checked to keep people apart. {self.said}"
 
 
+Held = Literal["bounds", "offset", "composite", "mask", "rejection"]
+
+
+class Part(Artifact):
+    """A clause of a constraint, and what holds it.
+
+    ``bounds``, ``offset``: it follows from them. ``composite``: its columns are generated as one. ``mask``: as the last of its
+    columns is drawn, only what holds it is. ``rejection``: that column is drawn again until it holds.
+    """
+
+    sql: str
+    columns: tuple[str, ...]  # all that it takes to tell whether it holds
+    held: Held
+    rows_sql: str = ""  # over codes: "#draw" of the rows that hold it; where it has to be asked
+    # the edges of ranges of each column's codes, in each of which it comes or ceases to hold once at most as the code rises;
+    # None: each code is a range. Not known where rows are rejected
+    ranges: tuple[tuple[int, ...] | None, ...] = ()
+    table: bool = False  # nothing but the ranges decides
+
+
 class Constraint(Artifact):
     name: str
     sql: str  # a boolean expression over the table's columns
-    columns: tuple[str, ...]  # all that it takes to tell whether it holds
+    columns: tuple[str, ...]
+    place: str  # "metadata/admissions.yml:31"
+    parts: tuple[Part, ...]
+
+    @property
+    def held(self) -> tuple[Held, ...]:
+        """All that it takes to hold it."""
+        return tuple(dict.fromkeys(part.held for part in self.parts))
 
 
 class OutputColumn(Artifact):

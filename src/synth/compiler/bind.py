@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import duckdb
 
@@ -64,6 +65,11 @@ class Stubs:
         found = self._run(f"describe {sql}", shift=1).fetchall()
         self._run(sql, shift=1)
         return str(found[0][1])
+
+    def value(self, sql: str) -> Any:
+        """The first value of the first row, None where there is none; also raises BindProblem."""
+        found = self._run(sql).fetchone()
+        return found[0] if found else None
 
     def knows_timezone(self, name: str) -> bool:
         found = self.connection.execute("select count(*) from pg_timezone_names() where name = ?", [name]).fetchone()

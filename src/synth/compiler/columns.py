@@ -47,6 +47,8 @@ class ColumnSql:
     outside: str | None = None  # condition on what was read: outside the declaration
     refused: str | None = None  # condition on what was read: the whole row is left out
     anchor: str | None = None  # the column it is an offset from
+    listed: bool = False  # its codes are places in a list: values need not rise with them
+    null: str | None = None  # condition on the source's row: it has no value; by default, its column is null
 
 
 def column_sql(column: spec.Modelled, number: int, offset: Offset | None) -> ColumnSql:
@@ -178,6 +180,7 @@ def _categorical(column: spec.CategoricalColumn, name: str, code: str, offset: O
         unreadable="not a number" if whole else "empty",
         outside=f"not {known}",
         refused=f"{name} is not null and not {known}" if column.unknown == "drop" else None,
+        listed=True,
     )
 
 
@@ -193,6 +196,7 @@ def _boolean(column: spec.BooleanColumn, name: str, code: str, offset: Offset | 
         restore=f"case {code} when 0 then false when 1 then true end",
         layout=ColumnLayout(name=column.name, cells=2, missing=column.has_missing_level, ordered=False),
         unreadable="not true or false",
+        listed=True,
     )
 
 

@@ -1,88 +1,126 @@
-"""Constraints: SQL over one row that holds in every synthetic row."""
+"""Constraints: what holds in every synthetic row, as SQL over one row."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from synth.artifacts.compiled import Constraint, Reach
-from synth.compiler import row_sql
+from synth.compiler import row_sql, tree
 from synth.compiler.bind import Stubs
-from synth.compiler.columns import Offset
-from synth.compiler.derived import behind
+from synth.compiler.clauses import Clause, clauses
+from synth.compiler.combinations import Combination
 from synth.compiler.row_sql import RowSql
-from synth.errors import Problem
+from synth.errors import Place, Problem
 from synth.project import spec
 from synth.project.loader import Declared
-from synth.quoting import identifier
+
+_TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|[()\[\]]|->>?|<<|>>|<>|!=|[<>]=?|=|\w+|\s+|.""", re.DOTALL)
+_NO_CHAIN = {"and", "between", "case", "ilike", "in", "is", "like", "not", "or", "similar", "<>", "!="}
 
 
 @dataclass(frozen=True)
 class Parsed:
-    """A constraint with the expression that it is."""
+    """A constraint with the expression that it is, and those that the user wrote of it."""
 
-    constraint: Constraint
+    name: str
     expression: RowSql
+    written: tuple[RowSql, ...]
+    combination: Combination | None = None
+
+    @property
+    def clauses(self) -> list[Clause]:
+        return clauses(self.expression.tree, lambda _: False)
+
+    @property
+    def place(self) -> str:
+        place = self.expression.place
+        return f"{place.file}:{place.line}"
 
 
 def parse(
-    declared: Declared, reads: Mapping[str, tuple[str, ...]], stubs: Stubs,
+    declared: Declared, combined: Mapping[int, Combination], stubs: Stubs,
     problems: list[Problem],
 ) -> list[Parsed]:  # fmt: skip
     """The constraints that are expressions over one row; problems of the others.
 
-    ``reads``: for each column of the row, the modelled columns that decide it.
+    ``combined``: combinations by the number of the constraint that says them.
     """
     made, later = [], row_sql.made_later(declared.table)
-    for i, written in enumerate(declared.table.constraints):
-        sql, place = written.expression, declared.place("constraints", i, "expression")
-        found = row_sql.read(sql, place, "constraint", later, stubs)
-        if isinstance(found, list):
-            problems += found
+    for i, one in enumerate(declared.table.constraints):
+        said = {"expression": one.expression, "if": one.condition, "then": one.then}
+        written = [
+            _read(sql, declared.place("constraints", i, key), later, stubs)
+            for key, sql in said.items()
+            if sql is not None
+        ]
+        problems += [problem for found in written if isinstance(found, list) for problem in found]
+        whole_ones = tuple(found for found in written if isinstance(found, RowSql))
+        if i in combined:
+            expression = _combination(combined[i], declared.place("constraints", i, "combinations"), stubs)
+        elif one.expression is None and one.combinations is None and len(whole_ones) == 2:
+            expression = _implication(*whole_ones, stubs)
+        elif one.expression is not None and whole_ones:
+            expression = whole_ones[0]
+        else:
             continue
-        name = " ".join((written.name or sql).split())
-        made.append(Parsed(Constraint(name=name, sql=sql.strip(), columns=behind(found.named, reads)), found))
+        made.append(Parsed(said_of(one), expression, whole_ones, combined.get(i)))
     return made
 
 
 def bind(parsed: Iterable[Parsed], relation: str, stubs: Stubs) -> Iterator[Problem]:
     """Where a constraint is not true or false over the columns of a stub."""
-    for one in parsed:
-        sql_type = row_sql.type_of(one.expression, relation, stubs)
+    for expression in (expression for one in parsed for expression in one.written):
+        sql_type = row_sql.type_of(expression, relation, stubs)
         if isinstance(sql_type, Problem):
             yield sql_type
         elif sql_type != "BOOLEAN":
             what = f"the constraint gives {sql_type.lower()}, not true or false"
-            yield Problem(one.expression.place, what, "Write a comparison, such as dischtime >= admittime.")
+            yield Problem(expression.place, what, "Write a comparison, such as dischtime >= admittime.")
 
 
-def reaches(columns: Sequence[spec.Modelled], found: Mapping[str, Offset], prefix: str) -> tuple[Reach, ...]:
-    """The bounds of dates that are offsets from a date of the row above, whose names begin with ``prefix``."""
-    made = []
-    for i, column in enumerate(columns):
-        offset = found.get(column.name)
-        if (
-            offset is None
-            or not offset.anchor.startswith(prefix)
-            or not isinstance(column, spec.DateColumn | spec.DatetimeColumn)
-            or column.bounds is None
-        ):
-            continue
-        step = 86400 if isinstance(column, spec.DateColumn) else spec.STEPS[column.resolution]
-        low, high = (bound.isoformat() for bound in column.bounds)
-        start = math.ceil(offset.low.total_seconds() / step)
-        made.append(Reach(column=i, anchor=offset.anchor, low=low, high=high, step=step, start=start))
-    return tuple(made)
+def unchained(sql: str) -> str:
+    """``0 <= a < b`` as SQL has it: ``(0 <= a) and (a < b)``. What is no such chain stays as it is."""
+    parts, signs, depth = [""], [], 0
+    for token in _TOKEN.findall(sql):
+        depth += (token in ("(", "[")) - (token in (")", "]"))
+        if depth == 0 and token in ("<", "<=", ">", ">=", "="):
+            signs.append(token)
+            parts.append("")
+        elif depth < 0 or (depth == 0 and token.casefold() in _NO_CHAIN):
+            return sql
+        else:
+            parts[-1] += token
+    one_way = {sign[0] for sign in signs} - {"="} in ({"<"}, {">"})
+    if len(signs) < 2 or not one_way:
+        return sql
+    values = [part.strip() for part in parts]
+    return " and ".join(f"({a} {sign} {b})" for a, sign, b in zip(values, signs, values[1:], strict=False))
 
 
-def still_bounded(table: spec.Table, found: Mapping[str, Offset]) -> tuple[Constraint, ...]:
-    """An offset may lead out of a column's own bounds; rows where it does are drawn again."""
-    made = []
-    for column in table.columns:
-        if column.name in found and isinstance(column, spec.DateColumn | spec.DatetimeColumn) and column.bounds:
-            kind = "date" if isinstance(column, spec.DateColumn) else "timestamp"
-            low, high = (f"{kind} '{b.isoformat()}'" for b in column.bounds)
-            sql = f"{identifier(column.name)} between {low} and {high}"
-            made.append(Constraint(name=f"{column.name} within bounds", sql=sql, columns=(column.name,)))
-    return tuple(made)
+def _read(
+    sql: str, place: Place, later: Mapping[str, str], stubs: Stubs
+) -> RowSql | list[Problem]:  # fmt: skip
+    found, chain = row_sql.read(sql, place, "constraint", later, stubs), unchained(sql)
+    if isinstance(found, list) and chain != sql:
+        return row_sql.read(chain, place, "constraint", later, stubs)
+    return found
+
+
+def _implication(condition: RowSql, then: RowSql, stubs: Stubs) -> RowSql:
+    sql = f"not ({condition.sql}\n) or ({then.sql}\n)"
+    return RowSql(sql, tree.parse_expression(stubs.connection, sql), condition.place, condition.named | then.named)
+
+
+def _combination(combination: Combination, place: Place, stubs: Stubs) -> RowSql:
+    """The list may be long; of its tree no more is needed than which columns it is about."""
+    about = tree.parse_expression(stubs.connection, combination.columns_sql)
+    return RowSql(combination.sql, about, place, frozenset(m.name.casefold() for m in combination.members))
+
+
+def said_of(one: spec.Constraint) -> str:
+    """A constraint's name, or what it says."""
+    words = one.name or one.expression or f"if {one.condition} then {one.then}"
+    if one.combinations and not one.name:
+        words = f"combinations of {', '.join(one.combinations)}"
+    return " ".join(words.split())

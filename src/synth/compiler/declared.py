@@ -35,6 +35,7 @@ def declared_keys(
         *_config(project, node, promise),
         *_table(node.declared, promise, linked),
         *_columns(node.declared, offsets),
+        *_combinations(node.declared),
     ]
     for source in sources:
         found += _source(source)
@@ -46,7 +47,8 @@ def declared_keys(
 def linked_keys(node: Node, promise: Promise, offsets: Mapping[str, Offset]) -> Iterator[DeclaredKey]:
     """Of a table that is linked to the model's: what decides which of its rows are kept."""
     assert node.declared is not None
-    for key in (*_table(node.declared, promise, True), *_columns(node.declared, offsets), *_sql(node, "SQL")):
+    said = (*_table(node.declared, promise, True), *_columns(node.declared, offsets), *_combinations(node.declared))
+    for key in (*said, *_sql(node, "SQL")):
         yield key.model_copy(update={"of": f"linked table {node.name}, {key.of}"})
 
 
@@ -88,6 +90,13 @@ def _columns(declared: Declared, offsets: Mapping[str, Offset]) -> Iterator[Decl
             said["offset_bounds"] = [_duration(offset.low), _duration(offset.high)]
         for key, value in said.items():
             yield _key(f"column {column.name}", key, value, declared.place("columns", i, key))
+
+
+def _combinations(declared: Declared) -> Iterator[DeclaredKey]:
+    for i, one in enumerate(declared.table.constraints):
+        if one.combinations:
+            of = f"combinations of {', '.join(one.combinations)}"
+            yield _key(of, "values", one.values, declared.place("constraints", i, "values"))
 
 
 def _source(node: Node) -> Iterator[DeclaredKey]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from synth.compiler import row_sql
@@ -16,42 +15,31 @@ from synth.project.loader import Declared
 
 @dataclass(frozen=True)
 class Computed:
-    """A column's SQL over the columns before it, its DuckDB type, and the modelled columns that decide it."""
+    """A column's SQL over the columns before it, and its DuckDB type."""
 
     name: str
     sql: str
     sql_type: str
-    reads: tuple[str, ...]
 
 
 def computed(declared: Declared, relation: str, stubs: Stubs) -> tuple[list[Computed], list[Problem]]:
     """Constants and derived columns, and what is wrong with them; each is added to the stub ``relation`` for the next."""
     found, problems = [], []
     later = row_sql.made_later(declared.table)
-    reads: dict[str, tuple[str, ...]] = {
-        c.name: (c.name,) for c in declared.table.columns if isinstance(c, spec.Modelled)
-    }
     for i, column in enumerate(declared.table.columns):
         if isinstance(column, spec.ConstantColumn):
             sql, sql_type = constant(column)
-            made = Computed(column.name, sql, sql_type, ())
+            made = Computed(column.name, sql, sql_type)
         elif isinstance(column, spec.DerivedColumn):
             place = declared.place("columns", i, "expression")
             read = row_sql.read(column.expression, place, "derived column", later, stubs)
             known = row_sql.type_of(read, relation, stubs) if isinstance(read, RowSql) else "varchar"
             problems += read if isinstance(read, list) else []
             problems += [known] if isinstance(known, Problem) else []
-            named = read.named if isinstance(read, RowSql) else frozenset[str]()
             sql_type = known if isinstance(known, str) else "varchar"
-            made = Computed(column.name, column.expression.strip(), sql_type, behind(named, reads))
+            made = Computed(column.name, column.expression.strip(), sql_type)
         else:
             continue
         found.append(made)
-        reads[column.name] = made.reads
         stubs.add_column(relation, column.name, made.sql_type)
     return found, problems
-
-
-def behind(named: frozenset[str], reads: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """The modelled columns that decide the columns ``named`` (in lower case), each once; ``reads``: those of every column."""
-    return tuple(dict.fromkeys(base for name, bases in reads.items() if name.casefold() in named for base in bases))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import get_args
 
 from synth.artifacts.budget import Budget
-from synth.artifacts.compiled import Compiled, SyntheticModel
+from synth.artifacts.compiled import Compiled, Constraint, Held, SyntheticModel
 from synth.artifacts.forecast import (
     FitForecast,
     Forecast,
@@ -142,5 +143,13 @@ def _fit_forecast(model: SyntheticModel) -> FitForecast:
     return FitForecast(
         population=privacy.population, unit=privacy.unit, units=privacy.units, max_rows_per_unit=plan.cap,
         epsilon=privacy.epsilon, delta=privacy.delta, seconds=round(found.seconds, 1), megabytes=round(found.megabytes),
-        events=event_forecasts(plan), sentences=plan.why,
+        events=event_forecasts(plan),
+        sentences=(*plan.why, *_held(model.constraints)),
     )  # fmt: skip
+
+
+def _held(constraints: Sequence[Constraint]) -> Iterator[str]:
+    """What holds each constraint, in one sentence; those that take several ways stand under each."""
+    said = {kind: [c.name for c in constraints if kind in c.held] for kind in get_args(Held)}
+    if found := [f"{kind}: {'; '.join(names)}" for kind, names in said.items() if names]:
+        yield f"Held in every row by {'. By '.join(found)}."

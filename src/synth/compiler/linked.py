@@ -29,6 +29,7 @@ class Checked:
     columns: tuple[ColumnSql, ...]
     offsets: Mapping[str, Offset]
     held: tuple[Constraint, ...]
+    within_bounds: tuple[Constraint, ...]  # of dates that are offsets
 
     @property
     def order_by(self) -> str | None:

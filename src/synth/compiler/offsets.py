@@ -5,33 +5,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
 
-from synth.compiler.columns import Offset
-from synth.compiler.tree import column
+from synth.artifacts.compiled import Reach
+from synth.compiler.clauses import Clause, demands, sides
+from synth.compiler.columns import ColumnSql, Offset
+from synth.compiler.uses import bare
 from synth.project import spec
 
 Dated = spec.DateColumn | spec.DatetimeColumn
+_NONE = Offset("", timedelta(0), timedelta(0))
 
 
-def offsets(columns: Iterable[spec.Column], constraints: Iterable[dict[str, Any]]) -> dict[str, Offset]:
-    """Offsets by column; ``constraints``: parse trees of the table's boolean expressions."""
+def offsets(columns: Iterable[spec.Column], clauses: Iterable[Clause]) -> dict[str, Offset]:
+    """Offsets by column; ``clauses``: of the table's constraints."""
     dated = {c.name: c for c in columns if isinstance(c, Dated)}
     names = {name.casefold(): name for name in dated}
     found = {
         c.name: Offset(c.offset_from, *c.offset_bounds) for c in dated.values() if c.offset_from and c.offset_bounds
     }
-    for tree in constraints:
-        for pair in _orders(tree):
-            later, earlier = (names.get(name.casefold(), name) for name in pair)
-            if later in dated and later not in found and _fits(later, earlier, dated, found):
-                low, high = dated[earlier].bounds, dated[later].bounds
-                if low and high:
-                    longest = max(high[1] - low[0], timedelta(days=1))
-                    found[later] = Offset(earlier, timedelta(0), longest)
+    declared = set(found)
+    for clause in clauses:
+        demanded = demands(clause)
+        compared = sides(demanded[0]) if len(demanded) == 1 else None
+        if compared is None:
+            continue
+        later, earlier = (names.get(bare(side) or "", "") for side in compared[:2])
+        if not later or not earlier or later in declared or (later in found and found[later].anchor != earlier):
+            continue
+        low, high = dated[earlier].bounds, dated[later].bounds
+        if low and high and _fits(later, earlier, dated, found):
+            least = _step(dated[later]) if compared[2] or found.get(later, _NONE).low else timedelta(0)
+            found[later] = Offset(earlier, least, max(high[1] - low[0], timedelta(days=1)))
     return found
+
+
+def reaches(
+    table: spec.Table, columns: Sequence[ColumnSql], found: Mapping[str, Offset], prefix: str
+) -> tuple[Reach, ...]:  # fmt: skip
+    """The bounds of dates that are offsets from a date of the row above, whose names begin with ``prefix``."""
+    made, dated = [], {c.name: c for c in table.columns if isinstance(c, Dated)}
+    for i, name in enumerate(c.name for c in columns):
+        offset, column = found.get(name), dated.get(name)
+        if offset and column and column.bounds and offset.anchor.startswith(prefix):
+            low, high = (bound.isoformat() for bound in column.bounds)
+            step = _step(column)
+            made.append(
+                Reach(
+                    column=i, anchor=offset.anchor, low=low, high=high, step=step // timedelta(seconds=1),
+                    start=math.ceil(offset.low / step),
+                )
+            )  # fmt: skip
+    return tuple(made)
 
 
 def order(columns: Iterable[str], anchors: Mapping[str, str | None]) -> list[str]:
@@ -72,34 +99,13 @@ def coarser(column: Dated, anchor: Dated) -> bool:
     return len(steps) == 2 and steps[0] > steps[1]
 
 
+def _step(column: Dated) -> timedelta:
+    return timedelta(seconds=spec.STEPS["day" if isinstance(column, spec.DateColumn) else column.resolution])
+
+
 def _fits(later: str, earlier: str, dated: Mapping[str, Dated], found: Mapping[str, Offset]) -> bool:
     """Same type, no loss of an order already held, and nulls and resolutions that allow it."""
-    a, b = dated[later], dated.get(earlier)
-    if b is None or not follows(a, b) or (b.nullable and not a.nullable) or coarser(a, b):
+    a, b = dated[later], dated[earlier]
+    if not follows(a, b) or (b.nullable and not a.nullable) or coarser(a, b):
         return False
     return not circle(later, {**{name: o.anchor for name, o in found.items()}, later: earlier})
-
-
-def _orders(tree: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """(later, earlier) pairs that an expression demands, also under ``x is null or``."""
-    kind = tree.get("type")
-    children = tree.get("children", [])
-    if kind == "CONJUNCTION_AND":
-        for child in children:
-            yield from _orders(child)
-    elif kind == "CONJUNCTION_OR":
-        demands = [c for c in children if c.get("type") != "OPERATOR_IS_NULL"]
-        if len(demands) == 1:
-            yield from _orders(demands[0])
-    elif kind in ("COMPARE_GREATERTHANOREQUALTO", "COMPARE_GREATERTHAN"):
-        yield from _pair(tree["left"], tree["right"])
-    elif kind in ("COMPARE_LESSTHANOREQUALTO", "COMPARE_LESSTHAN"):
-        yield from _pair(tree["right"], tree["left"])
-    elif kind == "COMPARE_BETWEEN":
-        yield from _pair(tree["input"], tree["lower"])
-
-
-def _pair(later: dict[str, Any], earlier: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    a, b = column(later), column(earlier)
-    if a is not None and b is not None:
-        yield a, b

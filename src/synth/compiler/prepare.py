@@ -253,7 +253,7 @@ def oddities_sql(table: Preparation, parent: Preparation | None, parts: Parts) -
   ) as {identifier(f"rows without a row of {parent.name} that is kept")}""")
     for number, column in enumerate(table.columns, 1):
         name, null = identifier(column.name), identifier(f"#null {number}")
-        read += [f"{name} is null as {null}", f"{column.read} as {name}"]
+        read += [f"{column.null or f'{name} is null'} as {null}", f"{column.read} as {name}"]
         found = {"null": null, column.unreadable: f"not {null} and {name} is null"}
         found |= {"outside the declaration": column.outside} if column.outside else {}
         counts += [f"count(*) filter (where {w}) as {identifier(f'{column.name}: {k}')}" for k, w in found.items()]

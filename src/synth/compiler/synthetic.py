@@ -11,9 +11,10 @@ from synth.artifacts.budget import Budget
 from synth.artifacts.compiled import Imputed, OutputColumn, PrivateView, SyntheticModel, Trust
 from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import Expectation
-from synth.compiler import bind, constraints, offsets
+from synth.compiler import bind, combinations, constraints, holding, offsets
 from synth.compiler.bind import BindProblem, Stubs
 from synth.compiler.columns import ColumnSql, Offset, column_sql
+from synth.compiler.contradictions import contradiction_problems
 from synth.compiler.declaration import declaration_problems, offset_problems, order_of, until_problems
 from synth.compiler.declared import declared_keys, linked_keys
 from synth.compiler.derived import Computed, computed
@@ -58,26 +59,32 @@ class SyntheticCompiler:
         promise = self._promise(node, problems)
         made, wrong = self.computed[node.name]
         problems += wrong
-        reads = {c.name: (c.name,) for c in table.columns if isinstance(c, spec.Modelled)} | {
-            c.name: c.reads for c in made
-        }
-        parent = parent_of(self.graph, node)
-        parsed = constraints.parse(node.declared, reads, self.stubs, problems)
-        found = offsets.offsets(table.columns, [p.expression.tree for p in parsed])
+        parent, combined = parent_of(self.graph, node), combinations.combined(table)
+        parsed = constraints.parse(node.declared, combined, self.stubs, problems)
+        found = offsets.offsets(table.columns, chain.from_iterable(p.clauses for p in parsed))
         problems += [
             *offset_problems(node.declared, found, parent.declared if parent else None),
+            *combinations.combination_problems(node.declared, combined),
             *constraints.bind(parsed, node.relation, self.stubs),
         ]
         problems += key_problems(self.graph, node, node.declared)
-        if not problems and promise is not None:
-            modelled = [c for c in table.columns if isinstance(c, spec.Modelled)]
-            columns = tuple(column_sql(c, i, found.get(c.name)) for i, c in enumerate(modelled, 1))
-            held = tuple(p.constraint for p in parsed)
-            own = {c.name for c in columns}
-            by = order_of(table) if promise.max_rows_per_unit > 1 else None
-            columns = tuple(_rising(c, own, table.until) if c.name == by else c for c in columns)
-            problems += until_problems(node.declared, columns, promise.max_rows_per_unit)
-            self.checked[node.name] = Checked(node, self.statements[node.id], table, promise, columns, found, held)
+        if not problems:
+            columns = tuple(
+                c.column(i) if isinstance(c, combinations.Combination) else column_sql(c, i, found.get(c.name))
+                for i, c in enumerate(combinations.generated(table, combined), 1)
+            )
+            facts = holding.Facts(node.declared, columns, found, made, holding.never_missing(parent), self.stubs)
+            held = tuple(holding.hold(one, facts) for one in parsed)
+            problems += contradiction_problems(parsed, held, facts)
+            within = tuple(holding.hold(one, facts) for one in holding.within_bounds(facts))
+            if promise is not None:
+                own = {c.name for c in columns}
+                by = order_of(table) if promise.max_rows_per_unit > 1 else None
+                columns = tuple(_rising(c, own, table.until) if c.name == by else c for c in columns)
+                problems += until_problems(node.declared, columns, promise.max_rows_per_unit)
+                self.checked[node.name] = Checked(
+                    node, self.statements[node.id], table, promise, columns, found, held, within
+                )
         return problems
 
     def make(self) -> list[Problem]:
@@ -95,7 +102,7 @@ class SyntheticCompiler:
         node, table, promise, columns, found = one.node, one.table, one.promise, one.columns, one.offsets
         made, linked = self.computed[node.name][0], self.linked
         outputs = self._outputs(one, made)
-        modelled = [c for c in table.columns if isinstance(c, spec.Modelled)]
+        imputing = {c.name: c.impute for c in table.columns if isinstance(c, spec.Modelled)}
         texts = [c for c in table.columns if isinstance(c, spec.TextColumn) and c.lands]
         anchors = {c.name: c.anchor for c in columns if c.anchor in {c.name for c in columns}}
         around = linked.around(one)
@@ -116,16 +123,15 @@ class SyntheticCompiler:
             prepare_sql=linked.prepare_sql(one), oddities_sql=linked.oddities_sql(one),
             restore_sql=restore_sql(columns, offsets.order([c.name for c in columns], anchors), made, hidden, linked.types(one)),
             land_sql=landing.land_sql(), rows_sql=landing.rows_sql(len(layout)) if referred else None, link=link,
-            reaches=constraints.reaches(modelled, found, link.prefix) if link else (),
+            reaches=offsets.reaches(table, columns, found, link.prefix) if link else (),
             columns=outputs,
             pools=pools(texts),
             imputed=tuple(
-                Imputed(column=i, statistic=c.impute) for i, c in enumerate(modelled) if isinstance(c.impute, str)
+                Imputed(column=i, statistic=how)
+                for i, c in enumerate(columns)
+                if isinstance(how := imputing.get(c.name), str)
             ),
-            constraints=tuple(
-                c.model_copy(update={"columns": tuple(offsets.order(c.columns, anchors))})
-                for c in (*one.held, *constraints.still_bounded(table, found))
-            ),
+            constraints=(*one.held, *one.within_bounds),
             declared=(
                 *declared_keys(self.project, node, promise, found, sources, views, len(around) > 1),
                 *chain.from_iterable(linked_keys(n.node, n.promise, n.offsets) for n in around if n is not one),
@@ -174,7 +180,9 @@ class SyntheticCompiler:
         there = [c for c in table.columns if c.lands and not isinstance(c, spec.ConstantColumn | spec.DerivedColumn)]
         columns = {c.name.casefold(): (c.name, _sql_type(c)) for c in there}
         self.stubs.table(node.relation, dict(columns.values()))
-        self.computed[node.name] = computed(node.declared, node.relation, self.stubs)
+        members = [m for c in combinations.combined(table).values() if c.together for m in c.computed()]
+        made, problems = computed(node.declared, node.relation, self.stubs)
+        self.computed[node.name] = [*members, *made], problems
 
     def _input(self, node: Node) -> Iterator[Problem]:
         """The model's SQL binds and gives every declared column."""

@@ -68,6 +68,11 @@ def to_sql(connection: duckdb.DuckDBPyConnection, node: dict[str, Any]) -> str:
     return str(found[0]) if found else ""
 
 
+def expression_sql(connection: duckdb.DuckDBPyConnection, expression: dict[str, Any]) -> str:
+    """The text of an expression's tree, in DuckDB's own spelling."""
+    return to_sql(connection, {**parse(connection, "select 1"), "select_list": [expression]}).removeprefix("SELECT ")
+
+
 def parse_expression(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
     """The tree of one expression, whose offsets have BEFORE added.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch.nn import functional
 from synth.generator.levels import Levels, shuffled_by, spread
 from synth.generator.network import Columns, Network, marks
 from synth.generator.ranges import Floats, Integers
+from synth.generator.rules import Mask, Rule, all_held, by_place
 from synth.generator.sequences import Sequences, ends
 
 GOLDEN = (5**0.5 - 1) / 2
@@ -22,15 +23,6 @@ COLUMN_ROUNDS = 4  # of drawing a column, each with ever more candidates, until 
 ROW_ROUNDS = 50  # of drawing a row again
 LEAST_WEIGHT = 1e-12  # of a level that can be, where the largest of the row has 1
 MOST_CANDIDATES = 20_000  # drawn in a round: ever more for each row that is still wanted
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What holds in every row: ``held`` takes codes int64[rows, columns] and of which unit each row is, int64[rows]; it looks at
-    ``columns`` and says of each row whether."""
-
-    columns: tuple[int, ...]
-    held: Callable[[Integers, Integers], NDArray[np.bool_]]
 
 
 Limits = Mapping[int, tuple[Integers, Integers]]  # of a column's codes: the least and the greatest, int64[units] each
@@ -156,9 +148,12 @@ class _Tables:
 
     def __init__(self, network: Network, columns: Columns, rules: Sequence[Rule]) -> None:
         self.columns = columns
-        steps = {j: columns.landed + k for k, j in enumerate(columns.rising)}  # without which a code is not known
-        last = [max(columns.position[[j, steps.get(j, j)]].max() for j in rule.columns) for rule in rules]
-        self.rules = [[rule for rule, at in zip(rules, last, strict=True) if at == p] for p in range(columns.generated)]
+        known = columns.position.copy()
+        self.first = by_place(rules, known, columns.generated)
+        known[list(columns.rising)] = known[
+            columns.landed : columns.generated
+        ]  # later rows have a code with their step
+        self.later = by_place(rules, known, columns.generated) if columns.rising else self.first
         hidden, widths = network.shape.hidden, columns.widths
         with torch.no_grad():
             trunk, head = (network.matrices[name] * network.masks[name] for name in ("trunk", "head"))
@@ -197,9 +192,12 @@ class _Tables:
             weights = (logits - logits.amax(1, keepdim=True)).exp()  # softmax is slow on few levels
             self._possible(int(j), weights, told)
             drawn.levels[:, j] = categories(weights, like, random)
-            self._decode(int(j), drawn, told, random)
-            if self.rules[place]:
-                self._hold(self.rules[place], int(j), weights, drawn, told, random)
+            self._decode(int(j), weights, drawn, told, random)
+            if self.first[place] == self.later[place]:
+                self._hold(self.first[place], int(j), np.arange(count), weights, drawn, told, random)
+            else:
+                self._hold(self.first[place], int(j), np.flatnonzero(told.position == 0), weights, drawn, told, random)
+                self._hold(self.later[place], int(j), np.flatnonzero(told.position > 0), weights, drawn, told, random)
             if place + 1 < columns.generated:  # what is behind needs no more sums
                 level = torch.from_numpy(drawn.levels[:, j])
                 hidden[:, ready:] += functional.embedding(level, self.to_hidden[place])
@@ -246,43 +244,90 @@ class _Tables:
             return np.where(later, 0, low), np.where(later, np.iinfo(np.int64).max, high)
         return told.limits.get(j)
 
-    def _decode(self, j: int, drawn: Drawn, told: _Told, random: np.random.Generator) -> None:
-        """Codes of the levels of column j; a column that rises has its own with those of its steps."""
-        columns = self.columns
-        codes = columns.columns[j].decode(drawn.levels[:, j], random)
+    def _decode(self, j: int, weights: Tensor, drawn: Drawn, told: _Told, random: np.random.Generator) -> None:
+        """Codes of the levels of column j; a column that rises has its own with those of its steps. What is beyond the limits
+        is drawn anew within them."""
+        columns, levels = self.columns, self.columns.columns[j]
+        codes = levels.decode(drawn.levels[:, j], random)
         if (limits := self._limits(j, told)) is not None:
-            known = drawn.levels[:, j] < columns.columns[j].count - columns.columns[j].missing
-            codes = np.where(known, np.minimum(np.maximum(codes, limits[0]), limits[1]), codes)
+            low, high = limits
+            known = drawn.levels[:, j] < levels.count - levels.missing
+            beyond = np.flatnonzero(known & ((codes < low) | (codes > high)))
+            if len(beyond):
+                drawn.levels[beyond, j], codes[beyond] = self._masked((), j, beyond, 1, weights, drawn, told, random)
+                known = drawn.levels[:, j] < levels.count - levels.missing
+                codes = np.where(
+                    known, np.minimum(np.maximum(codes, low), high), codes
+                )  # where there is nothing within
+        self._code(j, codes, drawn, told)
+        if j >= columns.landed and limits is not None:
+            drawn.held[(told.position > 0) & (limits[1] < 0)] = False
+
+    def _code(self, j: int, codes: Integers, drawn: Drawn, told: _Told) -> None:
+        """Sets the codes of column j; those of one that rises only in first rows, later with its steps."""
+        columns = self.columns
+        later = np.flatnonzero(told.position > 0)
+        if j in columns.rising:
+            first = np.flatnonzero(told.position == 0)
+            drawn.codes[first, j] = codes[first]
+            return
         drawn.codes[:, j] = codes
-        later = told.position > 0
-        for k, date in enumerate(columns.rising):
-            step = columns.landed + k
-            if j == step or (j == date and columns.position[step] < columns.position[date]):
-                drawn.codes[later, date] = told.ends[later, k] + drawn.codes[later, step]
-            if j == step and limits is not None:
-                drawn.held[later & (limits[1] < 0)] = False
+        if j >= columns.landed:
+            k = j - columns.landed
+            drawn.codes[later, columns.rising[k]] = told.ends[later, k] + codes[later]
 
     def _hold(
-        self, rules: list[Rule], j: int, weights: Tensor, drawn: Drawn, told: _Told, random: np.random.Generator
-    ) -> None:
-        """Column j is drawn again where a rule does not hold: what came before it, and its weights, stay as they are."""
-        pending = np.flatnonzero(~self._all_held(rules, drawn.codes, told.names))
-        for attempt in range(1, COLUMN_ROUNDS):
+        self, rules: list[Rule], j: int, rows: Integers, weights: Tensor, drawn: Drawn, told: _Told,
+        random: np.random.Generator,
+    ) -> None:  # fmt: skip
+        """Column j is drawn again in those rows where a rule does not hold: what came before it, and its weights, stay as they
+        are. Where every rule is a mask, once is enough."""
+        if not rules:
+            return
+        pending = rows[~self._all_held(rules, drawn.codes[rows], told.names[rows], first=True)]
+        masks = [rule for rule in rules if rule.edges is not None]
+        for attempt in range(1, 2 if len(masks) == len(rules) else COLUMN_ROUNDS):
             if not len(pending):
                 return
-            rows = np.repeat(pending, max(1, min(4**attempt, MOST_CANDIDATES // len(pending))))
-            again = Drawn(drawn.levels[rows], drawn.codes[rows], drawn.held[rows])
-            again.levels[:, j] = categories(weights[torch.from_numpy(rows)], random.permutation(len(rows)), random)
-            self._decode(j, again, told.take(rows), random)
-            good = np.flatnonzero(self._all_held(rules, again.codes, told.names[rows]))
-            mended, first = np.unique(rows[good], return_index=True)
+            times = 1 if len(masks) == len(rules) else max(1, min(4**attempt, MOST_CANDIDATES // len(pending)))
+            wanted = np.repeat(pending, times)
+            again, known = Drawn(drawn.levels[wanted], drawn.codes[wanted], drawn.held[wanted]), told.take(wanted)
+            if masks:
+                found = self._masked(masks, j, pending, times, weights, drawn, told, random)
+                again.levels[:, j] = found[0]
+                self._code(j, found[1], again, known)
+            else:
+                again.levels[:, j] = categories(
+                    weights[torch.from_numpy(wanted)], random.permutation(len(wanted)), random
+                )
+                self._decode(j, weights[torch.from_numpy(wanted)], again, known, random)
+            good = np.flatnonzero(self._all_held(rules, again.codes, known.names))
+            mended, first = np.unique(wanted[good], return_index=True)
             drawn.levels[mended], drawn.codes[mended] = again.levels[good[first]], again.codes[good[first]]
             pending = np.setdiff1d(pending, mended, assume_unique=True)
         drawn.held[pending] = False
 
-    def _all_held(self, rules: Sequence[Rule], codes: Integers, names: Integers) -> NDArray[np.bool_]:
-        landed = codes[:, : self.columns.landed]
-        return np.asarray(np.logical_and.reduce([rule.held(landed, names) for rule in rules]))
+    def _masked(
+        self, masks: Sequence[Rule], j: int, rows: Integers, times: int, weights: Tensor, drawn: Drawn, told: _Told,
+        random: np.random.Generator,
+    ) -> tuple[Integers, Integers]:  # fmt: skip
+        """Levels and codes of column j, int64[rows * times], that hold the masks; of a step, as it makes the date hold them."""
+        columns, known = self.columns, told.take(rows)
+        moved, column = np.zeros(len(rows), np.int64), j
+        if j >= columns.landed:
+            moved, column = known.ends[:, j - columns.landed], columns.rising[j - columns.landed]
+        of = columns.columns[column]
+        mask = Mask(
+            tuple(masks), column, columns.columns[j], int(of.edges[-1]) - of.missing, of.missing and column == j
+        )
+        asked = drawn.codes[rows, : columns.landed]
+        own = weights[torch.from_numpy(rows)].numpy().astype(np.float64)
+        return mask.draw(own, asked, known.names, moved, self._limits(j, known), times, random)
+
+    def _all_held(
+        self, rules: Sequence[Rule], codes: Integers, names: Integers, first: bool = False
+    ) -> NDArray[np.bool_]:  # fmt: skip
+        return all_held(rules, codes[:, : self.columns.landed], names, first)
 
 
 def draw(

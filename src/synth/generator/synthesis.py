@@ -18,7 +18,8 @@ from synth.generator.fitted import Generator, assemble
 from synth.generator.learning import learn
 from synth.generator.network import Columns, Network
 from synth.generator.ranges import Integers
-from synth.generator.sampling import Limits, Rule, draw, levels_from, sizes_from
+from synth.generator.rules import Rule
+from synth.generator.sampling import Limits, draw, levels_from, sizes_from
 from synth.generator.tilt import best, chosen, tilt_weights, tilted
 
 UNITS_AT_ONCE = 250_000

@@ -11,7 +11,16 @@ from decimal import Decimal
 from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, NaiveDatetime, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NaiveDatetime,
+    StrictBool,
+    model_validator,
+)
 
 from synth.project.nearest import nearest
 
@@ -400,11 +409,11 @@ class Modelled(_Column):
 
     @model_validator(mode="after")
     def _constant_fits(self) -> Modelled:
-        if isinstance(self.impute, Imputed) and (what := self._misfit(self.impute.constant)):
+        if isinstance(self.impute, Imputed) and (what := self.misfit(self.impute.constant)):
             raise ValueError(f"impute: {self.impute.constant!r} is {what}; give one that the column can hold")
         return self
 
-    def _misfit(self, value: bool | int | float | str) -> str | None:
+    def misfit(self, value: bool | int | float | str) -> str | None:
         """Why the column cannot hold a constant."""
         kind, bounds, listed = getattr(self, "type", ""), getattr(self, "bounds", None), getattr(self, "values", None)
         if listed is not None:
@@ -671,8 +680,16 @@ class ForeignKey(Spec):
 
 
 class Constraint(Spec):
+    """What holds in every synthetic row: an expression; an implication; or which values of some columns go together."""
+
     name: str | None = None
-    expression: str = Field(min_length=1)
+    expression: str | None = Field(default=None, min_length=1)
+    condition: str | None = Field(default=None, alias="if", min_length=1)
+    then: str | None = Field(default=None, min_length=1)
+    combinations: tuple[ColumnName, ...] | None = Field(default=None, description="two columns or more")
+    values: tuple[tuple[StrictBool | Level | None, ...], ...] | None = Field(
+        default=None, min_length=1, description="a list of combinations, in the order of the columns"
+    )
     description: str = ""
 
     @model_validator(mode="before")
@@ -681,6 +698,31 @@ class Constraint(Spec):
         if not isinstance(written, str | dict):
             raise ValueError("a constraint must be text; for example dischtime >= admittime")
         return {"expression": written} if isinstance(written, str) else written
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Constraint:
+        said = [
+            self.expression is not None, (self.condition or self.then) is not None,
+            (self.combinations or self.values) is not None,
+        ]  # fmt: skip
+        if sum(said) != 1:
+            raise ValueError(
+                "a constraint is an expression, or if and then, or combinations and values; write one of them"
+            )
+        if (self.condition is None) != (self.then is None):
+            raise ValueError("if and then go together; for example {if: died, then: deathtime is not null}")
+        if (self.combinations is None) != (self.values is None):
+            raise ValueError(
+                "combinations and values go together; for example {combinations: [a, b], values: [[1, x]]}"
+            )
+        if self.combinations is not None and len(self.combinations) < 2:
+            raise ValueError("combinations: are of two columns or more; for one, its own values say it")
+        wrong = [v for v in self.values or () if len(v) != len(self.combinations or ())]
+        if wrong:
+            raise ValueError(
+                "values: a combination has not one value for each column; give each as many as there are columns"
+            )
+        return self
 
 
 class RowCountTest(Spec):

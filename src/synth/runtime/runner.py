@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -15,11 +16,13 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from synth.artifacts.compiled import Compiled, Constraint, Price, PublicModel, SyntheticModel
+from synth.artifacts.compiled import Compiled, Part, Price, PublicModel, SyntheticModel
+from synth.artifacts.plan import ColumnLayout
 from synth.artifacts.results import RunResult
 from synth.errors import BudgetError, LedgerError, RunError
 from synth.privacy import accounting
 from synth.privacy.ledger import Ledger, PopulationSummary
+from synth.quoting import identifier
 from synth.runtime.above import Above
 from synth.runtime.confinement import confine
 from synth.runtime.listener import Listener
@@ -32,10 +35,13 @@ from synth.runtime.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from synth.generator.fitted import Generator
-    from synth.generator.sampling import Rule
+    from synth.generator.rules import Rule
+
+Drawn = defaultdict[str, NDArray[np.int64]]  # by constraint: synthetic rows that were drawn, and those that held it
 
 LATENT_UNITS = 1_000  # synthetic units over which the latent's use is averaged
 MOST_LEFT_OUT = 0.01  # of the rows below others: of a few, nothing fits beside what the row above says
+ROWS_AT_ONCE = 1 << 16  # that a mask's table is made of
 PRV_TOLERANCE = 0.03  # how far the second accountant may lie above the planned epsilon
 
 
@@ -240,9 +246,9 @@ class Runner:
         self.warehouse.begin_landing(model, pools, above.columns)
         typical = _typical(model, generator)
         done = left_out = 0
-        for block in synthesize(
-            generator, above.sizes, plan.seed, above.given, self._rules(model, typical, above), limits
-        ):
+        drawn = Drawn(lambda: np.zeros(2, np.int64))
+        rules = self._rules(model, typical, above, drawn)
+        for block in synthesize(generator, above.sizes, plan.seed, above.given, rules, limits):
             part = np.arange(done, done + len(block.codes))
             kept = np.flatnonzero(block.held) if model.link else np.arange(len(block.codes))
             left_out += len(part) - len(kept)
@@ -266,24 +272,48 @@ class Runner:
             self.listener.note(
                 f"{left_out:,} of {len(sequence):,} rows of {model.name} found no place below the row above and are left out"
             )
+        for name, (asked, held) in drawn.items():
+            self.listener.note(f"{held / asked:.1%} of {asked:,} rows held this as they were drawn: {name}")
         return self.warehouse.land(model, _label(model))
 
-    def _rules(self, model: SyntheticModel, typical: Mapping[int, int], above: Above) -> list[Rule]:
-        """The model's constraints over codes of synthetic rows."""
-        from synth.generator.sampling import Rule
+    def _rules(
+        self, model: SyntheticModel, typical: Mapping[int, int], above: Above, drawn: Drawn
+    ) -> list[Rule]:  # fmt: skip
+        """What has to be seen to as rows are drawn, over their codes; what is rejected is counted in ``drawn``."""
+        from synth.generator.rules import Rule, representatives, tabled
 
-        def held(
-            constraint: Constraint, codes: NDArray[np.int64], sequences: NDArray[np.int64]
-        ) -> NDArray[np.bool_]:  # fmt: skip
+        def held(part: Part, codes: NDArray[np.int64], sequences: NDArray[np.int64]) -> NDArray[np.bool_]:
             codes = _imputed(codes, model, typical)
-            return self.warehouse.held(model, constraint, above.named(codes, sequences, np.zeros_like(sequences)))
+            return self.warehouse.held(part, above.named(codes, sequences, np.zeros_like(sequences)))
 
+        def told(name: str, truth: NDArray[np.bool_]) -> None:
+            drawn[name] += np.array([len(truth), truth.sum()])
+
+        def rule(name: str, part: Part) -> Rule:
+            columns = tuple(places[column] for column in part.columns)
+            if part.held == "rejection":
+                return Rule(columns, partial(held, part), told=partial(told, name))
+            layout = [model.plan.layout[j] for j in columns]
+            edges = tuple(_edges(ranges, column) for ranges, column in zip(part.ranges, layout, strict=True))
+            if not part.table:
+                alike = not any(identifier(name) in part.rows_sql for name in above.columns)
+                return Rule(columns, partial(held, part), edges, alike=alike)
+            found = [held(part, codes, np.zeros(len(codes), np.int64)) for codes in kinds(columns, edges)]
+            return tabled(columns, edges, np.concatenate(found).reshape([len(e) - 1 for e in edges]))
+
+        def kinds(columns: tuple[int, ...], edges: tuple[NDArray[np.int64], ...]) -> Iterator[NDArray[np.int64]]:
+            listed = representatives(edges)
+            for start in range(0, len(listed), ROWS_AT_ONCE):
+                part = listed[start : start + ROWS_AT_ONCE]
+                codes = np.zeros((len(part), len(places)), np.int64)
+                codes[:, columns] = part
+                yield codes
+
+        if not len(above.sizes):
+            return []
         places = {column.name: i for i, column in enumerate(model.plan.layout)}
-        return [
-            Rule(tuple(places[name] for name in constraint.columns), partial(held, constraint))
-            for constraint in model.constraints
-            if constraint.columns
-        ]
+        parts = [(c.name, part) for c in model.constraints for part in c.parts if part.held in ("mask", "rejection")]
+        return [rule(name, part) for name, part in parts if part.columns]
 
 
 def _label(model: SyntheticModel) -> str:
@@ -297,6 +327,12 @@ def _label(model: SyntheticModel) -> str:
 def _typical(model: SyntheticModel, generator: Generator) -> dict[int, int]:
     """The code that stands for a missing value, by column."""
     return {i.column: generator.ways.columns[i.column].typical(i.statistic) for i in model.imputed}
+
+
+def _edges(ranges: tuple[int, ...] | None, column: ColumnLayout) -> NDArray[np.int64]:
+    """Edges of a column's ranges, the missing value's among them."""
+    known = range(column.cells + 1) if ranges is None else ranges
+    return np.array([*known, *([column.cells + 1] if column.missing else [])], dtype=np.int64)
 
 
 def _imputed(codes: NDArray[np.int64], model: SyntheticModel, typical: Mapping[int, int]) -> NDArray[np.int64]:

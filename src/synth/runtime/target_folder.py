@@ -11,6 +11,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from synth.artifacts.compiled import Compiled, Manifest
+from synth.artifacts.constraint_graph import constraint_graph
 from synth.artifacts.forecast import FitRecord
 from synth.artifacts.plan import NOT_PRIVATE, Artifact
 from synth.artifacts.results import Results, SuiteResult
@@ -134,6 +135,8 @@ def _remove_unpaid(generators: Path) -> list[str]:
 def _files(compiled: Compiled) -> Iterator[tuple[str, str]]:
     for name, model in compiled.synthetic.items():
         yield f"plans/{name}.json", _json(model.plan)
+        if model.constraints:
+            yield f"plans/{name}.svg", constraint_graph(model)
         for step in ("prepare", "oddities", "restore", "land"):
             yield f"compiled/{name}/{step}.sql", getattr(model, f"{step}_sql")
         for view in model.views:

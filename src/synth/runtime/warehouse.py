@@ -11,7 +11,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from synth.artifacts.compiled import Constraint, Link, PublicModel, SyntheticModel
+from synth.artifacts.compiled import Constraint, Link, Part, PublicModel, SyntheticModel
 from synth.artifacts.results import Expectation, ExpectationResult, RunResult
 from synth.errors import RunError
 from synth.quoting import identifier, literal, rows_of
@@ -96,10 +96,10 @@ class Warehouse:
         self._codes(dict.fromkeys(names, _NONE) | {name: column[:0] for name, column in above.items()})
         self._connection.execute(f"create or replace temp table accepted as {model.restore_sql}")
 
-    def held(self, model: SyntheticModel, constraint: Constraint, codes: Codes) -> NDArray[np.bool_]:
-        """Whether each row holds the constraint, [rows]."""
-        self._codes(codes)
-        kept = self._connection.execute(f'select "#draw" from ({model.restore_sql}) where {_held([constraint])}')
+    def held(self, part: Part, codes: Codes) -> NDArray[np.bool_]:
+        """Whether each row holds a part of a constraint, [rows]."""
+        self._codes({name: column for name, column in codes.items() if identifier(name) in part.rows_sql})
+        kept = self._connection.execute(part.rows_sql)
         held = np.zeros(len(codes["#draw"]), dtype=bool)
         held[np.asarray(kept.fetchnumpy()["#draw"], dtype=np.int64)] = True
         return held
