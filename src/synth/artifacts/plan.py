@@ -93,6 +93,7 @@ class ColumnLayout(Artifact):
     missing: bool
     ordered: bool
     zero: int | None = None  # the cell of the value 0, or of an offset of nothing; it may be a spike
+    groups: tuple[int, ...] | None = None  # of an unordered one: which categories are alike, where few have one of them
     spacing: Literal["even", "geometric"] = "even"  # how the first ranges widen: evenly, or by doubling away from zero
     # a unit's rows go by it, so that it never falls: modelled by its first value and the steps between
     rises: bool = False

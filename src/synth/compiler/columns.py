@@ -175,13 +175,23 @@ def _categorical(column: spec.CategoricalColumn, name: str, code: str, offset: O
         code=f"list_position({values(levels)}, {name}) - 1",
         restore=f"list_extract({values(levels)}, {code} + 1)",
         layout=ColumnLayout(
-            name=column.name, cells=len(levels), missing=column.has_missing_level, ordered=column.ordered
+            name=column.name,
+            cells=len(levels),
+            missing=column.has_missing_level,
+            ordered=column.ordered,
+            groups=_numbered(column.groups, len(levels)) if column.groups else None,
         ),
         unreadable="not a number" if whole else "empty",
         outside=f"not {known}",
         refused=f"{name} is not null and not {known}" if column.unknown == "drop" else None,
         listed=True,
     )
+
+
+def _numbered(groups: tuple[str, ...], levels: int) -> tuple[int, ...]:
+    """Numbers of the groups of values, from 0; a level that is no value is one of its own."""
+    number = {group: i for i, group in enumerate(dict.fromkeys(groups))}
+    return (*(number[group] for group in groups), *range(len(number), len(number) + levels - len(groups)))
 
 
 @_column.register

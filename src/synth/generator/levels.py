@@ -119,7 +119,11 @@ def merge(
     ``edges`` int64[leaves + 1], ``persons`` float64[leaves] with the missing value's last.
     """
     known = persons[:-1] if column.missing else persons
-    level = _binned(edges, known, noise_persons, bins) if column.ordered else _common(known, noise_persons, most_levels)
+    level = (
+        _binned(edges, known, noise_persons, bins)
+        if column.ordered
+        else _common(known, noise_persons, most_levels, np.array(column.groups or [0] * len(known), dtype=np.int64))
+    )
     if column.missing:
         level = np.append(level, level.max() + 1)
     total = float(persons.sum())
@@ -129,19 +133,22 @@ def merge(
     return Levels(column.name, column.ordered, column.missing, edges, persons / total, level, shares / shares.sum())
 
 
-def _common(persons: Floats, noise: float, most_levels: int) -> Integers:
-    """A level for each category, but for the rarest where there are more than ``most_levels``: they share the last one.
+def _common(persons: Floats, noise: float, most_levels: int, groups: Integers) -> Integers:
+    """A level for each category, but for the rarest where there are more than ``most_levels``: those of a group share one.
 
-    So do categories that are lost in the noise, where there are many of them.
+    So do categories that are lost in the noise, where there are many of them. ``groups`` int64[categories]: of their own
+    where they are few enough; the least common of them are one.
     """
     if len(persons) <= min(most_levels, FEW):
         return np.arange(len(persons))
+    shared = min(int(groups.max()) + 1, max(most_levels // 2, 1))
+    by_group = np.argsort(np.argsort(-np.bincount(groups, persons), kind="stable"))  # 0: the commonest
     order = np.argsort(-persons, kind="stable")
-    kept = order[: most_levels - 1]
-    kept = np.sort(kept[(persons[kept] > 2 * noise) | (np.arange(len(kept)) < FEW - 1)])
-    level = np.full(len(persons), len(kept), dtype=np.int64)
+    kept = order[: most_levels - shared]
+    kept = np.sort(kept[(persons[kept] > 2 * noise) | (np.arange(len(kept)) < FEW - shared)])
+    level = len(kept) + np.minimum(by_group[groups], shared - 1)
     level[kept] = np.arange(len(kept))
-    return level
+    return np.unique(level, return_inverse=True)[1]
 
 
 def _binned(edges: Integers, persons: Floats, noise: float, bins: int) -> Integers:

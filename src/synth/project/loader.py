@@ -16,6 +16,7 @@ from synth.project.jinja import Renderer, RenderError
 from synth.project.locations import location_problems
 from synth.project.nearest import nearest
 from synth.project.sql_file import SqlFile
+from synth.project.value_files import ValueFiles
 
 S = TypeVar("S", bound=spec.Spec)
 PROJECT_FILE = "synth_project.yml"
@@ -100,7 +101,8 @@ def load(root: Path, variables: Mapping[str, Any] | None = None) -> Project:
     macros = _macros(root, settings, renderer, problems)
     renderer = Renderer(renderer.variables, macros)
     sources = _sources(root, settings, renderer, problems)
-    tables = _tables(root, settings, renderer, problems)
+    people = {name: declared.source.location for name, declared in sources.items() if declared.source.privacy}
+    tables = _tables(root, settings, renderer, ValueFiles(root, people), problems)
     models = _sql(root, settings.model_paths, "model", problems)
     tests = _sql(root, settings.test_paths, "test", problems)
     selectors = _selectors(root, renderer, problems)
@@ -159,11 +161,13 @@ def _sources(
     return found
 
 
-def _tables(root: Path, settings: spec.ProjectSpec, renderer: Renderer, problems: list[Problem]) -> dict[str, Declared]:
+def _tables(
+    root: Path, settings: spec.ProjectSpec, renderer: Renderer, files: ValueFiles, problems: list[Problem]
+) -> dict[str, Declared]:  # fmt: skip
     names = _Names("table", problems)
     found: dict[str, Declared] = {}
     for document in _documents(root, settings.metadata_paths, problems):
-        parsed = _validate(spec.MetadataFile, document, renderer, problems)
+        parsed = _validate(spec.MetadataFile, document, renderer, problems, files)
         for i, table in enumerate(parsed.tables if parsed else ()):
             declared = Declared(table, document, ("tables", i))
             if names.new(table.name, declared.place("name")):
@@ -244,12 +248,14 @@ def _text(path: Path, file: str, problems: list[Problem]) -> str:
         return ""
 
 
-def _validate(model: type[S], document: yaml.Document, renderer: Renderer, problems: list[Problem]) -> S | None:
+def _validate(
+    model: type[S], document: yaml.Document, renderer: Renderer, problems: list[Problem], files: ValueFiles | None = None
+) -> S | None:  # fmt: skip
     """The document as a spec; None with the problems appended."""
     before = len(problems)
     data = _rendered(document, document.data, (), renderer, problems)
     try:
-        parsed = model.model_validate({} if data is None else data)
+        parsed = model.model_validate({} if data is None else data, context=files)
     except ValidationError as error:
         told = {problem.place for problem in problems[before:]}
         problems += [c for c in complaints(model, document, error) if c.place not in told]

@@ -19,6 +19,7 @@ from pydantic import (
     Field,
     NaiveDatetime,
     StrictBool,
+    ValidationInfo,
     model_validator,
 )
 
@@ -499,12 +500,28 @@ def _whole(bounds: tuple[Any, Any], decimals: int) -> None:
 
 class CategoricalColumn(Modelled):
     type: Literal["categorical"]
-    values: tuple[Level, ...] = Field(min_length=1)
+    values: tuple[Level, ...] = Field(
+        min_length=1, description="a list, or {file, column, groups, type}: a column of a CSV file of the project"
+    )
+    groups: tuple[str, ...] | None = Field(
+        default=None,
+        description="of each value: the group it is modelled as where few have it, such as a chapter of codes",
+    )
     ordered: bool = Field(default=False, description="values stand in order, from lowest to highest")
     unknown: Literal["other", "missing", "drop"] | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _from_a_file(cls, written: Any, info: ValidationInfo) -> Any:
+        given = written.get("values") if isinstance(written, dict) else None
+        return written | info.context.column(given) if isinstance(given, dict) and info.context else written
+
     @model_validator(mode="after")
     def _values_and_unknown(self) -> CategoricalColumn:
+        if self.groups is not None and len(self.groups) != len(self.values):
+            raise ValueError("groups: are as many as the values; give each value's")
+        if self.groups is not None and self.ordered:
+            raise ValueError("groups: values in an order are modelled with their neighbours; remove groups, or ordered")
         if len(set(self.values)) < len(self.values):
             raise ValueError("values: one value stands twice; remove one")
         if len({type(value) for value in self.values}) > 1:
@@ -698,6 +715,16 @@ class Constraint(Spec):
         if not isinstance(written, str | dict):
             raise ValueError("a constraint must be text; for example dischtime >= admittime")
         return {"expression": written} if isinstance(written, str) else written
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_a_file(cls, written: Any, info: ValidationInfo) -> Any:
+        given, names = (
+            (written.get(key) for key in ("values", "combinations")) if isinstance(written, dict) else (None, None)
+        )
+        if not isinstance(given, dict) or not isinstance(names, list) or not info.context:
+            return written
+        return written | {"values": info.context.combinations(given, names)}
 
     @model_validator(mode="after")
     def _one_of(self) -> Constraint:

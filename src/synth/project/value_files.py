@@ -1,0 +1,111 @@
+"""Values that stand in CSV files of the project: codes by the thousand, and which of them go together."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from synth.project.nearest import nearest
+
+Rows = list[dict[str, str]]
+EXAMPLE = "for example values: {file: codes/icd9.csv, column: code}"
+
+
+class ValueFiles:
+    """Reads each file once. What is asked for in YAML and cannot be had is a ``ValueError``, in the words of spec.py.
+
+    ``private``: where each source of people lies; a file of it says what its rows hold, and is refused.
+    """
+
+    def __init__(self, root: Path, private: Mapping[str, str]) -> None:
+        self.root = root
+        self.private = {name: (root / location).resolve() for name, location in private.items()}
+        self._read: dict[str, Rows] = {}
+
+    def column(self, given: dict[str, Any]) -> dict[str, Any]:
+        """What ``values: {file, column, groups, type}`` stands for: ``values``, each once, and their ``groups``."""
+        wanted = _asked(given, ("file", "column"), ("groups", "type"))
+        if wanted.get("type", "text") not in ("text", "integer"):
+            raise ValueError("values: type is text or integer; text is what stands in the file, leading zeros and all")
+        rows = self._rows(wanted["file"])
+        found = [row[_named(wanted["column"], rows, wanted["file"])] for row in rows]
+        if "" in found:
+            raise ValueError(
+                f"values: line {found.index('') + 2} of {wanted['file']} has none; remove it, or fill it in"
+            )
+        by = _named(wanted["groups"], rows, wanted["file"]) if "groups" in wanted else None
+        group = {text: row[by] if by else "" for text, row in zip(reversed(found), reversed(rows), strict=True)}
+        values = [
+            _whole(text, wanted["file"]) if wanted.get("type") == "integer" else text for text in dict.fromkeys(found)
+        ]
+        return {"values": values} | ({"groups": [group[text] for text in dict.fromkeys(found)]} if by else {})
+
+    def combinations(self, given: dict[str, Any], columns: list[Any]) -> list[list[str | None]]:
+        """What ``values: {file}`` of a constraint stands for: the file's columns of these names; an empty cell is null."""
+        file = _asked(given, ("file",), ())["file"]
+        rows = self._rows(file)
+        names = [_named(str(column), rows, file) for column in columns]
+        return [[row[name] or None for name in names] for row in rows]
+
+    def _rows(self, file: str) -> Rows:
+        if file not in self._read:
+            self._read[file] = self._opened(file)
+        return self._read[file]
+
+    def _opened(self, file: str) -> Rows:
+        path = self.root / file
+        for source, place in self.private.items():
+            if path.resolve().is_relative_to(place):
+                what = f"values: {file} lies where the source {source} of people does, and values are public knowledge"
+                raise ValueError(f"{what}; take them from the documentation, in a file of their own")
+        try:
+            raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+            text = raw.decode("utf-8-sig")
+            lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+        except OSError as error:
+            raise ValueError(
+                f"values: {file} cannot be read: {error.strerror or error}; name a file of the project"
+            ) from None
+        except (UnicodeDecodeError, EOFError, csv.Error):
+            raise ValueError(f"values: {file} is not CSV text in UTF-8; write it anew") from None
+        header, *rows = [[cell.strip() for cell in line] for line in lines if line] or [[]]
+        for number, row in enumerate(rows, 2):
+            if len(row) != len(header):
+                raise ValueError(
+                    f"values: line {number} of {file} has {len(row)} cells and its first line {len(header)}; mend it"
+                )
+        if not rows:
+            raise ValueError(f"values: {file} has no values; its first line names its columns, the others hold them")
+        return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def _asked(given: dict[str, Any], needed: tuple[str, ...], further: tuple[str, ...]) -> dict[str, str]:
+    known = (*needed, *further)
+    for key, value in given.items():
+        if key not in known:
+            raise ValueError(f"values: unknown key '{key}'; {nearest(str(key), known) or EXAMPLE}")
+        if not isinstance(value, str):
+            raise ValueError(f"values: {key} must be text; put it in quotes")
+    for key in needed:
+        if key not in given:
+            raise ValueError(f"values: the key '{key}' is missing; {EXAMPLE}")
+    return given
+
+
+def _named(column: str, rows: Rows, file: str) -> str:
+    """The file's own spelling of a column's name."""
+    found = next((name for name in rows[0] if name.casefold() == column.casefold()), None)
+    if found is None:
+        raise ValueError(f"values: {file} has no column '{column}'; {nearest(column, rows[0]) or 'name one of it'}")
+    return found
+
+
+def _whole(text: str, file: str) -> int:
+    if not re.fullmatch(r"-?[0-9]+", text):
+        raise ValueError(f"values: '{text}' in {file} is no whole number; remove type: integer, or mend the file")
+    return int(text)
