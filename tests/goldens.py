@@ -55,7 +55,7 @@ def golden_texts(compiled: Compiled) -> Iterator[tuple[str, str]]:
 
 def decided(model: SyntheticModel) -> dict[str, Any]:
     """A model without what the sizing of its network decides, and without the keys it comes from: see test_plan."""
-    apart = {"plan", "sql", "declared", *(f"{step}_sql" for step in STEPS)}
+    apart = {"plan", "sql", "declared", "landed_sql", *(f"{step}_sql" for step in STEPS)}
     data = model.model_dump(mode="json", exclude=apart)
     plan = model.plan.model_dump(mode="json", include={"model", "layout", "parent", "rows"})
     data["plan"] = plan | {"privacy": model.plan.privacy.model_dump(mode="json", exclude={"events"})}

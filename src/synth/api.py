@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
@@ -183,6 +184,55 @@ class Project:
         with self._warehouse(read_only=True) as warehouse:
             _built(warehouse, relation, model)
             return warehouse.frame(f"select * from {relation}")
+
+    def sample(
+        self,
+        model: str,
+        rows: int = 10,
+        where: Iterable[str] = (),
+        given: Mapping[str, str] | None = None,
+        per: str | None = None,
+        seed: int = 1,
+        out: str | Path | None = None,
+        listener: Listener | None = None,
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Names and rows: so many more of a fitted model that meet every condition, or so many for each value of ``per``.
+
+        ``where``: SQL over one row; ``given``: values by column, as text, "" for a missing one. With ``out``, a .csv or
+        .parquet file, they are written there instead. Spends nothing.
+        """
+        from synth.compiler.request import request
+        from synth.runtime.above import require_above
+        from synth.runtime.listener import Listener
+        from synth.runtime.more_rows import more_rows
+        from synth.runtime.paid import paid_generator
+        from synth.runtime.warehouse import Warehouse
+
+        compiled = self.compile()
+        node = next(
+            (n for n in self.graph.of_kind("model") if model in (n.name, n.asked) and n.zone == "synthetic"), None
+        )
+        if node is None or node.declared is None:
+            raise UsageError(f"'{model}' is not a synthetic model", nearest(model, compiled.synthetic))
+        made = compiled.synthetic[node.name]
+        asked = request(node.declared.table, made, rows, tuple(where), given, per)
+        file = Path(out).absolute() if out else None
+        part = file.with_name(f"{file.stem}.part{file.suffix}") if file else None
+        database, target = (self.database if made.link else None), self.target
+        with Warehouse(database, target.threads, target.memory_limit, read_only=True, out=part) as warehouse:
+            if made.link:
+                require_above(compiled, warehouse, made)
+            generator = paid_generator(made, self.folder, self.ledger)
+            if generator is None:
+                raise RunError(
+                    f"{node.name} has no generator of its plan of today", f"Run: synth run --select {node.name}"
+                )
+            more_rows(asked, made, generator, warehouse, listener or Listener(), seed)
+            if file is None or part is None:
+                return warehouse.landed(made)
+            warehouse.export(made, part)
+            os.replace(part, file)
+            return [], []
 
     def rows(self, model: str, limit: int) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Column names and the first rows of a synthetic or public table."""

@@ -303,6 +303,39 @@ def show(project_dir: str, target: str | None, variables: str | None, quiet: boo
     click.echo(table(names, rows, shutil.get_terminal_size((140, 24)).columns))
 
 
+@cli.command()
+@_with(_project_options)
+@click.option("-s", "--select", required=True, metavar="MODEL", help="One synthetic model, fitted.")
+@click.option("--rows", default=10, show_default=True, type=click.IntRange(1, 10_000_000), help="Rows to make.")
+@click.option("--where", multiple=True, metavar="SQL", help="What holds in each: 'age > 80'.")
+@click.option("--given", multiple=True, metavar="COLUMN=VALUE", help="A column's value; nothing after = means missing.")
+@click.option("--per", default=None, metavar="COLUMN", help="So many rows for each value of this column.")
+@click.option("--seed", default=1, show_default=True, help="The same seed makes the same rows.")
+@click.option("--out", default=None, metavar="FILE", help="A .csv or .parquet file to write, instead of showing rows.")
+def sample(
+    project_dir: str, target: str | None, variables: str | None, quiet: bool, select: str, rows: int, where: tuple[str, ...],
+    given: tuple[str, ...], per: str | None, seed: int, out: str | None,
+) -> None:  # fmt: skip
+    """Make more rows of a fitted model, on any condition. Spends nothing.
+
+    Example: synth sample --select members --rows 100 --where "age > 80" --per sex --out old.csv
+    """
+    from synth.console import table
+
+    if out is not None and Path(out).suffix not in (".csv", ".parquet"):
+        raise UsageError(f"--out {out} is neither .csv nor .parquet", "Name the file rows.csv, say.")
+    if wrong := [text for text in given if "=" not in text]:
+        raise UsageError(f"--given takes COLUMN=VALUE, not '{wrong[0]}'", "For example --given sex=F.")
+    project = _project(project_dir, target, variables)
+    values = {name: value for name, _, value in (text.partition("=") for text in given)}
+    names, found = project.sample(select, rows, where, values, per, seed, out)
+    _warn(project.unprotected({select}))
+    if out is None:
+        click.echo(table(names, found, shutil.get_terminal_size((140, 24)).columns))
+    elif not quiet:
+        click.echo(f"Wrote synthetic rows to {out}")
+
+
 @cli.group(invoke_without_command=True)
 @_with(_project_options)
 @click.pass_context

@@ -11,6 +11,7 @@ from synth.artifacts.budget import Budget
 from synth.artifacts.plan import Artifact, Plan
 from synth.artifacts.results import Expectation
 from synth.errors import masked
+from synth.quoting import identifier
 
 FITTING = 1  # raised when a change of the fitting code must not reuse generators of an earlier one
 
@@ -109,6 +110,7 @@ class OutputColumn(Artifact):
     of: str = ""  # a table above, or a second parent
     shared: str = ""  # of a second parent: what the rows that may be meant have in common with this one
     description: str = ""
+    format: str | None = None  # of a date or a time, as files have it
 
 
 class DeclaredKey(Artifact):
@@ -180,7 +182,7 @@ class SyntheticModel(Artifact):
     prepare_sql: str  # private rows to codes
     oddities_sql: str  # counts of values outside the declaration; its result stays in the private zone
     restore_sql: str  # codes to typed values
-    land_sql: str  # accepted values and new keys to the final table
+    landed_sql: str  # accepted values and new keys: the final table's rows
     rows_sql: str | None = None  # the same with codes and hidden keys, for the tables below
     link: Link | None = None
     reaches: tuple[Reach, ...] = ()
@@ -195,6 +197,12 @@ class SyntheticModel(Artifact):
     @property
     def relation(self) -> str:
         return f"synthetic.{self.name}"
+
+    @property
+    def land_sql(self) -> str:
+        """Accepted values and new keys to the final table."""
+        header = "-- The synthetic table, in the declared order, with new keys."
+        return f"{header}\ncreate or replace table synthetic.{identifier(self.name)} as\n{self.landed_sql}"
 
     @property
     def price(self) -> Price | None:
@@ -222,6 +230,25 @@ class SyntheticModel(Artifact):
     def fit_fingerprint(self) -> str:
         """SHA-256 over ``fit_inputs``."""
         return hashlib.sha256("\n".join(self.fit_inputs().values()).encode()).hexdigest()
+
+
+class Group(Artifact):
+    """Rows that are asked for, by a condition over the columns of the table."""
+
+    name: str  # in the words of who asks
+    sql: str
+
+
+class Request(Artifact):
+    """``rows`` rows of each group, of a synthetic model."""
+
+    model: str
+    rows: int
+    groups: tuple[Group, ...]
+
+    @property
+    def conditional(self) -> bool:
+        return any(group.sql != "true" for group in self.groups)
 
 
 class PublicModel(Artifact):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -16,6 +16,7 @@ from synth.compiler.columns import ColumnSql, Offset
 from synth.compiler.constraints import Parsed
 from synth.compiler.derived import Computed
 from synth.compiler.differences import Difference, Reader, Said, declared_differences, follows
+from synth.compiler.offsets import Dated
 from synth.compiler.restore import restore_sql
 from synth.compiler.row_sql import RowSql
 from synth.compiler.uses import Columns, Use, bare, uses
@@ -29,10 +30,10 @@ SMALL_TABLE = 1 << 14  # of one that need not be
 LOOKED_AT = 1_000  # most codes of a column that are tried one by one as rows are drawn
 
 
-def never_missing(parent: Node | None) -> set[str]:
-    """The columns of the table above that are never missing, as they are called here."""
+def dates_above(parent: Node | None) -> dict[str, Dated]:
+    """The dates of the table above, by what they are called here."""
     table = parent.declared.table if parent and parent.declared else None
-    return {f"{table.name}.{column.name}" for column in table.columns if not column.nullable} if table else set()
+    return {f"{table.name}.{c.name}": c for c in table.columns if isinstance(c, Dated)} if table else {}
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Facts:
     generated: Sequence[ColumnSql]
     offsets: Mapping[str, Offset]
     computed: Sequence[Computed]
-    never_missing: Container[str]  # dates of the table above, as they are called here
+    above: Mapping[str, Dated]  # dates of the table above, by what they are called here
     stubs: Stubs
 
     @cached_property
@@ -77,6 +78,11 @@ class Facts:
         """Whether it is an offset from a date of another table."""
         return column.anchor is not None and column.anchor not in self.columns
 
+    def never_missing(self, column: ColumnSql) -> bool:
+        """Whether the date of another table that it is an offset from always is."""
+        anchor = self.above.get(column.anchor or "")
+        return anchor is not None and not anchor.nullable
+
     def clauses(self, one: Parsed) -> list[Clause]:
         return clauses(one.expression.tree, self._halved)
 
@@ -109,7 +115,10 @@ class Facts:
             if one.name.casefold() in named:
                 computed.insert(0, one)
                 named |= {bare(i.node) for i in tree.walk(self._made_of[one.name.casefold()])}
-        rows = restore_sql(self.generated, order, computed)
+        anchors = {self.columns[name].anchor for name in order}
+        dates = {name: c for name, c in self.above.items() if name in anchors}
+        types = {name: "date" if isinstance(c, spec.DateColumn) else "timestamp" for name, c in dates.items()}
+        rows = restore_sql(self.generated, order, computed, above=types)
         return f'select "#draw" from (\n{rows})\nwhere coalesce((\n{sql}\n), true)\n'
 
     def _halved(self, equation: Tree) -> bool:
@@ -137,7 +146,7 @@ def hold(one: Parsed, facts: Facts) -> Constraint:
 def within_bounds(facts: Facts) -> Iterator[Parsed]:
     """An offset may lead out of a column's own bounds."""
     for i, column in enumerate(facts.declared.table.columns):
-        if column.name in facts.offsets and isinstance(column, offsets.Dated) and column.bounds:
+        if column.name in facts.offsets and isinstance(column, Dated) and column.bounds:
             kind = "date" if isinstance(column, spec.DateColumn) else "timestamp"
             low, high = (f"{kind} '{b.isoformat()}'" for b in column.bounds)
             sql, place = (
@@ -163,7 +172,7 @@ def _held(clause: Clause, sql: str, one: Parsed, facts: Facts) -> Part:
     by_table = tuple(m.ranges if m.decided else None for m in masked)
     by_order = tuple(m.ranges for m in masked)
     cells = prod(_count(r, m.column.layout) for r, m in zip(by_table, masked, strict=True))
-    if any(facts.elsewhere(m.column) and not (m.decided and m.column.anchor in facts.never_missing) for m in masked):
+    if any(facts.elsewhere(m.column) and not (m.decided and facts.never_missing(m.column)) for m in masked):
         cells = TABLE + 1  # a date of another table decides, too
     few = all(r is not None or m.column.layout.cells <= LOOKED_AT for r, m in zip(by_order, masked, strict=True))
     if cells <= (SMALL_TABLE if few else TABLE):

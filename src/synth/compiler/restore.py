@@ -53,11 +53,9 @@ class Landing:
     order_by: str | None
     link: Link | None = None
 
-    def land_sql(self) -> str:
-        """The final table from the rows that hold every constraint, ``accepted``; keys are counted from 1."""
+    def landed_sql(self) -> str:
+        """The final table's rows from those that hold every constraint, ``accepted``; keys are counted from 1."""
         return f"""\
--- The synthetic table, in the declared order, with new keys.
-create or replace table synthetic.{identifier(self.model)} as
 select
   {comma(self._values())}
 from {self._accepted()}

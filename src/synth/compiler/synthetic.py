@@ -73,7 +73,7 @@ class SyntheticCompiler:
                 c.column(i) if isinstance(c, combinations.Combination) else column_sql(c, i, found.get(c.name))
                 for i, c in enumerate(combinations.generated(table, combined), 1)
             )
-            facts = holding.Facts(node.declared, columns, found, made, holding.never_missing(parent), self.stubs)
+            facts = holding.Facts(node.declared, columns, found, made, holding.dates_above(parent), self.stubs)
             held = tuple(holding.hold(one, facts) for one in parsed)
             problems += contradiction_problems(parsed, held, facts)
             within = tuple(holding.hold(one, facts) for one in holding.within_bounds(facts))
@@ -122,7 +122,7 @@ class SyntheticCompiler:
             trusted=trusted, sql=one.statement.strip() + "\n",
             prepare_sql=linked.prepare_sql(one), oddities_sql=linked.oddities_sql(one),
             restore_sql=restore_sql(columns, offsets.order([c.name for c in columns], anchors), made, hidden, linked.types(one)),
-            land_sql=landing.land_sql(), rows_sql=landing.rows_sql(len(layout)) if referred else None, link=link,
+            landed_sql=landing.landed_sql(), rows_sql=landing.rows_sql(len(layout)) if referred else None, link=link,
             reaches=offsets.reaches(table, columns, found, link.prefix) if link else (),
             columns=outputs,
             pools=pools(texts),
@@ -168,7 +168,9 @@ class SyntheticCompiler:
         return tuple(
             self.linked.key(one, c)
             if isinstance(c, spec.KeyColumn)
-            else OutputColumn(name=c.name, sql_type=types.get(c.name) or _sql_type(c), description=c.description)
+            else OutputColumn(
+                name=c.name, sql_type=types.get(c.name) or _sql_type(c), description=c.description, format=_format(c)
+            )
             for c in one.table.columns
             if c.lands
         )
@@ -306,6 +308,13 @@ def trusted_by(graph: Graph, node: Node) -> tuple[Trust, ...]:
         return ()
     read = [*private_views(graph, node), node]
     return tuple(Trust(model=n.name, said=n.config.trust_sql) for n in read if n.config.trust_sql)
+
+
+def _format(column: spec.Column) -> str | None:
+    """The first of a date's or a time's formats, which holds every value of it."""
+    if isinstance(column, spec.DateColumn | spec.DatetimeColumn | spec.TimeColumn):
+        return column.format[0]
+    return None
 
 
 def _rising(column: ColumnSql, own: Collection[str], until: str | None) -> ColumnSql:

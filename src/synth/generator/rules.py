@@ -105,7 +105,7 @@ def _in_doubt(rule: Rule, kept: Sequence[int], rest: Sequence[int], columns: int
 def _any_left(rule: Rule, columns: Sequence[int], others: Integers, codes: Integers, units: Integers) -> Truth:
     asked = np.repeat(codes, len(others), axis=0)
     asked[:, columns] = np.tile(others, (len(codes), 1))
-    return np.asarray(rule.held(asked, np.repeat(units, len(others))).reshape(len(codes), -1).any(1))
+    return np.asarray(rule.held(asked, np.repeat(units, len(others))).reshape(len(codes), len(others)).any(1))
 
 
 def _corners(edges: Sequence[Integers], axes: Sequence[int]) -> Integers:

@@ -8,8 +8,20 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from synth.artifacts.compiled import Link, Reach
-from synth.runtime.warehouse import Codes
+from synth.artifacts.compiled import Compiled, Link, Reach, SyntheticModel
+from synth.errors import RunError
+from synth.runtime.warehouse import Codes, Warehouse
+
+
+def require_above(compiled: Compiled, warehouse: Warehouse, model: SyntheticModel) -> None:
+    """What foreign keys refer to is there, and its codes mean what this model's plan says; RunError where not."""
+    for name in compiled.parents[model.name]:
+        if name in compiled.synthetic:
+            made_by, run = warehouse.made_by(name), f"Run: synth build --select +{model.name}"
+            if made_by is None:
+                raise RunError(f"{model.name} refers to {name}, which is not built", run)
+            if made_by != compiled.synthetic[name].fit_fingerprint():
+                raise RunError(f"{model.name} refers to {name}, which was built by another plan", run)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +38,11 @@ class Above:
     columns: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
 
     @classmethod
+    def units(cls, sizes: NDArray[np.int64]) -> Above:
+        """Units that are below nothing."""
+        return cls(sizes, np.arange(len(sizes)))
+
+    @classmethod
     def of(cls, rows: Codes, link: Link) -> Above:
         """The rows above that have any below, as many as they say themselves."""
         counts = rows[f"#{link.count + 1}"]
@@ -36,6 +53,14 @@ class Above:
             counts[some], rows["#unit"][some], np.stack(given, axis=1) if given else np.zeros((len(some), 0), np.int64),
             {name: rows[name][some] for name in names},
         )  # fmt: skip
+
+    def some(self, count: int, seed: int) -> Above:
+        """So many of the sequences, whichever; all of them where there are no more."""
+        if count >= len(self.sizes):
+            return self
+        kept = np.sort(np.random.default_rng(seed).choice(len(self.sizes), count, replace=False))
+        given = None if self.given is None else self.given[kept]
+        return Above(self.sizes[kept], self.unit[kept], given, {n: column[kept] for n, column in self.columns.items()})
 
     def positions(self) -> NDArray[np.int64]:
         """The place of each row in its unit, from 1."""

@@ -11,7 +11,7 @@ import hmac
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from synth.artifacts.compiled import SourceTable, SyntheticModel
 from synth.artifacts.forecast import FitRecord, SourceFile, Standing
@@ -20,6 +20,9 @@ from synth.privacy.ledger import Entry, Ledger, Reserve, Spend
 from synth.runtime.source_files import Located, locate
 from synth.runtime.target_folder import TargetFolder
 from synth.version import __version__
+
+if TYPE_CHECKING:
+    from synth.generator.fitted import Generator
 
 
 def generator_name(model: str, fingerprint: str) -> str:
@@ -34,6 +37,19 @@ def folder_digest(folder: Path) -> str:
         digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def paid_generator(
+    model: SyntheticModel, folder: TargetFolder, ledger: Ledger, source_digest: str | None = None
+) -> Generator | None:  # fmt: skip
+    """The generator that was paid for with this plan over this source (None: any), if it is still on disk as it was."""
+    from synth.generator import store
+
+    spent = ledger.find_spent(model.fit_fingerprint(), source_digest)
+    path = folder.generator(generator_name(model.name, model.fit_fingerprint()))
+    if spent is None or not path.is_dir() or folder_digest(path) != spent.generator_digest:
+        return None
+    return store.load(path)
 
 
 def stat_digest(key: bytes, located: Located) -> str:

@@ -5,28 +5,24 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import duckdb
-import numpy as np
-from numpy.typing import NDArray
 
-from synth.artifacts.compiled import Compiled, Part, Price, PublicModel, SyntheticModel
-from synth.artifacts.plan import ColumnLayout
+from synth.artifacts.compiled import Compiled, Price, PublicModel, SyntheticModel
 from synth.artifacts.results import RunResult
 from synth.errors import BudgetError, LedgerError, RunError
 from synth.privacy import accounting
 from synth.privacy.ledger import Ledger, PopulationSummary
-from synth.quoting import identifier
-from synth.runtime.above import Above
+from synth.runtime.above import Above, require_above
 from synth.runtime.confinement import confine
+from synth.runtime.drawing import Drawing
 from synth.runtime.listener import Listener
-from synth.runtime.paid import folder_digest, generator_name, remember, stat_digest
+from synth.runtime.paid import folder_digest, generator_name, paid_generator, remember, stat_digest
 from synth.runtime.pools import make_up
 from synth.runtime.private_zone import PrivateZone
 from synth.runtime.source_files import SourceMissing, check_populations
@@ -35,13 +31,8 @@ from synth.runtime.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from synth.generator.fitted import Generator
-    from synth.generator.rules import Rule
-
-Drawn = defaultdict[str, NDArray[np.int64]]  # by constraint: synthetic rows that were drawn, and those that held it
 
 LATENT_UNITS = 1_000  # synthetic units over which the latent's use is averaged
-MOST_LEFT_OUT = 0.01  # of the rows below others: of a few, nothing fits beside what the row above says
-ROWS_AT_ONCE = 1 << 16  # that a mask's table is made of
 PRV_TOLERANCE = 0.03  # how far the second accountant may lie above the planned epsilon
 
 
@@ -101,7 +92,7 @@ class Runner:
         import torch
         from threadpoolctl import threadpool_limits
 
-        self._require_above(model)
+        require_above(self.compiled, self.warehouse, model)
         # Matrices of this size gain nothing from a second thread, and lose tenfold where the machine is shared.
         torch.set_num_threads(1)
         pools = {pool.variable: make_up(pool, model.plan.seed) for pool in model.pools}
@@ -111,16 +102,6 @@ class Runner:
             )  # fmt: skip
             rows = self._land(model, generator, pools)
         return rows, epsilon
-
-    def _require_above(self, model: SyntheticModel) -> None:
-        """What foreign keys refer to is there, and its codes mean what this model's plan says; before anything is spent."""
-        for name in self.compiled.parents[model.name]:
-            if name in self.compiled.synthetic:
-                made_by, run = self.warehouse.made_by(name), f"Run: synth build --select +{model.name}"
-                if made_by is None:
-                    raise RunError(f"{model.name} refers to {name}, which is not built", run)
-                if made_by != self.compiled.synthetic[name].fit_fingerprint():
-                    raise RunError(f"{model.name} refers to {name}, which was built by another plan", run)
 
     def _generator(self, model: SyntheticModel) -> tuple[Generator, float | None]:
         """A generator, and the epsilon that this run spends on it. Its rows are here and nowhere else."""
@@ -144,7 +125,7 @@ class Runner:
         """A generator, and the epsilon that this run spends on it: nothing where it was paid for before."""
         files = {name: stat_digest(self.ledger.key(), located) for name, located in zone.located.items()}
         source_digest = zone.digest(self.ledger.key())
-        generator = None if self.full_refresh else self._reusable(model, source_digest)
+        generator = None if self.full_refresh else paid_generator(model, self.folder, self.ledger, source_digest)
         epsilon = 0.0
         if generator is None:
             self._check_price(model, price)
@@ -156,7 +137,9 @@ class Runner:
 
     def _without_source(self, model: SyntheticModel, missing: SourceMissing) -> Generator:
         """Sampling needs no row: the generator of this plan that was paid for last, whatever the source is by now."""
-        generator = None if self.full_refresh or model.price is None else self._reusable(model, None)
+        generator = (
+            None if self.full_refresh or model.price is None else paid_generator(model, self.folder, self.ledger)
+        )
         if generator is None:
             raise missing
         self._notes[model.name] = (
@@ -165,16 +148,6 @@ class Runner:
         )
         self.listener.note(self._notes[model.name])
         return generator
-
-    def _reusable(self, model: SyntheticModel, source_digest: str | None) -> Generator | None:
-        """The generator that was paid for with this plan over this source (None: any), if it is still on disk as it was."""
-        from synth.generator import store
-
-        spent = self.ledger.find_spent(model.fit_fingerprint(), source_digest)
-        folder = self._generator_folder(model)
-        if spent is None or not folder.is_dir() or folder_digest(folder) != spent.generator_digest:
-            return None
-        return store.load(folder)
 
     def _fit(self, model: SyntheticModel, zone: PrivateZone, source_digest: str | None = None) -> Generator:
         """Reads the rows, fits, and saves; rows that are not those of the digest are not fitted."""
@@ -226,7 +199,7 @@ class Runner:
         )
 
     def _land(self, model: SyntheticModel, generator: Generator, pools: Mapping[str, Sequence[str]]) -> int:
-        from synth.generator.synthesis import draw_sizes, nats, synthesize
+        from synth.generator.synthesis import draw_sizes, nats
 
         plan = model.plan
         if plan.network.latent:
@@ -236,84 +209,14 @@ class Runner:
             )
         self.listener.progress(model.name, "sampling", 0, 1)
         if model.link is None:
-            sizes = draw_sizes(generator, None if plan.rows else plan.privacy.units, plan.rows, plan.seed)
-            above = Above(sizes, np.arange(len(sizes)))
+            above = Above.units(draw_sizes(generator, None if plan.rows else plan.privacy.units, plan.rows, plan.seed))
         else:
             above = Above.of(self.warehouse.rows_above(model.link), model.link)
-        limits = {reach.column: above.limits(reach, plan.layout[reach.column].cells) for reach in model.reaches}
-        sequence = np.repeat(np.arange(len(above.sizes)), above.sizes)
-        position = above.positions()
-        self.warehouse.begin_landing(model, pools, above.columns)
-        typical = _typical(model, generator)
-        done = left_out = 0
-        drawn = Drawn(lambda: np.zeros(2, np.int64))
-        rules = self._rules(model, typical, above, drawn)
-        for block in synthesize(generator, above.sizes, plan.seed, above.given, rules, limits):
-            part = np.arange(done, done + len(block.codes))
-            kept = np.flatnonzero(block.held) if model.link else np.arange(len(block.codes))
-            left_out += len(part) - len(kept)
-            codes = _imputed(block.codes[kept], model, typical)
-            broken = self.warehouse.accept(model, above.named(codes, sequence[part[kept]], position[part[kept]]))
-            if broken:
-                raise RunError(
-                    f"{model.name}: {sum(broken.values()):,} of {len(block.codes):,} rows broke a constraint however often they "
-                    f"were drawn, mostly: {max(broken, key=lambda name: broken[name])}",
-                    "Can it hold within the declared bounds and values? Loosen it, or model a date with offset_from. The fitted "
-                    "generator is kept: the next run draws from it and spends nothing.",
-                )
-            done += len(block.codes)
-            self.listener.progress(model.name, "sampling", done, len(sequence))
-        if left_out > MOST_LEFT_OUT * len(sequence):
-            raise RunError(
-                f"{model.name}: {left_out:,} of {len(sequence):,} rows found no place below the row above them",
-                "Do the bounds and the constraints of both tables fit together? Loosen them. The fitted generator is kept.",
-            )
-        if left_out:
-            self.listener.note(
-                f"{left_out:,} of {len(sequence):,} rows of {model.name} found no place below the row above and are left out"
-            )
-        for name, (asked, held) in drawn.items():
+        drawing = Drawing(self.warehouse, self.listener, model, generator, pools)
+        drawing.draw(above, plan.seed)
+        for name, (asked, held) in drawing.tried.items():
             self.listener.note(f"{held / asked:.1%} of {asked:,} rows held this as they were drawn: {name}")
         return self.warehouse.land(model, _label(model))
-
-    def _rules(
-        self, model: SyntheticModel, typical: Mapping[int, int], above: Above, drawn: Drawn
-    ) -> list[Rule]:  # fmt: skip
-        """What has to be seen to as rows are drawn, over their codes; what is rejected is counted in ``drawn``."""
-        from synth.generator.rules import Rule, representatives, tabled
-
-        def held(part: Part, codes: NDArray[np.int64], sequences: NDArray[np.int64]) -> NDArray[np.bool_]:
-            codes = _imputed(codes, model, typical)
-            return self.warehouse.held(part, above.named(codes, sequences, np.zeros_like(sequences)))
-
-        def told(name: str, truth: NDArray[np.bool_]) -> None:
-            drawn[name] += np.array([len(truth), truth.sum()])
-
-        def rule(name: str, part: Part) -> Rule:
-            columns = tuple(places[column] for column in part.columns)
-            if part.held == "rejection":
-                return Rule(columns, partial(held, part), told=partial(told, name))
-            layout = [model.plan.layout[j] for j in columns]
-            edges = tuple(_edges(ranges, column) for ranges, column in zip(part.ranges, layout, strict=True))
-            if not part.table:
-                alike = not any(identifier(name) in part.rows_sql for name in above.columns)
-                return Rule(columns, partial(held, part), edges, alike=alike)
-            found = [held(part, codes, np.zeros(len(codes), np.int64)) for codes in kinds(columns, edges)]
-            return tabled(columns, edges, np.concatenate(found).reshape([len(e) - 1 for e in edges]))
-
-        def kinds(columns: tuple[int, ...], edges: tuple[NDArray[np.int64], ...]) -> Iterator[NDArray[np.int64]]:
-            listed = representatives(edges)
-            for start in range(0, len(listed), ROWS_AT_ONCE):
-                part = listed[start : start + ROWS_AT_ONCE]
-                codes = np.zeros((len(part), len(places)), np.int64)
-                codes[:, columns] = part
-                yield codes
-
-        if not len(above.sizes):
-            return []
-        places = {column.name: i for i, column in enumerate(model.plan.layout)}
-        parts = [(c.name, part) for c in model.constraints for part in c.parts if part.held in ("mask", "rejection")]
-        return [rule(name, part) for name, part in parts if part.columns]
 
 
 def _label(model: SyntheticModel) -> str:
@@ -322,24 +225,3 @@ def _label(model: SyntheticModel) -> str:
         return model.told
     price = f"epsilon {model.price.epsilon:g}, delta {model.price.delta:g}"
     return f"SYNTHETIC, differentially private: {price}. {model.told}"
-
-
-def _typical(model: SyntheticModel, generator: Generator) -> dict[int, int]:
-    """The code that stands for a missing value, by column."""
-    return {i.column: generator.ways.columns[i.column].typical(i.statistic) for i in model.imputed}
-
-
-def _edges(ranges: tuple[int, ...] | None, column: ColumnLayout) -> NDArray[np.int64]:
-    """Edges of a column's ranges, the missing value's among them."""
-    known = range(column.cells + 1) if ranges is None else ranges
-    return np.array([*known, *([column.cells + 1] if column.missing else [])], dtype=np.int64)
-
-
-def _imputed(codes: NDArray[np.int64], model: SyntheticModel, typical: Mapping[int, int]) -> NDArray[np.int64]:
-    """Codes [rows, columns] without missing values where they are imputed."""
-    if not typical:
-        return codes
-    found = codes.copy()
-    for column, code in typical.items():
-        found[codes[:, column] == model.plan.layout[column].cells, column] = code
-    return found

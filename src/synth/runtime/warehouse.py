@@ -11,7 +11,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from synth.artifacts.compiled import Constraint, Link, Part, PublicModel, SyntheticModel
+from synth.artifacts.compiled import Constraint, Link, OutputColumn, Part, PublicModel, Request, SyntheticModel
 from synth.artifacts.results import Expectation, ExpectationResult, RunResult
 from synth.errors import RunError
 from synth.quoting import identifier, literal, rows_of
@@ -33,33 +33,41 @@ create table if not exists _synth.test_results (
 class Warehouse:
     """An open target database. One process writes at a time; a second one is told who holds it."""
 
-    def __init__(self, path: Path, threads: int, memory_limit: str, read_only: bool = False) -> None:
-        self.path, self.read_only = path, read_only
+    def __init__(
+        self, path: Path | None, threads: int, memory_limit: str, read_only: bool = False, out: Path | None = None
+    ) -> None:  # fmt: skip
+        """Without a ``path``, one in memory; ``out``: the only file besides that it can reach."""
+        self.path, self.read_only, self.out = path, read_only, out
         self._config: dict[str, str | bool | int | float | list[str]] = {
-            "threads": str(threads),
-            "memory_limit": memory_limit,
-            "enable_external_access": "false",  # what a public model or a test says can reach no file
-            "python_enable_replacements": "false",
-        }
+            "threads": str(threads), "memory_limit": memory_limit, "python_enable_replacements": "false",
+        }  # fmt: skip
 
     def __enter__(self) -> Warehouse:
-        if self.read_only and not self.path.exists():
-            raise RunError(f"there is no {self.path.name} yet", "Build something first: synth build")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._connection = duckdb.connect(str(self.path), read_only=self.read_only, config=self._config)
-        except duckdb.IOException as error:
-            if "lock" in str(error):
-                fix = "Wait until it is done, or close it; only one process can write a DuckDB file."
-                raise RunError(f"{self.path.name} is locked by {lock_holder(str(error))}", fix) from None
-            raise RunError(f"{self.path.name} cannot be opened: it is not a DuckDB file, or not readable", "") from None
-        except duckdb.InvalidInputException as error:
-            raise RunError(f"{self.path.name} cannot be opened", str(error).splitlines()[0]) from None
+        self._connection = duckdb.connect(config=self._config) if self.path is None else self._opened(self.path)
+        if self.out:
+            self._connection.execute(f"set allowed_paths = [{literal(str(self.out))}]")
+        self._connection.execute(
+            "set enable_external_access = false"
+        )  # what a public model or a test says reaches no file
         if not self.read_only:
             for schema in ("synthetic", "public", "_synth"):
                 self._connection.execute(f"create schema if not exists {schema}")
             self._connection.execute(_LOG)
         return self
+
+    def _opened(self, path: Path) -> duckdb.DuckDBPyConnection:
+        if self.read_only and not path.exists():
+            raise RunError(f"there is no {path.name} yet", "Build something first: synth build")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return duckdb.connect(str(path), read_only=self.read_only, config=self._config)
+        except duckdb.IOException as error:
+            if "lock" in str(error):
+                fix = "Wait until it is done, or close it; only one process can write a DuckDB file."
+                raise RunError(f"{path.name} is locked by {lock_holder(str(error))}", fix) from None
+            raise RunError(f"{path.name} cannot be opened: it is not a DuckDB file, or not readable", "") from None
+        except duckdb.InvalidInputException as error:
+            raise RunError(f"{path.name} cannot be opened", str(error).splitlines()[0]) from None
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._connection.close()
@@ -131,6 +139,50 @@ class Warehouse:
         self._in_transaction([*hidden, model.land_sql, *comments])
         return self.count(relation)
 
+    # more rows than the table has
+
+    def keep(self, request: Request, found: Sequence[int], counted: str, before: int, first: bool) -> int:
+        """Adds of ``accepted`` to ``more`` what each group of a request still lacks; how many rows there were.
+
+        ``found``: of each group so far; ``counted``: what goes on behind the rows that came ``before``; ``first``: ``more`` is
+        made.
+        """
+        if first:
+            self._connection.execute(
+                'create or replace temp table more as select *, 0 as "#group" from accepted limit 0'
+            )
+        moved = f"* replace ({identifier(counted)} + {before} as {identifier(counted)})"
+        for number, (group, count) in enumerate(zip(request.groups, found, strict=True)):
+            self._connection.execute(
+                f"insert into more select {moved}, {number} from accepted where {group.sql} "
+                f'order by "#unit", "#position" limit {request.rows - count}'
+            )
+        return self.count("accepted")
+
+    def kept(self, groups: int) -> NDArray[np.int64]:
+        """How many rows of each group there are, [groups]."""
+        rows = self._connection.execute('select "#group", count(*) from more group by "#group"').fetchall()
+        counts = dict(rows)
+        return np.array([counts.get(i, 0) for i in range(groups)], dtype=np.int64)
+
+    def landed(self, model: SyntheticModel) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """``more`` as the synthetic table has its rows, with keys of their own."""
+        self._connection.execute('create or replace temp table accepted as select * exclude ("#group") from more')
+        return self.query(model.landed_sql)
+
+    def export(self, model: SyntheticModel, path: Path) -> int:
+        """The same as a CSV file, with dates in their declared formats, or as Parquet; its number of rows."""
+        self._connection.execute('create or replace temp table accepted as select * exclude ("#group") from more')
+        written = [
+            f"strftime({_moment(c)}, {literal(c.format)}) as {identifier(c.name)}" if c.format else identifier(c.name)
+            for c in model.columns
+        ]
+        text = path.suffix == ".csv"
+        rows = f"select {', '.join(written) if text else '*'} from ({model.landed_sql})"
+        kind = "(format csv, header)" if text else "(format parquet)"
+        self._connection.execute(f"copy ({rows}) to {literal(str(path))} {kind}")
+        return self.count("accepted")
+
     def _codes(self, codes: Codes) -> None:
         self._connection.register("codes", dict(codes))
 
@@ -201,6 +253,12 @@ class Warehouse:
         except BaseException:
             self._connection.execute("rollback")
             raise
+
+
+def _moment(column: OutputColumn) -> str:
+    """A time of day has no strftime of its own."""
+    name = identifier(column.name)
+    return f"date '1900-01-01' + {name}" if column.sql_type == "time" else name
 
 
 def _held(constraints: Iterable[Constraint]) -> str:
