@@ -596,7 +596,9 @@ def test_the_example_project_keeps_people_apart(tmp_path: Path) -> None:
         shutil.copytree(ROOT / folder, tmp_path / folder)
     shutil.copy(ROOT / "synth_project.yml", tmp_path)
     results = synth.Project(tmp_path).check_sql(["patients", "support", "table_one"], units=1)
-    assert {result.model: result.status for result in results} == dict.fromkeys(("patients", "support", "table_one"), "pass")
+    assert {result.model: result.status for result in results} == dict.fromkeys(
+        ("patients", "support", "table_one"), "pass"
+    )
 
 
 def test_where_each_row_is_a_person(tmp_path: Path) -> None:

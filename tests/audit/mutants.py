@@ -62,7 +62,8 @@ class Mutant:
 MUTANTS = (
     Mutant(
         "a categorical needs no values", 1, "project/spec.py",
-        "values: tuple[Level, ...] = Field(min_length=1)", 'values: tuple[Level, ...] = ("a", "b")',
+        "values: tuple[Level, ...] = Field(\n        min_length=1,",
+        'values: tuple[Level, ...] = Field(\n        default=("a", "b"),',
         (f"{BROKEN}[categorical_without_values]",),
     ),
     Mutant(
@@ -431,8 +432,8 @@ MUTANTS = (
         (f"{LEDGER}test_an_unchanged_plan_over_an_unchanged_source_is_found",),
     ),
     Mutant(
-        "a generator is reused that was changed on disk", 15, "runtime/runner.py",
-        "folder_digest(folder) != spent.generator_digest", "not folder_digest(folder)",
+        "a generator is reused that was changed on disk", 15, "runtime/paid.py",
+        "folder_digest(path) != spent.generator_digest", "not folder_digest(path)",
         (f"{PAYMENT}test_a_generator_is_reused_only_as_it_was_paid_for",),
     ),
     Mutant(
