@@ -63,7 +63,13 @@ class Looks:
                 raise RunError(f"the {look.called} costs more than epsilon {price.epsilon:g}", "Please report this.")
             self._check_cap(look, price, [*privacy.events, *to_follow], privacy.population)
             receipt = self.ledger.reserve(price.budget, look.called, fingerprint, privacy)
-            answers = _noisy(_Rows(zone, look), look, privacy)
+            rows = _Rows(zone, look)
+            if not zone.unchanged(self.ledger.key(), digest):
+                raise RunError(
+                    f"a source of the {look.called} changed while it was read, so nothing was drafted",
+                    "Draft again when nobody writes to it. What was reserved counts as spent, for rows were read.",
+                )
+            answers = _noisy(rows, look, privacy)
             self.folder.write_draft(fingerprint, answers)
             self.ledger.spend(receipt.id, digest, _digest(self.folder.draft(fingerprint)))
             return answers, False
