@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
-from synth.artifacts.compiled import Price, SourceTable
+from synth.artifacts.compiled import Price, SourceColumn, SourceTable
 from synth.artifacts.looks import COUNTS, DRAFT, VALUES, Ask, Cells, Look
 from synth.artifacts.plan import Event, Gaussian, PartitionSelection, Privacy
 from synth.drafting.names import can_be_declared
@@ -91,7 +91,9 @@ class Drafting:
         return (Gaussian(name=VALUES, noise_multiplier=1 / self._left(first)),) if self.price else ()
 
     def _look(self, header: Header) -> Look:
-        source = self.source.model_copy(update={"columns": tuple(name for name, _ in header)})
+        source = self.source.model_copy(
+            update={"columns": tuple(SourceColumn(name=name, place=self.file) for name, _ in header)}
+        )
         return Look(called=self.called, file=self.file, source=source, rows_sql=self._rows_sql(header))
 
     def _rows_sql(self, header: Header) -> str:
