@@ -14,9 +14,8 @@ from synth.drafting.ask import CAPS, ROWS, Header, combined_name, order_name
 from synth.drafting.names import LONGEST, can_be_declared, in_sql
 from synth.drafting.shapes import CLEAR, Counts, Verdict, verdict
 from synth.drafting.spread import number_bounds, rounded, year_bounds
-from synth.drafting.table import DATED, Column, Table
+from synth.drafting.table import DATED, Column, Combined, Table
 from synth.project.spec import MAX_CELLS
-from synth.quoting import literal
 
 COVERED = 0.8  # of the persons with a value: those whose values are told, for text to be a category
 ALL_BUT = 0.95  # the same of whole numbers, for them to be codes
@@ -80,13 +79,13 @@ def with_values(table: Table, answers: Answers, known: Mapping[str, float]) -> T
     """The second look's answers; ``known``: persons who have a value, by column, where the first look told."""
     exact = answers.noise == 0
     columns = tuple(_valued(c, answers, known.get(c.name), exact) for c in table.columns)
-    made = [_combination(names, answers.values[combined_name(names)], table) for names in table.combinations]
-    combined = [sql for sql in made if sql]
-    left = tuple(names for names, sql in zip(table.combinations, made, strict=True) if not sql)
+    valued = replace(table, columns=columns)
+    combined = [_combined(names, answers.values[combined_name(names)], valued) for names in table.combinations]
+    left = tuple(one.columns for one in combined if not one.values)
     orders = list(_orders(table, {name for name, so in answers.facts.items() if so}))
     return replace(
-        table, columns=columns, combinations=left, constraints=(*table.constraints, *combined, *orders),
-        drafted=table.drafted or (exact and bool(combined or orders)),
+        valued, combinations=left, combined=tuple(one for one in combined if one.values),
+        constraints=(*table.constraints, *orders), drafted=table.drafted or (exact and bool(combined or orders)),
     )  # fmt: skip
 
 
@@ -291,19 +290,19 @@ def whole_numbers(found: Sequence[Found]) -> dict[int | str, float] | None:
 # constraints
 
 
-def _combination(names: Sequence[str], found: Sequence[Found], table: Table) -> str | None:
-    """A constraint that allows the combinations that were found; None for none."""
-    rows = [json.loads(one.value) for one in found]
+def _combined(names: tuple[str, ...], found: Sequence[Found], table: Table) -> Combined:
+    """The combinations that were found, of values that the columns are declared to have."""
     columns = [table.column(name) for name in names]
-    listed = sorted(f"({', '.join(_sql(value, c) for value, c in zip(row, columns, strict=True))})" for row in rows)
-    return f"({', '.join(map(in_sql, names))}) in ({', '.join(listed)})" if listed else None
+    rows = (tuple(map(_typed_value, json.loads(one.value), columns)) for one in found)
+    known = [row for row in rows if all(c.values is None or v in c.values for v, c in zip(row, columns, strict=True))]
+    return Combined(names, tuple(sorted(known, key=lambda row: [str(value) for value in row])))
 
 
-def _sql(value: str, column: Column) -> str:
+def _typed_value(value: str, column: Column) -> str | int:
     whole = whole_numbers([Found(value=value, persons=1)])
     if whole is not None and (not column.values or isinstance(column.values[0], int)):
-        return str(next(iter(whole)))
-    return literal(value)
+        return next(iter(whole))
+    return value
 
 
 def _orders(table: Table, held: set[str]) -> Iterator[str]:

@@ -50,6 +50,14 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Combined:
+    """The combinations of values that some columns have."""
+
+    columns: tuple[str, ...]
+    values: tuple[tuple[str | int, ...], ...]
+
+
+@dataclass(frozen=True)
 class Table:
     name: str
     columns: tuple[Column, ...]
@@ -61,6 +69,7 @@ class Table:
     order_by: str | None = None
     constraints: tuple[str, ...] = ()
     combinations: tuple[tuple[str, ...], ...] = ()  # of columns, of which only those that exist may be made
+    combined: tuple[Combined, ...] = ()  # those that do exist
     references: tuple[tuple[str, str], ...] = ()  # column and table
     drafted: bool = False  # a key of the table itself is from private rows
     notes: tuple[str, ...] = ()

@@ -128,13 +128,18 @@ def _todos(column: Column) -> Iterator[str]:
 
 
 def _constraints(table: Table) -> Iterator[str]:
-    if table.constraints:
+    if table.constraints or table.combined:
         yield "    constraints:"
-        for constraint in table.constraints:
-            yield f"      - {scalar(constraint)}"
+    for constraint in table.constraints:
+        yield f"      - {scalar(constraint)}"
+    for one in table.combined:
+        yield f"      - combinations: {_flow(_list(one.columns))}"
+        yield "        values:"
+        yield from (f"          - {_flow(_list(values))}" for values in one.values)
     for names in table.combinations:
-        listed = ", ".join(names)
-        yield f"    # {TODO} constraint over {listed}: the combinations there are; for example ({listed}) in ((a, b), (c, d))"
+        listed = _flow(_list(names))
+        example = f"{{combinations: {listed}, values: [[a, b], [c, d]]}}"
+        yield f"    # {TODO} a constraint with the combinations that there are: {example}"
 
 
 def _bound(column: Column, bound: Decimal | str | None) -> Any:
