@@ -147,7 +147,7 @@ def test_values_of_an_enumeration_are_not_quoted(tmp_path: Path) -> None:
         (root / "sources" / "clinic.yml").read_text().replace("sources/clinic ", "sources/clinic/members.duckdb ")
     )
     zone = opened(root)
-    zone.model = zone.model.model_copy(update={"prepare_sql": 'select region + 1 from "source"."clinic.members"'})
+    zone.reader = zone.model.model_copy(update={"prepare_sql": 'select region + 1 from "source"."clinic.members"'})
     with pytest.raises(RunError, match="does not fit the declaration: No function matches") as raised, zone:
         pass
     assert "CANARY" not in str(raised.value)

@@ -16,11 +16,12 @@ from synth.artifacts.results import ApartResult, Invocation, Results
 from synth.compiler.compile import compile_project
 from synth.compiler.forecast import forecast
 from synth.compiler.synthetic import private_views
-from synth.errors import RunError, UsageError
+from synth.errors import ProjectError, RunError, UsageError
 from synth.graph.dag import Graph, build
 from synth.graph.selection import Indirect, parse
 from synth.graph.selection import select as select_nodes
 from synth.graph.state import FAILED, State
+from synth.graph.unreviewed import unreviewed
 from synth.privacy.calibrations import Calibrations
 from synth.project import loader
 from synth.project.nearest import nearest
@@ -106,6 +107,11 @@ class Project:
         """A warning that names those of the models that are made without differential privacy; "" where none is."""
         names = [n.relation.replace('"', "") for n in self.graph.of_kind("model") if n.not_private and n.name in models]
         return f"{UNPROTECTED} Here: {', '.join(names)}." if names else ""
+
+    def drafted(self, models: Container[str]) -> str:
+        """A warning that names those of the models whose metadata nobody has reviewed; "" where there is none."""
+        names = {n.name for n in self.graph.of_kind("model") if n.name in models}
+        return "\n".join(str(problem) for problem in unreviewed(self.graph, names))
 
     # verbs with effects
 
@@ -293,6 +299,8 @@ class Project:
         wanted = Wanted(_models(nodes, or_tests=bool(tests)) if run else (), tests)
         if not run and not tests:
             raise UsageError("the selection holds no test", "See them with: synth ls --resource-type test")
+        if drafted := unreviewed(self.graph, wanted.models):
+            raise ProjectError(drafted)
         if unprotected := self.unprotected({*wanted.models, *(p for t in tests for p in compiled.parents[t])}):
             listener.warned(unprotected)
         if wanted.models:

@@ -120,6 +120,44 @@ def debug(project_dir: str, target: str | None, variables: str | None, quiet: bo
         sys.exit(1)
 
 
+@cli.command()
+@click.argument("table", metavar="[SOURCE.TABLE]", required=False)
+@_with(_project_options)
+@click.option(
+    "--epsilon",
+    type=click.FloatRange(1e-3, 100),
+    help="Pay for what rows tell, so that noise protects the people in them.",
+)
+@click.option(
+    "--from", "metadata", metavar="FILE", help="Metadata of NHSSynth (YAML) or SDV (JSON); rows fill its gaps."
+)
+@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+def draft(
+    project_dir: str, target: str | None, variables: str | None, quiet: bool,
+    table: str | None, epsilon: float | None, metadata: str | None, force: bool,
+) -> None:  # fmt: skip
+    """Write metadata/TABLE.yml from a private table, from the metadata of another tool, or from both.
+
+    Without --epsilon, what the rows of SOURCE.TABLE tell is exact: each such column is marked drafted: true, and no run
+    takes it until somebody has checked that it is public knowledge and removes the mark. Where no SOURCE.TABLE is named,
+    no row is read.
+
+    \b
+    Example:
+      synth draft mimic.admissions                             private: to be reviewed
+      synth draft mimic.admissions --epsilon 0.5               paid: bounds and categories passed noise
+      synth draft --from support_metadata.yaml                 NHSSynth's or SDV's metadata, with TODO for what they lack
+      synth draft nhs.support --from support_metadata.yaml --epsilon 0.5
+    """
+    from synth.draft import draft as write_draft
+
+    for one in write_draft(table, epsilon, metadata, force, project_dir, target, _variables(variables)):
+        todo = f"; to be filled in: {one.todo} lines with TODO" if one.todo else ""
+        if not quiet:
+            click.echo(f"Wrote {one.file}: {one.columns} columns{one.paid}{todo}")
+        _warn(one.warning)
+
+
 @cli.command("compile")
 @_with(_project_options)
 def compile_(project_dir: str, target: str | None, variables: str | None, quiet: bool) -> None:
@@ -127,6 +165,7 @@ def compile_(project_dir: str, target: str | None, variables: str | None, quiet:
     project = _project(project_dir, target, variables)
     compiled = project.compile()
     _warn(project.unprotected({*compiled.synthetic, *compiled.public}))
+    _warn(project.drafted(compiled.synthetic))
     if not quiet:
         counts = (
             f"{len(compiled.synthetic)} synthetic, {len(compiled.public)} public, {len(compiled.tests)} singular tests"
@@ -157,6 +196,7 @@ def plan(
     project = _project(project_dir, target, variables)
     forecast = project.plan(select, exclude, full_refresh, **how)
     _warn(project.unprotected({model.model for model in forecast.models}))
+    _warn(project.drafted({model.model for model in forecast.models}))
     if not quiet:
         click.echo(forecast.model_dump_json(indent=1) if as_json else plan_text(forecast))
     if forecast.refused:

@@ -37,6 +37,9 @@ ACCOUNTING = "tests/privacy/test_accounting.py::"
 LEDGER = "tests/privacy/test_ledger.py::"
 STEP = "tests/privacy/test_one_step.py::"
 RUN = "tests/privacy/test_one_run.py::"
+PARTITION = "tests/privacy/test_partition.py::"
+LOOKS = "tests/privacy/test_looks.py::"
+DRAFT = "tests/test_draft.py::"
 PAYMENT = "tests/privacy/test_payment.py::"
 GENERATOR = "tests/test_generator.py::"
 APART = "tests/test_people_apart.py::"
@@ -500,6 +503,46 @@ MUTANTS = (
         "nobody is told that a model is not private", 19, "api.py",
         """return f"{UNPROTECTED} Here: {', '.join(names)}." if names else \"\"""", 'return ""',
         (f"{NOT_PRIVATE}test_every_command_says_it_in_red_and_only_of_what_is_meant",),
+    ),
+    Mutant(
+        "a run takes what was drafted from rows", 1, "api.py",
+        "if drafted := unreviewed(self.graph, wanted.models):", "if drafted := []:",
+        (f"{DRAFT}test_a_run_takes_no_draft_that_nobody_reviewed",),
+    ),
+    Mutant(
+        "a draft from rows bears no mark", 1, "drafting/fill.py",
+        "replace(told_by, drafted=exact)", "replace(told_by, drafted=False)",
+        (f"{DRAFT}test_what_a_draft_says_is_true_of_its_rows",),
+    ),
+    Mutant(
+        "a list has no threshold", 12, "privacy/mechanisms.py",
+        "found = (persons > least_persons(event)) & ", "found = (persons > 0) & ",
+        (f"{PARTITION}test_a_value_of_one_unit_comes_through_as_rarely_as_delta_says",),
+    ),
+    Mutant(
+        "the threshold of a list forgets the person", 12, "privacy/mechanisms.py",
+        "return 1 + event.noise_multiplier * tail", "return event.noise_multiplier * tail",
+        (f"{PARTITION}test_the_threshold_is_a_person_and_the_tail_of_the_noise",),
+    ),
+    Mutant(
+        "a list looks at one row more", 6, "privacy/mechanisms.py",
+        "kept[order] = place < most", "kept[order] = place <= most",
+        (f"{PARTITION}test_rows_of_a_unit_that_lie_apart_are_counted_together",),
+    ),
+    Mutant(
+        "a paid look takes one row more", 6, "drafting/ask.py",
+        "order by {order}) <= {self.most_rows}", "order by {order}) <= {self.most_rows + 1}",
+        (f"{LOOKS}test_a_person_takes_part_with_no_more_rows_than_the_cap",),
+    ),
+    Mutant(
+        "values of one unit cost no delta", 13, "privacy/accounting.py",
+        "return math.fsum(e.count * e.delta for e", "return 0 * math.fsum(e.count * e.delta for e",
+        (f"{PARTITION}test_a_list_costs_what_mathematics_says",),
+    ),
+    Mutant(
+        "a look reads before it reserves", 14, "runtime/looks.py",
+        "            self._check_cap(", "            _Rows(zone, look)\n            self._check_cap(",
+        (f"{LOOKS}test_a_look_reserves_before_it_reads",),
     ),
 )  # fmt: skip
 

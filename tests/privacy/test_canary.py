@@ -542,6 +542,25 @@ AFTER = [
     Scenario("the budget refuses", yaml("synth_project.yml", "epsilon: 90", "epsilon: 0.5"), ends=3, says="REFUSED"),
 ]  # fmt: skip
 
+DRAFT = ("draft", "ward.stays", "--force")
+DRAFTS = [
+    Scenario("a draft that is paid for", command=(*DRAFT, "--epsilon", "1"), ends=0, says="epsilon"),
+    Scenario("a draft of few", text("\n".join([HEADER, *lines()[:8]])), command=DRAFT, ends=0, says="DRAFTED FROM PRIVATE"),
+    Scenario("a draft of what is no CSV", text("\n".join([HEADER, *lines()]).encode("utf-16")), command=DRAFT,
+             says="is not CSV text"),
+    Scenario("a draft of a view that fails", database(
+        "create view stays as select * replace (note::int as age) from rows"), command=DRAFT,
+        says="ConversionException", inside=True),
+    Scenario("an error in a draft", plant="first('numpy.bincount', raises(ValueError), False)", command=DRAFT,
+             inside=True),
+    Scenario("an error in a draft that is paid for", plant="first('numpy.unique', raises(ValueError))", inside=True,
+             command=(*DRAFT, "--epsilon", "1")),
+    Scenario("everything is said in a draft", plant="first('numpy.unique', says)", inside=True, ends=0,
+             command=(*DRAFT, "--epsilon", "1")),
+    Scenario("a draft that is killed", plant="first('numpy.unique', strikes(signal.SIGKILL))", ends=-signal.SIGKILL,
+             command=(*DRAFT, "--epsilon", "1")),
+]  # fmt: skip
+
 IMPORTS = "import os, signal, threading, click, duckdb\nfrom canary import WORD\nfrom plants import *\n"
 
 
@@ -550,6 +569,7 @@ QUICK = {
     "internal is a file", "everything is said", "Ctrl-C in DuckDB", "a crash", "ValueError in pandas.Series.to_numpy",
     "function that says everything",
     "click.UsageError in synth.generator.dp_sgd.unit_gradients", "failing public model", "SIGKILL in prepare",
+    "a draft that is paid for", "an error in a draft",
 }  # fmt: skip
 
 
@@ -571,7 +591,7 @@ def run(processes: Processes, root: Path, scenario: Scenario) -> None:
     assert "Traceback" not in output or scenario.environment
 
 
-@each(*BROKEN, *FORMATS, *FAILING, *RUNTIME, *PLANTED)
+@each(*BROKEN, *FORMATS, *FAILING, *RUNTIME, *PLANTED, *DRAFTS)
 def test_no_cell_leaves_the_private_zone(scenario: Scenario, processes: Processes, root: Path) -> None:
     run(processes, root, scenario)
 

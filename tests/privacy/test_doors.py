@@ -30,6 +30,8 @@ project.run(full_refresh=True)
 project.test()
 project.table("members")
 project.rows("members", 3)
+draft("clinic.members", epsilon=0.1, force=True)
+draft("clinic.members", force=True)
 """
 PACKAGE = Path(synth.__file__).parent
 SMALL = "config: {epsilon: 1.0, generator: {hidden: 8, steps: 3, bins: 6, warm_start: false, tilt: false}}"
@@ -37,6 +39,7 @@ WATCH = """
 import json, sys
 import duckdb
 import synth
+from synth.draft import draft
 
 PRIVATE = {private!r}
 seen = set()
@@ -242,8 +245,8 @@ def test_codes_of_rows_are_behind_private_rows() -> None:
     asking = {f"generator/{name}.py" for name in ("fit", "marginals", "pairs", "dp_sgd", "ranges")}
     assert users("PrivateRows") == asking | {"generator/rows.py"}
     assert not [path for path in PACKAGE.rglob("*.py") if "_PrivateRows__" in path.read_text(encoding="utf-8")]
-    assert users("noisy_histogram", "noisy_choice", "noisy_gradient") == {"privacy/mechanisms.py"}
-    assert users("Curator") == {"generator/rows.py", "generator/fit.py"}
+    assert users("noisy_histogram", "noisy_choice", "noisy_values", "noisy_gradient") == {"privacy/mechanisms.py"}
+    assert users("Curator") == {"generator/rows.py", "generator/fit.py", "runtime/looks.py"}
 
 
 def test_what_private_rows_hold_leaves_them_through_the_curator() -> None:
@@ -257,6 +260,25 @@ def test_what_private_rows_hold_leaves_them_through_the_curator() -> None:
             value.startswith(("self.__curator.", "PrivateRows(")) or "noisy = self.__curator." in text
             for value in returned
         ), method.name
+
+
+def test_a_paid_look_gives_its_rows_to_the_curator_and_to_nobody_else() -> None:
+    tree = dict(trees())["runtime/looks.py"]
+    (noisy,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "_noisy")
+    given = [
+        inner
+        for node in ast.walk(noisy)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in ("curator.histogram", "curator.values", "unit_weights")
+        for argument in node.args
+        for inner in ast.walk(argument)
+    ]
+    used = [
+        n
+        for n in ast.walk(noisy)
+        if isinstance(n, ast.Name) and n.id in ("rows", "weights") and isinstance(n.ctx, ast.Load)
+    ]
+    assert len(used) > 3 and all(name in given for name in used)
 
 
 def test_the_fit_gives_its_codes_to_private_rows_and_to_nobody_else() -> None:

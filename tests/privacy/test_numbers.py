@@ -12,6 +12,7 @@ from scipy.stats import norm
 from synth.artifacts.layout import all_pairs
 from synth.artifacts.plan import Gaussian
 from synth.compiler.sizing import PAIRS_PER_COLUMN
+from synth.drafting.ask import CONCEDED, MOST_ROWS
 from synth.generator.rows import PIECE_ROWS
 from synth.privacy.accounting import LEAST_COVERED, drawable, gaussian_mu
 from synth.privacy.mechanisms import (
@@ -45,6 +46,9 @@ def short(number: float, digits: int = 1) -> str:
 SAID = [
     f"A person is 2^{math.log2(LATTICE):.0f} lattice units",
     f"which is {short(2**53 / LATTICE)} people",
+    f"at most k rows are looked at ({MOST_ROWS})",
+    f"the threshold is 1 + {norm.isf(1e-9 / MOST_ROWS):.2f} sigma",
+    f"take {CONCEDED:.0%} of the population's delta",
     f"inputs to steps of 1/{INPUT_GRID}",
     f"to steps of C / 2^{math.log2(GRADIENT_GRID):.0f}",
     f"whose unit is C / 2^{math.log2(INPUT_GRID * GRADIENT_GRID):.0f}",

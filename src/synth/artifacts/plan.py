@@ -44,6 +44,21 @@ class Selection(Artifact):
     count: int = Field(default=1, ge=1)
 
 
+class PartitionSelection(Artifact):
+    """``count`` lists of values that nobody declared: those whose noisy number of persons is above a threshold.
+
+    A value that one unit alone has comes through with probability ``delta`` at most, however many of ``values_per_unit``
+    rows it is in.
+    """
+
+    kind: Literal["partition_selection"] = "partition_selection"
+    name: str
+    noise_multiplier: float = Field(gt=0)  # noise stddev / L2 sensitivity
+    values_per_unit: int = Field(ge=1)  # rows of a unit that are looked at, and so the most values it can have
+    delta: float = Field(gt=0, lt=1)  # of each list
+    count: int = Field(default=1, ge=1)
+
+
 class SubsampledGaussian(Artifact):
     """``steps`` noisy sums, each over a fresh Poisson sample of the units."""
 
@@ -54,7 +69,7 @@ class SubsampledGaussian(Artifact):
     steps: int = Field(ge=1)
 
 
-Event = Annotated[Gaussian | Selection | SubsampledGaussian, Field(discriminator="kind")]
+Event = Annotated[Gaussian | Selection | PartitionSelection | SubsampledGaussian, Field(discriminator="kind")]
 
 
 class Privacy(Artifact):

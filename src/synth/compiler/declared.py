@@ -22,7 +22,7 @@ CONFIG = "config"
 COLUMNS = "columns"  # whose value is the order of the columns
 _SAID_IN_SQL = re.compile(r"\{\{-?\s*config\s*\((?:(?!\}\}).)*\)\s*-?\}\}", re.DOTALL)
 _OFFSET = {"offset_from", "offset_bounds"}  # told as they turned out, since a constraint can make an offset, too
-_OF_THE_COLUMN = {"name", "description", *_OFFSET}
+_OF_THE_COLUMN = {"name", "description", "drafted", *_OFFSET}
 
 
 def declared_keys(

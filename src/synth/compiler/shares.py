@@ -6,7 +6,7 @@ import math
 
 from synth.artifacts.forecast import EventForecast
 from synth.artifacts.layout import CHOICE, PAIRS, PERSISTENCE, all_pairs, modelled
-from synth.artifacts.plan import Event, Gaussian, Plan, Selection, SubsampledGaussian
+from synth.artifacts.plan import Event, Gaussian, PartitionSelection, Plan, Selection, SubsampledGaussian
 from synth.privacy import accounting
 
 GUMBEL = math.pi / math.sqrt(6)  # stddev of Gumbel noise / its scale
@@ -33,7 +33,7 @@ def event_forecasts(plan: Plan) -> tuple[EventForecast, ...]:
 
 
 def _mu_squared(event: Event) -> float:
-    if isinstance(event, Gaussian):
+    if isinstance(event, Gaussian | PartitionSelection):
         return event.count / event.noise_multiplier**2
     return event.count * accounting.selection_mu(event.epsilon) ** 2 if isinstance(event, Selection) else 0.0
 
@@ -54,7 +54,7 @@ def _subsampled(event: SubsampledGaussian, plan: Plan, share: float) -> EventFor
     )  # fmt: skip
 
 
-def _tells(event: Gaussian | Selection, plan: Plan) -> str:
+def _tells(event: Gaussian | PartitionSelection | Selection, plan: Plan) -> str:
     units, noise = plan.privacy.units, _persons(event)
     least = f"{math.ceil(CLEAR * noise):,}"
     if event.name == PAIRS and plan.pairs:

@@ -121,6 +121,11 @@ def build(project: Project) -> Graph:
     return Graph(project.settings.name, nodes, selectors)
 
 
+def of_sources(project: Project) -> Graph:
+    """The sources alone: what can be told where models and metadata are still to be written."""
+    return Graph(project.settings.name, _source_nodes(project), {})
+
+
 def _zone(project: Project, draft: Draft, config: spec.ModelConfig, problems: list[Problem]) -> Zone:
     wanted = config.materialized
     zone: Zone = "public" if wanted in (None, "view", "table", "public") else wanted  # type: ignore[assignment]

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
-from synth.artifacts.plan import MOST_NOISE, Event, Gaussian, Selection
+from synth.artifacts.plan import MOST_NOISE, Event, PartitionSelection, Selection, SubsampledGaussian
 from synth.errors import BudgetError
 
 DECIMALS = 4  # to which epsilon is rounded up
@@ -22,6 +22,7 @@ HOPELESS = 1000.0  # an epsilon that promises nothing; from here on it counts as
 COARSEST = 1e-2  # spacing of the grid of privacy losses in the first pass
 FINENESS = 0.02  # last spacing / (epsilon / sqrt(steps)); the error is about 1.5 * steps * spacing^2 / epsilon
 LEAST_COVERED = 0.3  # noise multiplier; below it a person could stand out beyond the noise's tails: docs/noise.md
+TOLERANCE = 0.03  # how far the second accountant may lie above the first
 LEAST_PLACE, MOST_PLACE = -2 * 9000, 6 * 9000  # of the noise multipliers 0.01 and 10^6: see _noise
 
 
@@ -41,15 +42,16 @@ class _Trial(NamedTuple):
 
 def epsilon(events: Iterable[Event], delta: float) -> float:
     """The epsilon at ``delta`` of all events together, rounded up to 4 decimals; 0 for none, inf above 1,000."""
-    steps = _merge(events)
+    events = tuple(events)
+    steps, delta, more = _merge(events), delta - _conceded(events), _more(events)
     if not steps:
         return 0.0
-    if _mean_loss(steps) > HOPELESS:
+    if delta < 0 or _mean_loss(steps) > HOPELESS:
         return math.inf
     spacing, next_spacing = math.inf, COARSEST
     while spacing > 1.5 * next_spacing:  # each bound says how fine the grid for a better one must be
         spacing = next_spacing
-        bound = _compose(steps, delta, spacing)
+        bound = _compose(steps, delta, spacing) + more
         next_spacing = FINENESS * max(bound, 10**-DECIMALS) / math.sqrt(steps.total())
     return math.ceil(bound * 10**DECIMALS) / 10**DECIMALS if bound < HOPELESS else math.inf
 
@@ -119,9 +121,12 @@ def cross_check(events: Iterable[Event], delta: float) -> float:
 
     An upper bound too, within about 1% of ``epsilon``. Importing Opacus takes seconds.
     """
-    steps = _merge(events)
+    events = tuple(events)
+    steps, delta, more = _merge(events), delta - _conceded(events), _more(events)
     if not steps:
         return 0.0
+    if delta <= 0:
+        return math.inf
     with warnings.catch_warnings():  # it takes logarithms of 0 and mends them
         warnings.simplefilter("ignore")
         from opacus.accountants import PRVAccountant
@@ -129,7 +134,14 @@ def cross_check(events: Iterable[Event], delta: float) -> float:
         accountant = PRVAccountant()
         accountant.history = [(noise, rate, count) for (rate, noise), count in steps.items()]
         rough = accountant.get_epsilon(delta)
-        return float(rough if rough > 1 else accountant.get_epsilon(delta, eps_error=0.01 * rough))
+        return more + float(rough if rough > 1 else accountant.get_epsilon(delta, eps_error=0.01 * rough))
+
+
+def dearer(events: Iterable[Event], price: float, delta: float) -> float | None:
+    """What the events cost, where that is more than ``price`` by either accountant; before anything is spent."""
+    events = tuple(events)
+    exact, other = epsilon(events, delta), cross_check(events, delta)
+    return max(exact, other) if exact > price or other > price * (1 + TOLERANCE) else None
 
 
 def _hopeless() -> BudgetError:
@@ -143,7 +155,7 @@ def _merge(events: Iterable[Event]) -> Counter[_Step]:
     for event in events:
         if isinstance(event, Selection):
             precisions.append(event.count * selection_mu(event.epsilon) ** 2)
-        elif isinstance(event, Gaussian):
+        elif not isinstance(event, SubsampledGaussian):
             precisions.append(event.count / event.noise_multiplier**2)
         elif event.sample_rate == 1:
             precisions.append(event.steps / event.noise_multiplier**2)
@@ -152,6 +164,20 @@ def _merge(events: Iterable[Event]) -> Counter[_Step]:
     if (precision := math.fsum(precisions)) > 0:
         steps[_Step(1.0, 1 / math.sqrt(precision))] = 1
     return steps
+
+
+def _conceded(events: Iterable[Event]) -> float:
+    """The part of delta for values that one unit alone has: that any of them is found, in any list."""
+    return math.fsum(e.count * e.delta for e in events if isinstance(e, PartitionSelection))
+
+
+def _more(events: Iterable[Event]) -> float:
+    """What such values add to epsilon otherwise.
+
+    Where none is found, everything else is as likely as without the unit but for the factor 1 - delta: the Gaussian's
+    privacy loss, or that and -log(1 - delta).
+    """
+    return math.fsum(-e.count * math.log1p(-e.delta) for e in events if isinstance(e, PartitionSelection))
 
 
 def _compose(steps: Counter[_Step], delta: float, spacing: float) -> float:

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from synth.artifacts.budget import Budget
-from synth.artifacts.plan import Event, Gaussian, Selection
+from synth.artifacts.looks import DRAFT
+from synth.artifacts.plan import Event, Gaussian, PartitionSelection, Selection
 from synth.privacy import accounting
 from synth.privacy.chain import GENESIS
 from synth.privacy.ledger import Cap, Entry, Guarantee, Ledger, Reserve, Spend, caps, open_reservations, summarize
@@ -109,8 +110,7 @@ def _deployment(own: Sequence[Reserve], ended: Sequence[Spend], everyone: Sequen
         "basic": {
             "name": last.model,
             "data_curators": [{"data_curator_name": last.budget.approver}],
-            "description": f"The synthetic table {last.model}, made from the population {last.population}.",
-            "data_product_type": "Synthetic data",
+            **_product(last),
             **({"publication_date": ended[0].time[:10]} if ended else {}),
         },
         "dp_variant": {"variant_name": "Approximate DP"},
@@ -118,7 +118,7 @@ def _deployment(own: Sequence[Reserve], ended: Sequence[Spend], everyone: Sequen
             **_protected(own),
             "privacy_parameters": {"epsilon": _epsilon(own, delta), "delta": delta},
             "privacy_parameters_details": (
-                f"Over {_count(len(own), 'fit')} of this table, {unfinished} not completed. {_whole(everyone, budget)}"
+                f"Over {_count(len(own), _asked(last))} of this table, {unfinished} not completed. {_whole(everyone, budget)}"
             ),
         },
         "deployment_model": {
@@ -132,6 +132,19 @@ def _deployment(own: Sequence[Reserve], ended: Sequence[Spend], everyone: Sequen
         },
         "administrative": {"status": "Draft"},
     }
+
+
+def _asked(last: Reserve) -> str:
+    return "look" if last.model.startswith(DRAFT) else "fit"
+
+
+def _product(last: Reserve) -> dict[str, str]:
+    if last.model.startswith(DRAFT):
+        table = last.model.removeprefix(DRAFT)
+        what = f"Types, bounds and categories of the columns of {table}, learned from the population {last.population}."
+        return {"description": what, "data_product_type": "Metadata"}
+    what = f"The synthetic table {last.model}, made from the population {last.population}."
+    return {"description": what, "data_product_type": "Synthetic data"}
 
 
 def _protected(own: Sequence[Reserve]) -> dict[str, Any]:
@@ -186,6 +199,12 @@ def _mechanism(event: Event) -> str:
         )
     if isinstance(event, Selection):
         return f"{event.name}: {_count(event.count, 'choice')} by the exponential mechanism, epsilon {event.epsilon:g} each"
+    if isinstance(event, PartitionSelection):
+        return (
+            f"{event.name}: {_count(event.count, 'list')} of values by partition selection, noise multiplier "
+            f"{event.noise_multiplier:g} (noise stddev / L2 sensitivity), at most {event.values_per_unit} values a unit, and "
+            f"delta {event.delta:g} each for values of one unit alone"
+        )
     return (
         f"{event.name}: {event.steps} steps of the Gaussian mechanism on Poisson samples, sample rate {event.sample_rate:g}, "
         f"noise multiplier {event.noise_multiplier:g} (noise stddev / clipping norm)"

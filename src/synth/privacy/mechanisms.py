@@ -1,4 +1,4 @@
-"""The only functions that turn private rows into numbers that may be released: a histogram, a choice, a gradient.
+"""The only functions that turn private rows into what may be released: a histogram, a choice, a list of values, a gradient.
 
 Sums are Gaussian mechanisms on integers: every unit adds a vector of integers whose L2 norm is bounded whatever its
 rows hold, the vectors are summed exactly, and normal noise is rounded to integers and added. For an integer x,
@@ -16,12 +16,21 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synth.artifacts.plan import LEAST_NOISE, MOST_NOISE, Event, Gaussian, Selection, SubsampledGaussian
+from synth.artifacts.plan import (
+    LEAST_NOISE,
+    MOST_NOISE,
+    Event,
+    Gaussian,
+    PartitionSelection,
+    Selection,
+    SubsampledGaussian,
+)
 from synth.errors import RunError
 from synth.privacy.randomness import Randomness
 
@@ -39,7 +48,8 @@ PAIRED_ROWS = 16  # of a unit: up to here its norm is that of row pairs, beyond 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Integers = NDArray[np.int64]
-Kind = TypeVar("Kind", Gaussian, Selection, SubsampledGaussian)
+Texts = NDArray[np.object_]
+Kind = TypeVar("Kind", Gaussian, Selection, PartitionSelection, SubsampledGaussian)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +115,33 @@ def noisy_choice(
     scores = np.array([_lattice_distance(c, weights) / LATTICE - c.handicap for c in candidates])
     noise = np.rint(-np.log(-np.log(randomness.uniform(len(scores)))) * (2 / epsilon * LATTICE)) / LATTICE
     return [int(i) for i in np.argsort(-(scores + noise), kind="stable")[:count]]
+
+
+def noisy_values(texts: Texts, unit: Integers, event: PartitionSelection, randomness: Randomness) -> dict[str, float]:
+    """The texts that enough units share, and the noisy number of persons behind each.
+
+    ``texts`` and ``unit`` are [rows]; a row whose text is empty is counted nowhere. Which texts there are is not declared: it is
+    the rows' own secret. Each unit's first ``values_per_unit`` rows weigh one person together, as in a histogram, so over texts
+    that other units have too this is the Gaussian mechanism with the noise of the event, and what is above a threshold is
+    post-processing. A text that one unit alone has gets at most that person and normal noise, and a unit has at most
+    ``values_per_unit`` of them: at the threshold of ``least_persons`` one of them is found with probability ``delta`` at most.
+    (Korolova et al. 2009; with Gaussian noise: Gopi et al. 2020, arXiv 2002.09745.)
+    """
+    _check_noise(event.noise_multiplier)
+    kept = _first_rows(unit, event.values_per_unit)
+    weights = unit_weights(unit[kept])
+    distinct, place = np.unique(texts[kept], return_inverse=True)
+    stddev = event.noise_multiplier * LATTICE
+    noisy = _lattice_histogram(place, weights, len(distinct)) + _lattice_noise(len(distinct), stddev, randomness)
+    persons = _coarse(noisy, stddev) / LATTICE
+    found = (persons > least_persons(event)) & (distinct != "")
+    return {str(text): float(count) for text, count in zip(distinct[found], persons[found], strict=True)}
+
+
+def least_persons(event: PartitionSelection) -> float:
+    """What the noisy number of a value's persons must exceed: one person, the noise's tail, and a step of its rounding."""
+    tail = -NormalDist().inv_cdf(event.delta / event.values_per_unit)
+    return 1 + event.noise_multiplier * tail + _step(event.noise_multiplier * LATTICE) / LATTICE
 
 
 def noisy_gradient(
@@ -234,9 +271,24 @@ def _lattice_noise(size: int, stddev: float, randomness: Randomness) -> Floats:
 
 
 def _coarse(noisy: Floats, stddev: float) -> Floats:
-    """Noisy sums in lattice units, rounded to at least 2^16 steps in one ``stddev``: a power of two, or 1."""
-    step = 2.0 ** max(math.floor(math.log2(stddev / NOISE_STEPS)), 0)
+    """Noisy sums in lattice units, rounded to whole steps."""
+    step = _step(stddev)
     return np.rint(noisy / step) * step
+
+
+def _step(stddev: float) -> float:
+    """Of which one ``stddev`` has at least 2^16: a power of two, or 1."""
+    return 2.0 ** max(math.floor(math.log2(stddev / NOISE_STEPS)), 0)
+
+
+def _first_rows(unit: Integers, most: int) -> NDArray[np.bool_]:
+    """The first ``most`` rows of each unit, as they come, [rows]."""
+    order = np.argsort(unit, kind="stable")
+    first = np.flatnonzero(np.diff(unit[order], prepend=unit[order][:1] - 1))
+    place = np.arange(len(unit)) - np.repeat(first, np.diff(np.append(first, len(unit))))
+    kept = np.empty(len(unit), dtype=np.bool_)
+    kept[order] = place < most
+    return kept
 
 
 def _check_noise(noise_multiplier: float) -> None:
@@ -271,6 +323,12 @@ class Curator:
         event = self._event(event_name, Selection)
         self._count(event)
         return noisy_choice(candidates, weights, event.count, event.epsilon, self._randomness)
+
+    def values(self, event_name: str, texts: Texts, unit: Integers) -> dict[str, float]:
+        """One list of a ``PartitionSelection``: see ``noisy_values``."""
+        event = self._event(event_name, PartitionSelection)
+        self._count(event)
+        return noisy_values(texts, unit, event, self._randomness)
 
     def poisson(self, event_name: str, units: int) -> NDArray[np.bool_]:
         """Which of ``units`` take part in the next step of a ``SubsampledGaussian``: each by its own coin, [units].
@@ -326,7 +384,7 @@ def _releases(event: Event) -> int:
     """How often a plan with this event asks for it; the picks of a selection are one answer."""
     if isinstance(event, Selection):
         return 1
-    return event.count if isinstance(event, Gaussian) else event.steps
+    return event.steps if isinstance(event, SubsampledGaussian) else event.count
 
 
 def _mistake(what: str) -> RunError:

@@ -90,6 +90,25 @@ def find_root(start: Path) -> Path:
 def load(root: Path, variables: Mapping[str, Any] | None = None) -> Project:
     """Reads every file of the project at ``root``; raises ProjectError with all problems at once."""
     problems: list[Problem] = []
+    project = _load(root, variables, problems, problems)
+    if problems:
+        raise ProjectError(problems)
+    return project
+
+
+def load_sources(root: Path, variables: Mapping[str, Any] | None = None) -> Project:
+    """Settings and sources, which must be right, and of metadata and SQL what can be read: the rest may not be there yet."""
+    problems: list[Problem] = []
+    project = _load(root, variables, problems, [])
+    if problems:
+        raise ProjectError(problems)
+    return project
+
+
+def _load(
+    root: Path, variables: Mapping[str, Any] | None, problems: list[Problem], later: list[Problem]
+) -> Project:  # fmt: skip
+    """``problems`` of settings, macros and sources; ``later``: of metadata, models and tests."""
     first, found = yaml.read(PROJECT_FILE, _text(root / PROJECT_FILE, PROJECT_FILE, problems))
     problems += found
     if problems and first.data is None:
@@ -102,12 +121,10 @@ def load(root: Path, variables: Mapping[str, Any] | None = None) -> Project:
     renderer = Renderer(renderer.variables, macros)
     sources = _sources(root, settings, renderer, problems)
     people = {name: declared.source.location for name, declared in sources.items() if declared.source.privacy}
-    tables = _tables(root, settings, renderer, ValueFiles(root, people), problems)
-    models = _sql(root, settings.model_paths, "model", problems)
-    tests = _sql(root, settings.test_paths, "test", problems)
-    selectors = _selectors(root, renderer, problems)
-    if problems:
-        raise ProjectError(problems)
+    tables = _tables(root, settings, renderer, ValueFiles(root, people), later)
+    models = _sql(root, settings.model_paths, "model", later)
+    tests = _sql(root, settings.test_paths, "test", later)
+    selectors = _selectors(root, renderer, later)
     return Project(root, settings, first, sources, tables, models, tests, selectors, renderer)
 
 

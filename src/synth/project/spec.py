@@ -367,6 +367,9 @@ class _Column(Spec):
     name: ColumnName
     description: str = ""
     nullable: bool = False
+    drafted: bool = Field(
+        default=False, description="made from private rows; no run takes it until somebody reviews it"
+    )
 
     @property
     def lands(self) -> bool:
@@ -833,6 +836,7 @@ class Table(Spec):
     until: ColumnName | None = Field(
         default=None, description="when a row ends; the next row of the unit begins no earlier"
     )
+    drafted: bool = Field(default=False, description="keys of the table itself are made from private rows")
     config: ModelConfig = ModelConfig()
     columns: tuple[Column, ...] = Field(min_length=1)
     constraints: tuple[Constraint, ...] = ()

@@ -18,13 +18,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Generic, Protocol, Self, TypeVar
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from synth.artifacts.compiled import SourceTable, SyntheticModel
+from synth.artifacts.compiled import PrivateView, SourceTable, SyntheticModel
 from synth.errors import RunError, SynthError, where
 from synth.generator.ranges import narrowest
 from synth.quoting import CAP_KEY, identifier, literal, unit_text
@@ -51,8 +51,26 @@ class Rows:
     parent: NDArray[np.integer] | None = None
 
 
-class PrivateZone:
-    """A context in which one model's sources can be read. What it spills to disk lies in the private zone, and goes.
+class Reader(Protocol):
+    """What is read for: a model, or a look for a draft."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def file(self) -> str: ...
+    @property
+    def sources(self) -> tuple[SourceTable, ...]: ...
+    @property
+    def views(self) -> tuple[PrivateView, ...]: ...
+    @property
+    def prepare_sql(self) -> str: ...
+
+
+R = TypeVar("R", bound=Reader)
+
+
+class SourceZone(Generic[R]):
+    """A context in which one reader's sources can be read. What it spills to disk lies in the private zone, and goes.
 
     A process that is killed cannot clear up; the next one does it for it. Its files are not encrypted: in the wheels that
     users have, DuckDB does that only where it is told to do without secure randomness. ``key``: gives the ledger's secret,
@@ -63,14 +81,14 @@ class PrivateZone:
         self,
         root: Path,
         internal: Path,
-        model: SyntheticModel,
+        reader: R,
         threads: int,
         memory_limit: str,
         key: Callable[[], bytes],
     ) -> None:
-        self.root, self.internal, self.model = root, internal, model
+        self.root, self.internal, self.reader = root, internal, reader
         self._key = key
-        self.located = {source.name: locate(root, source) for source in model.sources}
+        self.located = {source.name: locate(root, source) for source in reader.sources}
         self._stamps = self._stamped()
         self._tables: dict[str, str] = {}  # by source: that of rows which lie in no file
         self._fetched: dict[str, tuple[str, Fetched]] = {}  # by table: what is still to be fetched, and of which source
@@ -83,7 +101,7 @@ class PrivateZone:
             "pandas_analyze_sample": "0",  # a column of Python's objects is text, whatever its first rows hold
         }
 
-    def __enter__(self) -> PrivateZone:
+    def __enter__(self) -> Self:
         private_folder(self.internal)
         _clear_spills(self.internal)
         with ExitStack() as undo:
@@ -137,7 +155,7 @@ class PrivateZone:
         run("set disabled_optimizers = 'common_subexpressions,statistics_propagation'")
         run("create schema source")
         run("create schema private")
-        for number, source in enumerate(self.model.sources):
+        for number, source in enumerate(self.reader.sources):
             with self._reading(source.name):
                 self._view(number, source)
         secret = hmac.digest(self._key(), b"rows kept above the cap", "sha256").hex()
@@ -191,12 +209,17 @@ class PrivateZone:
 
     def narrow(self, conditions: Mapping[str, str]) -> None:
         """Leaves in each source the rows that meet its condition, all of them where it has none; "#row" counts from 1."""
-        for number, source in enumerate(self.model.sources):
+        for number, source in enumerate(self.reader.sources):
             rows = self._select(number, source)
             if source.name in conditions:
                 counted = f'select *, row_number() over () as "#row" from ({rows})'
                 rows = f'select * exclude ("#row") from ({counted}) where {conditions[source.name]}'
             self.execute(f'create or replace view "source"."{source.name}" as {rows}')
+
+    def header(self) -> list[tuple[str, str]]:
+        """Every column of the first source's file, and DuckDB's type of it. No row is looked at."""
+        described = self._connection.execute("describe source.file_0").fetchall()
+        return [(str(row[0]), str(row[1])) for row in described]
 
     def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
         """What it gives is private: it stays in the private zone, and so do the words of an error."""
@@ -209,11 +232,11 @@ class PrivateZone:
         return int(found[0]) if found else 0
 
     def _bind(self) -> None:
-        with private_errors(self.internal, f"binding {self.model.name}"):
+        with private_errors(self.internal, f"binding {self.reader.name}"):
             try:
-                for view in self.model.views:
+                for view in self.reader.views:
                     self._connection.execute(f'create view "private"."{view.name}" as {view.sql}')
-                self._connection.execute(f"describe {self.model.prepare_sql}")
+                self._connection.execute(f"describe {self.reader.prepare_sql}")
             except (duckdb.BinderException, duckdb.CatalogException) as error:  # about names and types, not cells
                 what = re.sub(r"ENUM\(.*", "ENUM", str(error), flags=re.DOTALL)  # its values follow
                 what = what.splitlines()[0].removeprefix("Binder Error: ").removeprefix("Catalog Error: ")
@@ -221,14 +244,14 @@ class PrivateZone:
 
     def _misfit(self, what: str) -> RunError:
         """A column that a source lacks is told where the project declares it."""
-        for source in self.model.sources:
+        for source in self.reader.sources:
             there = self._columns(f'"source"."{source.name}"')
             for column in source.columns:
                 if f'"{column.name}"'.casefold() in what.casefold() and column.name.casefold() not in there:
                     fix = "Mend the declaration, or the SQL that reads the column."
                     return RunError(f"{column.place}: the source {source.name} has no column '{column.name}'", fix)
         fix = "Compare the columns of the source with the metadata."
-        return RunError(f"{self.model.file}: the source does not fit the declaration: {what}", fix)
+        return RunError(f"{self.reader.file}: the source does not fit the declaration: {what}", fix)
 
     def _select(self, number: int, source: SourceTable) -> str:
         """The columns of a source that the project knows of, its unit's as trimmed text: one unit has one spelling."""
@@ -254,6 +277,14 @@ class PrivateZone:
         """The columns of a relation and their types, by their names in small letters."""
         described = self._connection.execute(f"describe {relation}").fetchall()
         return {name.casefold(): (name, kind) for name, kind, *_ in described}
+
+
+class PrivateZone(SourceZone[SyntheticModel]):
+    """One model's sources, and its rows prepared."""
+
+    @property
+    def model(self) -> SyntheticModel:
+        return self.reader
 
     def prepare(self) -> Rows:
         """The model's rows as codes, the rows of a unit together and in order."""

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from synth.generator.fitted import Generator
 
 LATENT_UNITS = 1_000  # synthetic units over which the latent's use is averaged
-PRV_TOLERANCE = 0.03  # how far the second accountant may lie above the planned epsilon
 
 
 class Runner:
@@ -177,12 +176,10 @@ class Runner:
 
     def _check_price(self, model: SyntheticModel, price: Price) -> None:
         """The plan's events cost what the plan says, by the accountant and by a second one; before anything is spent."""
-        events = model.plan.privacy.events
-        exact = accounting.epsilon(events, price.delta)
-        other = accounting.cross_check(events, price.delta)
-        if exact > price.epsilon or other > price.epsilon * (1 + PRV_TOLERANCE):
+        cost = accounting.dearer(model.plan.privacy.events, price.epsilon, price.delta)
+        if cost is not None:
             raise RunError(
-                f"the plan of {model.name} costs epsilon {max(exact, other):.4f}, not {price.epsilon:g}",
+                f"the plan of {model.name} costs epsilon {cost:.4f}, not {price.epsilon:g}",
                 "Remove target/calibrations.json and compile again.",
             )
 

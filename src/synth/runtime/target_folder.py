@@ -13,12 +13,13 @@ from pydantic import ValidationError
 from synth.artifacts.compiled import Compiled, Manifest
 from synth.artifacts.constraint_graph import constraint_graph
 from synth.artifacts.forecast import FitRecord
+from synth.artifacts.looks import Answers
 from synth.artifacts.plan import NOT_PRIVATE, Artifact
 from synth.artifacts.results import Results, SuiteResult
 
 A = TypeVar("A", bound=Artifact)
 _COMPILED = ("compiled", "plans", "expectations")
-_PAID = ("generators",)  # making these again spends budget
+_PAID = ("generators", "drafts")  # making these again spends budget
 _MANIFEST = "manifest.json"
 _RESULTS = "run_results.json"
 _BOOKMARK = "ledger_bookmark.json"  # cannot be made again: like the ledger, never removed
@@ -60,6 +61,13 @@ class TargetFolder:
     def fit_record(self, generator: str) -> FitRecord | None:
         """None where there is none that can be read: a run writes it anew."""
         return _read(FitRecord, self.path / "generators" / f"{generator}.json")
+
+    def draft(self, fingerprint: str) -> Path:
+        """The noisy answers from which metadata were drafted."""
+        return self.path / "drafts" / f"{fingerprint}.json"
+
+    def write_draft(self, fingerprint: str, answers: Answers) -> None:
+        self._write(f"drafts/{fingerprint}.json", _json(answers))
 
     def write_compiled(self, compiled: Compiled) -> None:
         """The compiled project: the same bytes each time, and nothing of an earlier one left over."""
