@@ -6,7 +6,7 @@ STAMP   := $(VENV)/.installed
 DBT     := .dbt-venv/.installed
 ATTACKS := .anonymeter-venv/.installed
 
-.PHONY: install demo test check audit golden clean
+.PHONY: install demo lint test check audit golden clean
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -30,19 +30,21 @@ demo: install
 	@echo "Tables  target/dev.duckdb, synthetic.admissions"
 	@echo "Ledger  privacy_ledger.db"
 
-check: install
+lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check: lint
 	$(BIN)/pytest -m 'not slow' -n 2 --dist loadfile
 
 $(DBT): tests/twin/requirements.txt | install
 	$(BIN)/python -m venv .dbt-venv
 	-.dbt-venv/bin/python -m pip install --quiet --requirement $< && touch $@
 
-test: check $(DBT)
-	$(BIN)/pytest -m slow -n 2 --dist loadfile
+test: lint $(DBT)
+	$(BIN)/pytest -n 2 --dist loadfile
 
 $(ATTACKS): tests/audit/anonymeter/requirements.txt | install
 	$(BIN)/python -m venv .anonymeter-venv
