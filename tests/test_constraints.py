@@ -180,7 +180,7 @@ expressions = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(expressions, st.integers(0, 9))
 def test_what_holds_a_rule_is_right_for_any_rule(rule: str, seed: int) -> None:
     """Its parts are all of it; what bounds or offsets hold always does; a mask knows all that decides."""

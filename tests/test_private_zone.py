@@ -51,7 +51,7 @@ def counted(prepared: tuple[np.ndarray, np.ndarray]) -> dict[tuple[int, ...], in
     return {tuple(map(int, row)): int(n) for row, n in zip(*prepared, strict=True)}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(line=ODD, place=st.integers(0, len(GOOD)))
 @example(line=b'M999,"F,30,0,north,100,2016-01-01,2017-01-01', place=3)
 @example(line=b'"', place=0)

@@ -163,7 +163,7 @@ def test_rows_to_learn_from_have_a_step_in_every_row_but_the_first() -> None:
 # what is drawn
 
 
-@settings(max_examples=6, deadline=None, phases=[Phase.generate])
+@settings(max_examples=3, deadline=None, phases=[Phase.generate])
 @given(
     st.sampled_from([0.05, 1.0, 1000.0]), st.booleans(), st.sampled_from(["dp_vae", "marginal", "independent"]),
     st.booleans(), st.integers(0, 9),
