@@ -21,7 +21,9 @@ from synth.starter import write_starter
 
 ROOT = Path(__file__).parents[1]
 HOSPITAL = ROOT / "sources" / "hospital"
-FILES = {name: HOSPITAL / f"{name}.csv.gz" for name in ("patients", "admissions", "icustays")}
+FILES = {
+    name: HOSPITAL / f"{name}.csv.gz" for name in ("patients", "admissions", "icustays", "outputevents", "d_items")
+}
 FILES["support"] = ROOT / "sources" / "support" / "support.csv.gz"
 
 # mimic.mit.edu/docs/iii/tables, in lower case
@@ -32,6 +34,9 @@ MIMIC_COLUMNS = {
     "hospital_expire_flag has_chartevents_data",
     "icustays": "row_id subject_id hadm_id icustay_id dbsource first_careunit last_careunit first_wardid last_wardid "
     "intime outtime los",
+    "outputevents": "row_id subject_id hadm_id icustay_id charttime itemid value valueuom storetime cgid stopped newbottle "
+    "iserror",
+    "d_items": "row_id itemid label abbreviation dbsource linksto category unitname param_type conceptid",
 }
 SUPPORT_COLUMNS = (
     "id event time age num_co edu scoma hday sps surv2m surv6m meanbp wblc hrt resp temp pafi alb bili crea sod ph "
@@ -79,6 +84,8 @@ def test_columns_are_mimics_in_their_order() -> None:
         ("patients", "subject_id", 46_520, 46_520),
         ("admissions", "hadm_id", 58_000, 60_000),
         ("icustays", "icustay_id", 60_500, 62_500),
+        ("outputevents", "row_id", 78_000, 82_000),
+        ("d_items", "itemid", 12, 12),
         ("support", "id", 9_105, 9_105),
     ],
 )
@@ -92,6 +99,8 @@ def test_children_have_parents(tables: duckdb.DuckDBPyConnection) -> None:
     assert one(tables, orphans.format("admissions", "patients", "subject_id")) == 0
     assert one(tables, orphans.format("patients", "admissions", "subject_id")) == 0
     assert one(tables, orphans.format("icustays", "admissions", "subject_id, hadm_id")) == 0
+    assert one(tables, orphans.format("outputevents", "icustays", "subject_id, hadm_id, icustay_id")) == 0
+    assert one(tables, orphans.format("outputevents", "d_items", "itemid")) == 0
 
 
 def test_one_to_fifteen_admissions_mostly_one(tables: duckdb.DuckDBPyConnection) -> None:
@@ -163,6 +172,17 @@ def test_dependencies_in_intensive_care(tables: duckdb.DuckDBPyConnection) -> No
     assert share(tables, "first_careunit = 'CSRU'", "diagnosis like 'CORONARY ARTERY DISEASE%'", care) > 0.8
     assert share(tables, "first_careunit = 'CSRU'", "diagnosis = 'PNEUMONIA'", care) < 0.05
     assert share(tables, "intime::timestamp >= admitted", table=care) == 1
+
+
+def test_dependencies_of_what_is_measured(tables: duckdb.DuckDBPyConnection) -> None:
+    joined = "outputevents join icustays i using (icustay_id) join d_items using (itemid)"
+    measured = f"(select *, i.dbsource as system from {joined})"
+    assert 0.01 < share(tables, "value is null", table=measured) < 0.02
+    assert share(tables, "valueuom = 'ml'", "system = 'carevue' and value is not null", measured) == 1
+    mean = f"select avg(value::double) from {measured} where label like "
+    assert one(tables, mean + "'%Foley'") > 3 * one(tables, mean + "'%Nasogastric'")
+    chest = share(tables, "label like 'Chest%'", "first_careunit = 'CSRU'", measured)
+    assert chest > 5 * share(tables, "label like 'Chest%'", "first_careunit = 'MICU'", measured)
 
 
 def test_dependencies_between_stays(tables: duckdb.DuckDBPyConnection) -> None:

@@ -1,7 +1,7 @@
 """A SIMULATED hospital in the schema of MIMIC-III. No row is about a real person, no record of one was used.
 
-Writes patients.csv.gz, admissions.csv.gz and icustays.csv.gz beside this file: ``python sources/hospital/simulate.py``.
-rates.py has the rates, people.py the patients, lives.py their hospital stays; intensive care and the files are here.
+Writes the CSV files beside this file: ``python sources/hospital/simulate.py``. rates.py has the rates, people.py the
+patients, lives.py their hospital stays, outputs.py what is measured; intensive care and the files are here.
 The stream of ``RandomState`` is frozen (NEP 19) and the gzip files carry no time: every run writes the same bytes.
 """
 
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import rates
 from lives import hospital
+from outputs import ITEMS, ML, items_table, output_events
 from people import DAY, PATIENTS, YEAR, Columns, Flags, Floats, Ints, People, Rng, chance, normal, of, pick
 
 Texts = npt.NDArray[np.str_]
@@ -198,6 +199,23 @@ def icustays_table(rng: Rng, who: People, stays: Columns, hadm_id: Ints, icu: Co
     }
 
 
+def outputevents_table(rng: Rng, icustays: Columns, icu: Columns) -> Columns:
+    found = output_events(rng, icu)
+    n, stay, newer = len(found["icu"]), found["icu"], (icu["system"][found["icu"]] > 0).astype(int)
+    known = chance(rng, 0.985, n)
+    return {
+        "row_id": np.arange(1, n + 1),
+        "subject_id": icustays["subject_id"][stay],
+        "hadm_id": icustays["hadm_id"][stay],
+        "icustay_id": icustays["icustay_id"][stay],
+        "charttime": moments(found["time"], unit="s"),
+        "itemid": np.array([item.ids for item in ITEMS])[found["item"], newer],
+        "value": np.where(known, found["ml"].astype(str), ""),
+        "valueuom": np.where(known, np.array(ML)[newer], ""),
+        **dict.fromkeys(("storetime", "cgid", "stopped", "newbottle", "iserror"), np.full(n, "")),
+    }
+
+
 def write(path: Path, table: Columns) -> None:
     """A CSV as MIMIC-III's, with a lower-case header, in a gzip file without name and time."""
     text = io.StringIO()
@@ -216,7 +234,10 @@ def main() -> None:
     hadm_id = 100_000 + rng.permutation(100_000)[: len(death)]
     write(folder / "patients.csv.gz", patients_table(rng, who, stays, death))
     write(folder / "admissions.csv.gz", admissions_table(rng, who, stays, hadm_id, death))
-    write(folder / "icustays.csv.gz", icustays_table(rng, who, stays, hadm_id, icu))
+    icustays = icustays_table(rng, who, stays, hadm_id, icu)
+    write(folder / "icustays.csv.gz", icustays)
+    write(folder / "outputevents.csv.gz", outputevents_table(rng, icustays, icu))
+    write(folder / "d_items.csv.gz", items_table())
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ from synth.generator.fit import Codes
 from synth.runtime.private_zone import PrivateZone, Rows
 
 ROOT = Path(__file__).parents[2]
-TABLES = ("patients", "admissions", "icustays")
+FILES = ("patients", "admissions", "icustays", "outputevents")
+MODELS = ("patients", "admissions", "icustays", "table_one")
 LAST = "zzz"  # the person's name, so that the others are counted as they are without
 CAP = 10  # of admissions and stays
 
@@ -43,16 +44,16 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Synthe
     for path in (root / "models" / "hospital").glob("*.sql"):
         path.write_text(path.read_text().replace("config(", "config(generator={'steps': 2, 'hidden': 8}, ", 1))
     tables = {}
-    for name in TABLES:
+    for name in FILES:
         with gzip.open(root / "sources" / "hospital" / f"{name}.csv.gz", "rt", newline="") as file:
             tables[name] = list(csv.DictReader(file))
         (root / "sources" / "hospital" / f"{name}.csv.gz").unlink()
     ((person, admissions),) = Counter(line["subject_id"] for line in tables["admissions"]).most_common(1)
     assert admissions == 15
     models = synth.Project(root).compile().synthetic
-    found: dict[str, list[Rows]] = {name: [] for name in (*TABLES, "table_one")}
+    found: dict[str, list[Rows]] = {name: [] for name in MODELS}
     for there in (True, False):
-        for name in TABLES:
+        for name in FILES:
             others = without(tables[name], person)
             own = [{**line, "subject_id": LAST} for line in tables[name] if line["subject_id"] == person]
             with (root / "sources" / "hospital" / f"{name}.csv").open("w", newline="") as file:
@@ -66,7 +67,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Synthe
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*TABLES, "table_one"])
+@pytest.mark.parametrize("name", MODELS)
 def test_without_the_person_nobody_else_moves(name: str, prepared: Any) -> None:
     model, rows, others = prepared[name]
     last = int(rows.unit.max())
