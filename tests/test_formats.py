@@ -7,6 +7,7 @@ import gzip
 import os
 import sqlite3
 import sys
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -219,6 +220,53 @@ def test_a_column_of_objects_is_text_whatever_its_first_rows_hold(tmp_path: Path
     found, counts = prepared(root)
     assert sorted(row[2] for row in found) == [4] * 3001 + [10]
     assert counts["dose: not a number"] == 0
+
+
+TYPED = (
+    "dict(patient=[str(i // 2) for i in range(40)], taken='2020-01-01 00:00:00', born=pandas.Timestamp('1980-01-02'))"
+)
+OTHERS = {
+    "a missing number": "dict(ward=None, dose=None, smoker=None)",
+    "a word": "dict(ward='odd', dose='odd', smoker='odd')",
+    "a number of another sort": "dict(ward=1.5, dose=float('nan'), smoker=2)",
+}
+
+
+@pytest.mark.parametrize(
+    ("odd", "library"),
+    [*((odd, "frame") for odd in OTHERS), ("a missing number", "of_arrow(frame)")],
+    ids=[*OTHERS, "a missing number, in Arrow"],
+)
+def test_one_row_does_not_decide_how_a_function_gives_the_others(odd: str, library: str, tmp_path: Path) -> None:
+    """Where pandas finds a missing number or a word among whole numbers, it keeps all of them in another way."""
+    found = []
+    for there in (False, True):
+        root = function(
+            tmp_path / str(there),
+            f"""    frame = pandas.DataFrame({TYPED}).assign(ward=[1, 2] * 20, dose=1, smoker=True)
+    if {there}:
+        more = pandas.DataFrame([frame.iloc[0].to_dict() | dict(patient='odd') | {OTHERS[odd]}])
+        frame = pandas.concat([frame.astype(object), more], ignore_index=True).infer_objects()
+    return {library}
+
+
+def of_arrow(frame):
+    import duckdb
+    return duckdb.sql("from frame")
+""",
+        )
+        rows, _ = prepared(root)
+        found.append(Counter(rows))
+    assert found[0].total() == 40 and found[1].total() == 41
+    assert found[0] <= found[1]
+
+
+def test_a_function_may_not_give_the_unit_in_floating_point(tmp_path: Path) -> None:
+    root = function(
+        tmp_path,
+        "    return pandas.DataFrame({'patient': [2**53 + 1, None]}).assign(ward=1, dose=1, born=None, taken=None, smoker=None)",
+    )
+    assert "the unit's column 'patient' came as floating-point numbers" in refused(root)
 
 
 @pytest.mark.parametrize(

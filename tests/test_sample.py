@@ -118,6 +118,12 @@ def test_what_is_too_rare_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -
         rows(root, where=["age < 0"])
 
 
+def test_many_rows_are_not_rare(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("synth.runtime.more_rows.MOST_DRAWN", 2_000)
+    monkeypatch.setattr("synth.runtime.more_rows.MOST_UNITS", 5_000)
+    assert len(rows(root, rows=12_000)) == 12_000
+
+
 def test_a_plan_without_a_generator_is_told(root: Path, tmp_path: Path) -> None:
     shutil.copytree(root, tmp_path / "clinic")
     table = tmp_path / "clinic" / "metadata" / "members.yml"

@@ -12,6 +12,7 @@ import pytest
 from compiling import compile_folder, write
 from synth.api import Project
 from synth.artifacts.plan import ColumnLayout
+from synth.errors import ProjectError
 from synth.generator.levels import merge
 
 FILES = {
@@ -61,6 +62,28 @@ def test_another_file_is_another_fit(tmp_path: Path) -> None:
     before = compile_folder(project(tmp_path)).synthetic["stays"].fit_fingerprint()
     write(tmp_path, {"codes/items.csv": "item,label\n220045,Heart Rate\n52,ABP\n"})
     assert compile_folder(tmp_path).synthetic["stays"].fit_fingerprint() != before
+
+
+@pytest.mark.parametrize("link", ["symbolic, in the source's folder", "hard", "outside", "of a run"])
+def test_a_list_that_is_no_public_one_is_refused(link: str, tmp_path: Path) -> None:
+    """Whatever a file is called, it may be the one in which people are."""
+    root = project(tmp_path / "project")
+    people, codes = root / "sources" / "data" / "stays.csv", root / "codes" / "items.csv"
+    people.parent.mkdir()
+    says = "codes/items.csv lies where the source clinic of people does"
+    if link == "hard":
+        people.hardlink_to(codes)
+    elif link == "symbolic, in the source's folder":
+        people.symlink_to(codes)
+    elif link == "outside":
+        codes.symlink_to(codes.rename(tmp_path / "items.csv"))
+        says = "codes/items.csv lies outside the project"
+    else:
+        (root / "target").mkdir()
+        codes.symlink_to(codes.rename(root / "target" / "items.csv"))
+        says = "codes/items.csv is what a run left"
+    with pytest.raises(ProjectError, match=says):
+        compile_folder(root)
 
 
 @pytest.mark.slow

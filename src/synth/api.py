@@ -221,6 +221,10 @@ class Project:
         if node is None or node.declared is None:
             raise UsageError(f"'{model}' is not a synthetic model", nearest(model, compiled.synthetic))
         made = compiled.synthetic[node.name]
+        if made.price is None:
+            raise UsageError(
+                f"{node.name} has privacy: none, and is fitted anew each time", f"Ask: synth show {node.asked}."
+            )
         asked = request(node.declared.table, made, rows, tuple(where), given, per)
         file = Path(out).absolute() if out else None
         part = file.with_name(f"{file.stem}.part{file.suffix}") if file else None

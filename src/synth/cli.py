@@ -369,7 +369,6 @@ def sample(
     project = _project(project_dir, target, variables)
     values = {name: value for name, _, value in (text.partition("=") for text in given)}
     names, found = project.sample(select, rows, where, values, per, seed, out)
-    _warn(project.unprotected({select}))
     if out is None:
         click.echo(table(names, found, shutil.get_terminal_size((140, 24)).columns))
     elif not quiet:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from synth.artifacts.budget import Budget
 from synth.artifacts.compiled import Price
 from synth.artifacts.looks import Answers, Look
 from synth.artifacts.plan import Event
-from synth.compiler.sources import source_table
-from synth.drafting import fill, foreign, write
-from synth.drafting.ask import Drafting, Header
+from synth.compiler.price import delta_problem, no_budget
+from synth.compiler.sources import source_table, source_tables
+from synth.drafting import fill, foreign, headings, write
+from synth.drafting.ask import Header, Questions
 from synth.drafting.foreign import Foreign
-from synth.drafting.shapes import CLEAR
 from synth.drafting.table import Table
 from synth.errors import UsageError
 from synth.graph.dag import Node, of_sources
@@ -24,9 +25,12 @@ from synth.privacy import accounting
 from synth.privacy.ledger import Ledger
 from synth.project.loader import Project, find_root, load_sources
 from synth.project.nearest import nearest
+from synth.runtime.confinement import confine
 from synth.runtime.looks import Looks
+from synth.runtime.source_files import check_populations
 from synth.runtime.target_folder import TargetFolder
 
+Result = TypeVar("Result")
 WARNING = (
     "DRAFTED FROM PRIVATE ROWS: {file} says what real people's rows showed. Keep it as you keep the source, until somebody has "
     "checked each column that is marked drafted: true. No run takes it before."
@@ -72,6 +76,12 @@ def draft(
     return drafter.of_metadata(force)
 
 
+@dataclass(frozen=True)
+class _Spent:
+    events: tuple[Event, ...] = ()
+    noise: float = 0.0  # of a count, in persons
+
+
 class _Drafter:
     def __init__(self, project: Project, target: str | None, known: Foreign | None) -> None:
         self.project, self.known = project, known
@@ -87,51 +97,59 @@ class _Drafter:
         tables = [self._with_source(table) for table in self.known.tables]
         for table in tables:
             self._free(table.name, force)
-        return [self._write(table, [_of_metadata(self.known)]) for table in tables]
+        return [self._write(table, [headings.of_metadata(self.known)]) for table in tables]
 
     def of_rows(self, name: str, epsilon: float | None, force: bool) -> Written:
         """One source table, whose rows fill the gaps of what is known of it."""
         node = self._source(name)
         table_name = name.partition(".")[2]
         self._free(table_name, force)
-        told, drafting = self._told(table_name), self._drafting(node, epsilon)
-        header = self.looks.header(drafting.header_look())
-        table = fill.begun(told, table_name, node.name, drafting.unit, header, epsilon is not None)
+        told, questions = self._told(table_name), self._questions(node, epsilon)
+        check_populations(self.project.root, source_tables(self.graph))
+        header = self.looks.header(questions.header_look())
+        table = fill.begun(told, table_name, node.name, questions.unit, header, epsilon is not None)
         if lost := fill.strangers(table, header):
             raise UsageError(
                 f"the source {name} has no column '{lost[0]}'", nearest(lost[0], [column for column, _ in header])
             )
-        table, spent = self._filled(drafting, table, header)
+        table, spent = self._filled(questions, table, header)
         table = replace(table, references=table.references or tuple(self._references(table)))
-        headings = [_of_metadata(self.known)] if self.known else []
+        said = [headings.of_metadata(self.known)] if self.known else []
         paid = ""
-        if drafting.price is not None:
-            headings.append(_paid(drafting, drafting.price, spent))
-            cost = accounting.epsilon(spent.events, drafting.price.delta)
+        if questions.price is not None:
+            said.append(headings.of_paid_looks(name, questions.population, questions.price, spent.noise))
+            cost = accounting.epsilon(spent.events, questions.price.delta)
             paid = f"; epsilon {cost:g} spent" if spent.events else "; paid for before, nothing spent"
-        elif table.drafted or any(column.drafted for column in table.columns):
-            headings.append(_private(drafting))
-        return self._write(table, headings, paid)
+        elif table.drafted:
+            said.append(headings.of_private_rows(name))
+        return self._write(table, said, paid)
 
-    def _filled(self, drafting: Drafting, table: Table, header: Header) -> tuple[Table, _Spent]:
-        first = drafting.first_look(table, header)
-        answers, spent = self._answers(drafting, first, _Spent(), drafting.to_follow(first))
-        persons = fill.persons_known(answers)
-        table = fill.with_types(table, header, answers)
-        second = drafting.second_look(table, header, first)
-        answers, spent = self._answers(drafting, second, spent)
-        return fill.with_values(table, answers, persons), spent
+    def _filled(self, questions: Questions, table: Table, header: Header) -> tuple[Table, _Spent]:
+        """With what the rows tell. Where that is not paid for, the whole is marked: also what it does not say tells of them."""
+        exact = questions.price is None
+        first = questions.first_look(table, header)
+        answers, spent = self._answers(questions, first, _Spent(), questions.to_follow(first))
+        persons = self._privately(partial(fill.persons_known, answers))
+        table = self._privately(partial(fill.with_types, table, header, answers, exact))
+        second = questions.second_look(table, header, first)
+        answers, spent = self._answers(questions, second, spent)
+        table = self._privately(partial(fill.with_values, table, answers, persons, exact))
+        return replace(table, drafted=table.drafted or (exact and not (first.empty and second.empty))), spent
 
     def _answers(
-        self, drafting: Drafting, look: Look, spent: _Spent, to_follow: tuple[Event, ...] = ()
+        self, questions: Questions, look: Look, spent: _Spent, to_follow: tuple[Event, ...] = ()
     ) -> tuple[Answers, _Spent]:
         if look.empty:
             return Answers(), spent
-        if drafting.price is None:
+        if questions.price is None:
             return self.looks.exact(look), spent
-        answers, before = self.looks.paid(look, drafting.price, to_follow)
+        answers, before = self.looks.paid(look, questions.price, to_follow)
         events = look.privacy.events if look.privacy and not before else ()
         return answers, _Spent((*spent.events, *events), max(spent.noise, answers.noise))
+
+    def _privately(self, work: Callable[[], Result]) -> Result:
+        """Exact answers are as private as rows: an error must not quote them."""
+        return confine(self.folder.internal, "drafting", work)
 
     # what is known
 
@@ -145,22 +163,22 @@ class _Drafter:
             )
         return nodes[name]
 
-    def _drafting(self, node: Node, epsilon: float | None) -> Drafting:
+    def _questions(self, node: Node, epsilon: float | None) -> Questions:
         assert node.source is not None and node.source.source.privacy is not None
         privacy = node.source.source.privacy
         price = None
         if epsilon is not None:
-            budget = self.project.settings.budgets.get(privacy.population)
+            budgets = self.project.settings.budgets
+            budget = budgets.get(privacy.population)
             if budget is None:
-                fix = f'Add to synth_project.yml: budgets: {{{privacy.population}: {{epsilon: 3.0, approver: "who decides"}}}}.'
-                raise UsageError(f"the population '{privacy.population}' has no budget", fix)
-            if budget.delta >= 1 / privacy.units:
-                what = f"delta {budget.delta:g} of the population '{privacy.population}' is not below 1/units"
-                raise UsageError(what, "It would allow one person's rows to be published. Lower it.")
+                raise UsageError(*no_budget(privacy.population, budgets))
+            if too_high := delta_problem(budget.delta, privacy.units):
+                what, fix = too_high
+                raise UsageError(f"the population '{privacy.population}': {what}", fix)
             said = Budget(epsilon=budget.epsilon, delta=budget.delta, approver=budget.approver)
             price = Price(epsilon, budget.delta, said)
         source = source_table(self.graph, node)
-        return Drafting(node.source.document.file, source, privacy.population, privacy.units, price)
+        return Questions(node.source.document.file, source, privacy.population, privacy.units, price)
 
     def _told(self, name: str) -> Table | None:
         """What the other tool's file says of a table."""
@@ -209,47 +227,21 @@ class _Drafter:
         if declared is not None and declared.document.file != Path(shown).as_posix():
             raise UsageError(f"the table '{name}' has metadata in {declared.document.file}", "Remove it there first.")
 
-    def _write(self, table: Table, headings: list[str], paid: str = "") -> Written:
+    def _write(self, table: Table, said: list[str], paid: str = "") -> Written:
         file = self._file(table.name)
         file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_name(file.name + ".part")
-        text = write.metadata(table, headings)
+        work = partial(write.metadata, table, said)
+        text = self._privately(work) if table.drafted else work()
+        part.unlink(missing_ok=True)
+        part.touch(0o600 if table.drafted else 0o666)
         part.write_text(text, encoding="utf-8")
         os.replace(part, file)
         shown = os.path.relpath(file, self.project.root)
-        drafted = table.drafted or any(column.drafted for column in table.columns)
         return Written(
             shown,
             len(table.columns),
             text.count(f"# {write.TODO} "),
             paid,
-            WARNING.format(file=shown) if drafted else "",
+            WARNING.format(file=shown) if table.drafted else "",
         )
-
-
-@dataclass(frozen=True)
-class _Spent:
-    events: tuple[Event, ...] = ()
-    noise: float = 0.0  # of a count, in persons
-
-
-def _of_metadata(known: Foreign) -> str:
-    return f"From {known.file}, metadata of {known.tool}. What has no equivalent here stands beside its column."
-
-
-def _private(drafting: Drafting) -> str:
-    return (
-        f"DRAFTED FROM PRIVATE ROWS of {drafting.source.name}: what is marked drafted: true was read off real people. Bounds are "
-        "rounded outward, and values that fewer than five units share are left out; that protects nobody. Check that each is "
-        "public knowledge, and remove the mark; synth run takes nothing that bears it."
-    )
-
-
-def _paid(drafting: Drafting, price: Price, spent: _Spent) -> str:
-    fewest = f"{CLEAR * spent.noise:,.0f}"
-    told = f" What fewer than about {fewest} persons share cannot be told from noise." if spent.noise else ""
-    return (
-        f"Drafted from {drafting.source.name} for epsilon {price.epsilon:g} at delta {price.delta:g} (population "
-        f"{drafting.population}): types, bounds and categories passed noise, and stand in the ledger.{told} Bounds have a step "
-        "of room on either side. Better ones may be known: write them."
-    )

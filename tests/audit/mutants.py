@@ -223,8 +223,27 @@ MUTANTS = (
         (f"{PAYMENT}test_a_run_says_the_same_and_makes_as_many_rows_whatever_the_rows_are",),
     ),
     Mutant(
-        "a delta of 1/n", 7, "compiler/synthetic.py",
-        "if delta >= 1 / privacy.units:", "if delta > 1:", (f"{BROKEN}[delta_above_one_over_units]",),
+        "what rows do not add is not marked as theirs", 1, "draft.py",
+        "(exact and not (first.empty and second.empty))", "bool(table.constraints)",
+        (f"{DRAFT}test_what_rows_do_not_add_is_marked_as_theirs",),
+    ),
+    Mutant(
+        "a list of values under another name of private rows", 1, "project/value_files.py",
+        " or _is_one_of(path, place)", "", ("tests/test_value_files.py::test_a_list_that_is_no_public_one_is_refused[hard]",),
+    ),
+    Mutant(
+        "a number as pandas keeps it", 2, "runtime/readers/function.py",
+        "return f\"case when {whole} then cast(cast({column} as bigint) as varchar) else {text} end\"", "return text",
+        (f"{FORMATS}test_one_row_does_not_decide_how_a_function_gives_the_others[a missing number]",),
+    ),
+    Mutant(
+        "a draft of rows that two budgets know", 14, "draft.py",
+        "        check_populations(self.project.root, source_tables(self.graph))\n", "",
+        (f"{DRAFT}test_rows_of_two_populations_are_not_looked_at",),
+    ),
+    Mutant(
+        "a delta of 1/n", 7, "compiler/price.py",
+        "if delta < 1 / units:", "if delta < 1:", (f"{BROKEN}[delta_above_one_over_units]",),
     ),
     Mutant(
         "a delta above 1e-6 needs no reason", 7, "project/spec.py",
@@ -307,7 +326,7 @@ MUTANTS = (
     ),
     Mutant(
         "a public model reads a source", 11, "graph/dag.py",
-        "        for source, table in draft.sources:\n            fix =", "        for source, table in ():\n            fix =",
+        "        for source, table in asked.sources:\n            fix =", "        for source, table in ():\n            fix =",
         (f"{BROKEN}[public_reads_a_source]",),
     ),
     Mutant(

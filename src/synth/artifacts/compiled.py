@@ -46,6 +46,7 @@ class SourceTable(Artifact):
     columns: tuple[SourceColumn, ...]  # those that the project knows of; no other is read
     unit: tuple[str, ...] | None  # the columns that name a unit; none where each row is one; None where rows are public
     population: str | None = None  # whose rows they are; None where they are public
+    every_column: bool = False  # read also those that the project does not know of yet
 
     @property
     def shown(self) -> str:
@@ -307,6 +308,7 @@ class Manifest(Artifact):
 class Compiled(Artifact):
     """A whole project, compiled."""
 
+    sources: tuple[SourceTable, ...]  # all that are declared
     synthetic: dict[str, SyntheticModel]
     public: dict[str, PublicModel]
     parents: dict[str, tuple[str, ...]]  # of each model by its name, and of each test by its node's id: models

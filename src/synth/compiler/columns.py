@@ -12,7 +12,6 @@ from synth.compiler.sql import clamp, decimals, values
 from synth.project import spec
 from synth.quoting import identifier, literal
 
-OTHER = "__other__"  # the level of categories that are not declared
 LEAST_CELLS = 50_000  # of a number without rounding: its step is the power of ten that makes as many, or more
 DIGITS = 15  # decimal digits of a double
 CUT = 1e-6  # of a cell: a value so little below a cell was meant to be on it
@@ -163,10 +162,10 @@ def _numeric(
 @_column.register
 def _categorical(column: spec.CategoricalColumn, name: str, code: str, offset: Offset | None) -> ColumnSql:
     whole = isinstance(column.values[0], int)
-    levels: tuple[str | int, ...] = (*column.values, OTHER) if column.unknown == "other" else column.values
+    levels: tuple[str | int, ...] = (*column.values, spec.OTHER) if column.unknown == "other" else column.values
     known = f"list_contains({values(column.values)}, {name})"
     kept = f"cast({name} as bigint)" if whole else name
-    unknown = f" when {name} is not null then {literal(OTHER)}" if column.unknown == "other" else ""
+    unknown = f" when {name} is not null then {literal(spec.OTHER)}" if column.unknown == "other" else ""
     return ColumnSql(
         name=column.name,
         sql_type="bigint" if whole else "varchar",

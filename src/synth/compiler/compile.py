@@ -14,7 +14,7 @@ from synth.compiler.manifest import manifest
 from synth.compiler.populations import population_problems
 from synth.compiler.scope import People, Relation
 from synth.compiler.sizing import Calibrate
-from synth.compiler.sources import columns_of, people_of
+from synth.compiler.sources import columns_of, people_of, source_tables
 from synth.compiler.synthetic import SyntheticCompiler
 from synth.errors import Problem, ProjectError
 from synth.graph.dag import Graph, Node
@@ -141,6 +141,7 @@ class _Compiler:
         made = {n.name: n.parents for n in self.graph.of_kind("model") if n.zone != "private"}
         tests = {n.unique_id: n.depends_on for n in found.nodes.values() if n.resource_type == "test"}
         return Compiled(
+            sources=source_tables(self.graph),
             synthetic=models, public=self.public, expectations=promised, tests=self.tests, manifest=found,
             parents={key: _models(parents) for key, parents in {**made, **tests}.items()},
         )  # fmt: skip

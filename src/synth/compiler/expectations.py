@@ -10,7 +10,6 @@ from typing import Any
 from synth.artifacts.compiled import Constraint, OutputColumn
 from synth.artifacts.plan import Plan
 from synth.artifacts.results import Expectation
-from synth.compiler.columns import OTHER
 from synth.compiler.declaration import order_of
 from synth.compiler.sql import decimals
 from synth.project import spec
@@ -141,7 +140,7 @@ def _column(made: _Maker, column: spec.Column) -> Iterator[Expectation]:
             name, "not_null", f"{name} is never null", "expect_column_values_to_not_be_null", {}, f"{sql} is null"
         )
     if isinstance(column, spec.CategoricalColumn):
-        yield _in_set(made, column, [*column.values, *([OTHER] if column.unknown == "other" else [])])
+        yield _in_set(made, column, [*column.values, *([spec.OTHER] if column.unknown == "other" else [])])
     elif isinstance(column, spec.BooleanColumn):
         yield _in_set(made, column, [True, False])
     elif isinstance(column, spec.IntegerColumn | spec.NumberColumn | spec.DecimalColumn):

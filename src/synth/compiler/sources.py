@@ -52,6 +52,11 @@ def source_table(graph: Graph, node: Node) -> SourceTable:
     )  # fmt: skip
 
 
+def source_tables(graph: Graph) -> tuple[SourceTable, ...]:
+    """All that the project declares."""
+    return tuple(source_table(graph, node) for node in graph.of_kind("source"))
+
+
 def _table(node: Node) -> tuple[int, spec.SourceTable]:
     """The declaration behind a source's node, and its number among the source's tables."""
     assert node.source is not None

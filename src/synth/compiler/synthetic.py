@@ -24,6 +24,7 @@ from synth.compiler.foreign_keys import key_problems
 from synth.compiler.linked import Checked, Linked
 from synth.compiler.made import KEY_TYPE, pools, text
 from synth.compiler.plan import Promise, make_plan
+from synth.compiler.price import delta_problem, no_budget
 from synth.compiler.restore import Landing, restore_sql
 from synth.compiler.sizing import Calibrate
 from synth.compiler.sources import source_table
@@ -31,7 +32,6 @@ from synth.errors import BudgetError, Problem
 from synth.graph.dag import Graph, Node
 from synth.project import spec
 from synth.project.loader import Declared, Project
-from synth.project.nearest import nearest
 from synth.quoting import identifier
 
 
@@ -245,21 +245,16 @@ class SyntheticCompiler:
             return None
         budget = self.project.settings.budgets.get(privacy.population)
         if budget is None:
-            what = f"the population '{privacy.population}' has no budget"
-            fix = f'Add to synth_project.yml: budgets: {{{privacy.population}: {{epsilon: 3.0, approver: "who decides"}}}}.'
-            known = self.project.settings.budgets
-            fix = f"{nearest(privacy.population, known)} {fix}" if known else fix
             source = next(s.source for s in self._people(node) if s.source)
-            problems.append(Problem(source.place("privacy", "population"), what, fix))
+            wrong = no_budget(privacy.population, self.project.settings.budgets)
+            problems.append(Problem(source.place("privacy", "population"), *wrong))
         epsilon = node.config.epsilon
         if epsilon is None:
             fix = "Add config(epsilon=1.0) to its SQL, or config: {epsilon: 1.0} to its metadata."
             problems.append(Problem(node.place, f"the synthetic model '{node.name}' has no epsilon", fix))
         delta = node.config.delta or (budget.delta if budget else spec.MAX_DELTA)
-        if delta >= 1 / privacy.units:
-            what = f"delta {delta:g} is not below 1/units: it would allow one person's rows to be published"
-            fix = f"Use a delta of {min(spec.MAX_DELTA, 0.01 / privacy.units):.0e} or less."
-            problems.append(Problem(node.place, what, fix))
+        if too_high := delta_problem(delta, privacy.units):
+            problems.append(Problem(node.place, *too_high))
         if budget and delta > budget.delta:
             what = f"delta {delta:g} is above the budget's {budget.delta:g}, which holds for all that is released"
             problems.append(Problem(node.place, what, "Lower it, or leave it out."))

@@ -33,8 +33,8 @@ Header = Sequence[tuple[str, str]]  # of the source's file: columns with DuckDB'
 
 
 @dataclass(frozen=True)
-class Drafting:
-    """A source table of which a draft is made; without a price, from private rows."""
+class Questions:
+    """What a draft asks of a source table's rows; without a price, exactly."""
 
     file: str  # where the source is declared
     source: SourceTable
@@ -55,7 +55,8 @@ class Drafting:
         return MOST_ROWS if self.unit else 1
 
     def header_look(self) -> Look:
-        return Look(called=self.called, file=self.file, source=self.source, rows_sql="select 1 as nothing")
+        whole = self.source.model_copy(update={"every_column": True})
+        return Look(called=self.called, file=self.file, source=whole, rows_sql="select 1 as nothing")
 
     def first_look(self, table: Table, header: Header) -> Look:
         """At the shapes of cells whose type or format is not known, and at how many rows a unit has."""
@@ -87,8 +88,8 @@ class Drafting:
         return self._priced(look, self._second_events(look, first))
 
     def to_follow(self, first: Look) -> tuple[Event, ...]:
-        """What the second look may take of the budget: nothing is spent on a first that no second can follow."""
-        return (Gaussian(name=VALUES, noise_multiplier=1 / self._left(first)),) if self.price else ()
+        """The most that the second look may take of the budget: nothing is spent on a first that no second can follow."""
+        return (self._selection(1 / self._left(first), 1),) if self.price else ()
 
     def _look(self, header: Header) -> Look:
         source = self.source.model_copy(
@@ -129,14 +130,16 @@ where "#unit" is not null{capped if self.price else ""}
         found: list[Event] = []
         if counts:
             found.append(Gaussian(name=COUNTS, noise_multiplier=noise, count=counts))
-        if lists and self.price:
-            found.append(
-                PartitionSelection(
-                    name=VALUES, noise_multiplier=noise, values_per_unit=self.most_rows, count=lists,
-                    delta=self.price.delta * CONCEDED / lists,
-                )
-            )  # fmt: skip
+        if lists:
+            found.append(self._selection(noise, lists))
         return tuple(map(accounting.drawable, found))
+
+    def _selection(self, noise: float, lists: int) -> PartitionSelection:
+        assert self.price is not None
+        conceded = self.price.delta * CONCEDED / lists
+        return PartitionSelection(
+            name=VALUES, noise_multiplier=noise, values_per_unit=self.most_rows, count=lists, delta=conceded
+        )
 
     def _mu(self) -> float:
         """Of Gaussian DP, for both looks together.

@@ -15,14 +15,13 @@ from synth.drafting.names import LONGEST, can_be_declared, in_sql
 from synth.drafting.shapes import CLEAR, Counts, Verdict, verdict
 from synth.drafting.spread import number_bounds, rounded, year_bounds
 from synth.drafting.table import DATED, Column, Combined, Table
-from synth.project.spec import MAX_CELLS
+from synth.project.spec import MAX_CELLS, OTHER
 
 COVERED = 0.8  # of the persons with a value: those whose values are told, for text to be a category
 ALL_BUT = 0.95  # the same of whole numbers, for them to be codes
 MOST_CODES = 12
 MOST_VALUES = 200
 SPARED = 0.01  # of the units: those that may have more rows than are kept
-OTHER = "__other__"
 _WHOLE = re.compile(r"([-+]?)0*([0-9]+)(?:\.0+)?")
 _CANONICAL = re.compile(r"0|-?[1-9][0-9]*")
 _NESTED = ("STRUCT", "MAP", "UNION", "VARIANT", "BLOB", "BIT", "JSON")
@@ -56,9 +55,8 @@ def strangers(table: Table, header: Header) -> list[str]:
     return [column.name for column in table.columns if column.name.casefold() not in there]
 
 
-def with_types(table: Table, header: Header, answers: Answers) -> Table:
+def with_types(table: Table, header: Header, answers: Answers, exact: bool) -> Table:
     """The first look's answers: types, formats, how many rows a unit has, and which columns name a row."""
-    exact = answers.noise == 0
     unique = {name.removesuffix(" unique") for name, so in answers.facts.items() if so}
     typed = {column.casefold(): kind for column, kind in header}
     columns = []
@@ -71,13 +69,12 @@ def with_types(table: Table, header: Header, answers: Answers) -> Table:
             columns.append(column)
     found = replace(table, columns=tuple(columns))
     if table.primary_key is None and (key := _primary_key(found, unique, exact)):
-        found = replace(found, primary_key=key, drafted=exact)
+        found = replace(found, primary_key=key)
     return _capped(found, answers) if ROWS in answers.cells and not found.one_row_per_unit else found
 
 
-def with_values(table: Table, answers: Answers, known: Mapping[str, float]) -> Table:
+def with_values(table: Table, answers: Answers, known: Mapping[str, float], exact: bool) -> Table:
     """The second look's answers; ``known``: persons who have a value, by column, where the first look told."""
-    exact = answers.noise == 0
     columns = tuple(_valued(c, answers, known.get(c.name), exact) for c in table.columns)
     valued = replace(table, columns=columns)
     combined = [_combined(names, answers.values[combined_name(names)], valued) for names in table.combinations]
@@ -85,7 +82,7 @@ def with_values(table: Table, answers: Answers, known: Mapping[str, float]) -> T
     orders = list(_orders(table, {name for name, so in answers.facts.items() if so}))
     return replace(
         valued, combinations=left, combined=tuple(one for one in combined if one.values),
-        constraints=(*table.constraints, *orders), drafted=table.drafted or (exact and bool(combined or orders)),
+        constraints=(*table.constraints, *orders),
     )  # fmt: skip
 
 
@@ -167,10 +164,9 @@ def _primary_key(table: Table, unique: set[str], exact: bool) -> str | None:
 def _capped(table: Table, answers: Answers) -> Table:
     """With the most rows that a unit may have; where it is one, the unit is the key."""
     cap, unit = _cap(answers.cells[ROWS], answers.noise), table.unit or ()
-    drafted = table.drafted or answers.noise == 0
     if cap == 1 and len(unit) == 1 and table.primary_key is None:
-        return replace(table, primary_key=unit[0], drafted=drafted)
-    return replace(table, max_rows_per_unit=cap, drafted=drafted)
+        return replace(table, primary_key=unit[0])
+    return replace(table, max_rows_per_unit=cap)
 
 
 def _folded(names: Iterable[str]) -> list[str]:

@@ -153,11 +153,9 @@ def shape_sql(column: str) -> str:
 
 def moment_sql(column: str, formats: Sequence[str]) -> str:
     """The moment that a column's text tells, by the first format that reads it; without one, as DuckDB writes it."""
-    if not formats:
-        written = f"try_cast({column} as timestamp)"
-        return f"case when {written} between timestamp '0001-01-01' and timestamp '9999-12-31' then {written} end"
-    reads = ", ".join(f"cast(try_strptime({column}, {literal(form)}) as timestamp)" for form in formats)
-    return f"coalesce({reads})"
+    reads = [f"cast(try_strptime({column}, {literal(form)}) as timestamp)" for form in formats]
+    moment = f"coalesce({', '.join(reads)})" if reads else f"try_cast({column} as timestamp)"
+    return f"case when {moment} between timestamp '0001-01-01' and timestamp '9999-12-31' then {moment} end"
 
 
 @dataclass(frozen=True)

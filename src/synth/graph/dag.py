@@ -9,7 +9,7 @@ from typing import Literal
 from synth.artifacts.plan import NOT_PRIVATE
 from synth.errors import Place, Problem, ProjectError
 from synth.graph.configs import config_of, folder_problems
-from synth.graph.drafts import Draft, model_draft, model_names, reference, render
+from synth.graph.rendered import Rendered, model_names, reference, render, rendered_model
 from synth.graph.selection import Selection
 from synth.graph.selectors import named_selections
 from synth.project import spec
@@ -95,25 +95,25 @@ def build(project: Project) -> Graph:
     """The graph of a project; raises ProjectError with every wrong reference, config and zone."""
     names = model_names(project)
     problems: list[Problem] = [*_table_problems(project), *folder_problems(project, names)]
-    drafts = {name: model_draft(project, name, problems) for name in names}
+    rendered = {name: rendered_model(project, name, problems) for name in names}
     tests = [render(project, f.name, f.place(), f, None, problems) for f in project.tests.values()]
-    configs = {n: config_of(project, n, d.text, d.declared, d.config, problems) for n, d in drafts.items()}
-    enabled = {name: draft for name, draft in drafts.items() if configs[name].enabled is not False}
-    zones = {name: _zone(project, draft, configs[name], problems) for name, draft in enabled.items()}
+    configs = {n: config_of(project, n, d.text, d.declared, d.config, problems) for n, d in rendered.items()}
+    enabled = {name: asked for name, asked in rendered.items() if configs[name].enabled is not False}
+    zones = {name: _zone(project, asked, configs[name], problems) for name, asked in enabled.items()}
     landed = {name: _landed(name, zone, configs[name]) for name, zone in zones.items()}
-    problems += _name_problems(drafts.values())
+    problems += _name_problems(rendered.values())
     nodes = _source_nodes(project)
-    for draft in _sorted(enabled, problems):
-        parents = _parents(project, draft, landed, problems)
-        node = _node(project, draft, "model", zones[draft.name], configs[draft.name], parents, zones, landed)
-        problems += _zone_problems(node, zones, landed, draft, drafts, nodes)
+    for asked in _sorted(enabled, problems):
+        parents = _parents(project, asked, landed, problems)
+        node = _node(project, asked, "model", zones[asked.name], configs[asked.name], parents, zones, landed)
+        problems += _zone_problems(node, zones, landed, asked, rendered, nodes)
         if node.zone == "synthetic" and node.declared is not None:
             node = _linked(project, node, zones, landed, problems)
         nodes[node.id] = node
-    for draft in tests:
-        parents = _parents(project, draft, landed, problems)
-        node = _node(project, draft, "test", "public", spec.ModelConfig(), parents, zones, landed)
-        problems += _zone_problems(node, zones, landed, draft, drafts, nodes)
+    for asked in tests:
+        parents = _parents(project, asked, landed, problems)
+        node = _node(project, asked, "test", "public", spec.ModelConfig(), parents, zones, landed)
+        problems += _zone_problems(node, zones, landed, asked, rendered, nodes)
         nodes[node.id] = node
     selectors = named_selections(project, problems)
     if problems:
@@ -126,14 +126,14 @@ def of_sources(project: Project) -> Graph:
     return Graph(project.settings.name, _source_nodes(project), {})
 
 
-def _zone(project: Project, draft: Draft, config: spec.ModelConfig, problems: list[Problem]) -> Zone:
+def _zone(project: Project, asked: Rendered, config: spec.ModelConfig, problems: list[Problem]) -> Zone:
     wanted = config.materialized
     zone: Zone = "public" if wanted in (None, "view", "table", "public") else wanted  # type: ignore[assignment]
-    if wanted is None and draft.declared is not None:
+    if wanted is None and asked.declared is not None:
         zone = "synthetic"
-    if zone == "synthetic" and draft.declared is None and not draft.broken:
-        fix = f"Declare a table '{draft.name}' in {project.settings.metadata_paths[0]}/, or set materialized."
-        problems.append(Problem(draft.place, f"the synthetic model '{draft.name}' has no metadata", fix))
+    if zone == "synthetic" and asked.declared is None and not asked.broken:
+        fix = f"Declare a table '{asked.name}' in {project.settings.metadata_paths[0]}/, or set materialized."
+        problems.append(Problem(asked.place, f"the synthetic model '{asked.name}' has no metadata", fix))
     return zone
 
 
@@ -142,11 +142,11 @@ def _landed(name: str, zone: Zone, config: spec.ModelConfig) -> str:
     return NOT_PRIVATE + name if config.privacy == "none" and zone != "private" else name
 
 
-def _name_problems(drafts: Iterable[Draft]) -> Iterator[Problem]:
-    for draft in drafts:
-        if draft.name.casefold().startswith(NOT_PRIVATE.casefold()):
+def _name_problems(rendered: Iterable[Rendered]) -> Iterator[Problem]:
+    for asked in rendered:
+        if asked.name.casefold().startswith(NOT_PRIVATE.casefold()):
             fix = "Rename it, and say config(privacy='none') instead: synth gives the name."
-            yield Problem(draft.place, f"the model '{draft.name}' has a name that privacy: none gives", fix)
+            yield Problem(asked.place, f"the model '{asked.name}' has a name that privacy: none gives", fix)
 
 
 def _source_nodes(project: Project) -> dict[str, Node]:
@@ -183,31 +183,31 @@ def _source_problems(project: Project, source: str, table: str, at: Place, at_ta
         yield Problem(at_table, f"the source '{source}' declares no table '{table}'", nearest(table, tables))
 
 
-def _parents(project: Project, draft: Draft, landed: Mapping[str, str], problems: list[Problem]) -> tuple[str, ...]:
+def _parents(project: Project, asked: Rendered, landed: Mapping[str, str], problems: list[Problem]) -> tuple[str, ...]:
     found = []
-    for source, table in draft.sources:
-        wrong = list(_source_problems(project, source, table, reference(draft, source), reference(draft, table)))
+    for source, table in asked.sources:
+        wrong = list(_source_problems(project, source, table, reference(asked, source), reference(asked, table)))
         found += [f"source.{project.settings.name}.{source}.{table}"] if not wrong else []
         problems += wrong
-    for name in draft.refs:
+    for name in asked.refs:
         if name in landed:
             found.append(f"model.{project.settings.name}.{landed[name]}")
         else:
-            problems.append(Problem(reference(draft, name), f"there is no model '{name}'", nearest(name, landed)))
+            problems.append(Problem(reference(asked, name), f"there is no model '{name}'", nearest(name, landed)))
     return tuple(dict.fromkeys(found))
 
 
 def _node(
-    project: Project, draft: Draft, kind: Literal["model", "test"], zone: Zone, config: spec.ModelConfig,
+    project: Project, asked: Rendered, kind: Literal["model", "test"], zone: Zone, config: spec.ModelConfig,
     parents: tuple[str, ...], zones: Mapping[str, Zone], landed: Mapping[str, str],
 ) -> Node:  # fmt: skip
-    sql = draft.sql
-    for ref in draft.refs:
+    sql = asked.sql
+    for ref in asked.refs:
         sql = sql.replace(f'"ref"."{ref}"', f'"{zones.get(ref, "ref")}"."{landed.get(ref, ref)}"')
-    file = draft.text.file if draft.text else draft.place.file
-    name = landed[draft.name] if kind == "model" else draft.name
+    file = asked.text.file if asked.text else asked.place.file
+    name = landed[asked.name] if kind == "model" else asked.name
     node_id = f"{kind}.{project.settings.name}.{name}"
-    return Node(node_id, name, kind, zone, file, parents, draft.place, config, sql, draft.text, draft.declared)
+    return Node(node_id, name, kind, zone, file, parents, asked.place, config, sql, asked.text, asked.declared)
 
 
 def _linked(
@@ -239,60 +239,60 @@ def _zone_problems(
     node: Node,
     zones: Mapping[str, Zone],
     landed: Mapping[str, str],
-    draft: Draft,
-    drafts: Mapping[str, Draft],
+    asked: Rendered,
+    rendered: Mapping[str, Rendered],
     nodes: Mapping[str, Node],
 ) -> Iterator[Problem]:
     """One line in the DAG: private rows reach a public model only through a synthetic one."""
-    if draft.broken:
+    if asked.broken:
         return
     kind = "test" if node.kind == "test" else f"{node.zone} model"
     if node.zone == "public":
         zone_of = {n.name: n.zone for n in nodes.values() if n.kind == "source"}
-        for source, table in draft.sources:
+        for source, table in asked.sources:
             fix = "Read a synthetic model with ref()"
             fix += "." if node.kind == "test" else ", or make this one materialized='private'."
             which = "private table" if zone_of.get(f"{source}.{table}") == "private" else "source table"
             what = f"the {kind} '{node.name}' reads the {which} {source}.{table}"
-            yield Problem(reference(draft, table), what, fix)
+            yield Problem(reference(asked, table), what, fix)
         if node.config.trust_sql:
             place = node.text.find("trust_sql") if node.text else node.place
             what = f"the {kind} '{node.name}' has trust_sql, though it reads no private row"
             yield Problem(place, what, "Remove it.")
-    for name in draft.refs:
+    for name in asked.refs:
         zone = zones.get(name)
-        if zone is None or drafts[name].broken:
+        if zone is None or rendered[name].broken:
             continue
         if (zone == "private") != (node.zone in ("private", "synthetic")):
             what = f"the {kind} '{node.name}' reads the {zone} model '{name}'"
             allowed = "sources and private models" if node.zone != "public" else "synthetic and public models"
-            yield Problem(reference(draft, name), what, f"A {kind} reads {allowed}.")
+            yield Problem(reference(asked, name), what, f"A {kind} reads {allowed}.")
         elif landed[name] != name and node.kind == "model" and not node.not_private:
             what = f"the {kind} '{node.name}' reads '{name}', which is made without differential privacy"
-            yield Problem(reference(draft, name), what, "Say config(privacy='none') here, too, or read another model.")
+            yield Problem(reference(asked, name), what, "Say config(privacy='none') here, too, or read another model.")
 
 
-def _sorted(drafts: Mapping[str, Draft], problems: list[Problem]) -> list[Draft]:
+def _sorted(rendered: Mapping[str, Rendered], problems: list[Problem]) -> list[Rendered]:
     """Parents first, else by name."""
-    done: dict[str, Draft] = {}
+    done: dict[str, Rendered] = {}
     path: list[str] = []
 
     def visit(name: str) -> None:
-        if name in done or name not in drafts:
+        if name in done or name not in rendered:
             return
         if name in path:
             circle = " -> ".join([*path[path.index(name) :], name])
             what = f"the models refer to each other in a circle: {circle}"
-            last = drafts[path[-1]]
+            last = rendered[path[-1]]
             at = reference(last, name) if name in last.refs else last.link_place(name)
             problems.append(Problem(at, what, "Remove one of these references."))
             return
         path.append(name)
-        for parent in (*drafts[name].refs, *(link for link in drafts[name].links if link != name)):
+        for parent in (*rendered[name].refs, *(link for link in rendered[name].links if link != name)):
             visit(parent)
         path.pop()
-        done[name] = drafts[name]
+        done[name] = rendered[name]
 
-    for name in sorted(drafts):
+    for name in sorted(rendered):
         visit(name)
     return list(done.values())

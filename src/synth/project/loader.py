@@ -121,7 +121,7 @@ def _load(
     renderer = Renderer(renderer.variables, macros)
     sources = _sources(root, settings, renderer, problems)
     people = {name: declared.source.location for name, declared in sources.items() if declared.source.privacy}
-    tables = _tables(root, settings, renderer, ValueFiles(root, people), later)
+    tables = _tables(root, settings, renderer, ValueFiles(root, people, settings.target_path), later)
     models = _sql(root, settings.model_paths, "model", later)
     tests = _sql(root, settings.test_paths, "test", later)
     selectors = _selectors(root, renderer, later)
@@ -169,7 +169,7 @@ def _sources(
         for i, source in enumerate(parsed.sources if parsed else ()):
             declared = DeclaredSource(source, document, ("sources", i))
             written = document.data["sources"][i]["location"]
-            problems += location_problems(root, source, written, declared.place)
+            problems += location_problems(root, settings, source, written, declared.place)
             if names.new(source.name, declared.place("name")):
                 found[source.name] = declared
             tables = _Names("source table", problems)

@@ -16,13 +16,17 @@ _SORTS = {None: "files", "postgres": "a server", "python": "a function"}
 
 
 def location_problems(
-    root: Path, source: spec.Source, written: str, place: Callable[..., Place]
+    root: Path, settings: spec.ProjectSpec, source: spec.Source, written: str, place: Callable[..., Place]
 ) -> Iterator[Problem]:  # fmt: skip
     """``written``: the location as it stands in YAML, before Jinja; ``place``: of a key of the source."""
     text = _JINJA.sub("", written)
     if masked(text) != text:
         fix = "Take it from the environment, postgres://user:{{ env_var('LAB_PASSWORD') }}@host/database, or from ~/.pgpass."
         yield Problem(place("location"), "location: holds a password", fix)
+    for name, target in settings.targets.items():
+        if _one_file(root / source.location, root / target.database):
+            what = f"location: is the database of the target '{name}', into which synth writes what others may read"
+            yield Problem(place("location"), what, "Keep the rows of people in a file of their own.")
     if function := spec.PYTHON_LOCATION.fullmatch(source.location):
         yield from _function_problems(root, function[1], function[2], place("location"))
     tables = (((("tables", i, "format"), table.format)) for i, table in enumerate(source.tables))
@@ -30,6 +34,13 @@ def location_problems(
         if format and (source.server == "python" or (format.type == "postgres") != (source.server == "postgres")):
             what = f"format: {format.type} does not go with {_SORTS[source.server]}"
             yield Problem(place(*path), what, "A server's location begins with postgres://, a function's with python:.")
+
+
+def _one_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # they need not be there yet
+        return one.resolve() == other.resolve()
 
 
 def _function_problems(root: Path, module: str, function: str, place: Place) -> Iterator[Problem]:

@@ -26,6 +26,7 @@ from pydantic import (
 from synth.project.nearest import nearest
 
 MAX_DELTA = 1e-6  # above it a budget must say who wants that and why
+OTHER = "__other__"  # the level of categories that are not declared
 MAX_CELLS = 2**53  # of a column: codes and values stay exact as floating-point numbers
 
 STEPS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}  # seconds of a resolution

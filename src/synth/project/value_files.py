@@ -7,6 +7,7 @@ import gzip
 import io
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,35 +20,38 @@ EXAMPLE = "for example values: {file: codes/icd9.csv, column: code}"
 class ValueFiles:
     """Reads each file once. What is asked for in YAML and cannot be had is a ``ValueError``, in the words of spec.py.
 
-    ``private``: where each source of people lies; a file of it says what its rows hold, and is refused.
+    ``private``: where each source of people lies. What rows hold is no public list, so a file of it is refused under any
+    name, and so is what runs leave in ``target_path``. A copy, or what a function reads, cannot be told.
     """
 
-    def __init__(self, root: Path, private: Mapping[str, str]) -> None:
-        self.root = root
+    def __init__(self, root: Path, private: Mapping[str, str], target_path: str) -> None:
+        self.root = root.resolve()
         self.private = {name: (root / location).resolve() for name, location in private.items()}
+        self.target = (root / target_path).resolve()
         self._read: dict[str, Rows] = {}
 
     def column(self, given: dict[str, Any]) -> dict[str, Any]:
         """What ``values: {file, column, groups, type}`` stands for: ``values``, each once, and their ``groups``."""
-        wanted = _asked(given, ("file", "column"), ("groups", "type"))
-        if wanted.get("type", "text") not in ("text", "integer"):
+        _check_keys(given, ("file", "column"), ("groups", "type"))
+        if given.get("type", "text") not in ("text", "integer"):
             raise ValueError("values: type is text or integer; text is what stands in the file, leading zeros and all")
-        rows = self._rows(wanted["file"])
-        found = [row[_named(wanted["column"], rows, wanted["file"])] for row in rows]
+        rows = self._rows(given["file"])
+        found = [row[_named(given["column"], rows, given["file"])] for row in rows]
         if "" in found:
             raise ValueError(
-                f"values: line {found.index('') + 2} of {wanted['file']} has none; remove it, or fill it in"
+                f"values: line {found.index('') + 2} of {given['file']} has none; remove it, or fill it in"
             )
-        by = _named(wanted["groups"], rows, wanted["file"]) if "groups" in wanted else None
+        by = _named(given["groups"], rows, given["file"]) if "groups" in given else None
         group = {text: row[by] if by else "" for text, row in zip(reversed(found), reversed(rows), strict=True)}
         values = [
-            _whole(text, wanted["file"]) if wanted.get("type") == "integer" else text for text in dict.fromkeys(found)
+            _whole(text, given["file"]) if given.get("type") == "integer" else text for text in dict.fromkeys(found)
         ]
         return {"values": values} | ({"groups": [group[text] for text in dict.fromkeys(found)]} if by else {})
 
     def combinations(self, given: dict[str, Any], columns: list[Any]) -> list[list[str | None]]:
         """What ``values: {file}`` of a constraint stands for: the file's columns of these names; an empty cell is null."""
-        file = _asked(given, ("file",), ())["file"]
+        _check_keys(given, ("file",), ())
+        file = given["file"]
         rows = self._rows(file)
         names = [_named(str(column), rows, file) for column in columns]
         return [[row[name] or None for name in names] for row in rows]
@@ -58,9 +62,15 @@ class ValueFiles:
         return self._read[file]
 
     def _opened(self, file: str) -> Rows:
-        path = self.root / file
+        path = (self.root / file).resolve()
+        if not path.is_relative_to(self.root):
+            raise ValueError(
+                f"values: {file} lies outside the project; a public list is reviewed with it, so keep it there"
+            )
+        if path.is_relative_to(self.target):
+            raise ValueError(f"values: {file} is what a run left; a list that somebody has checked lies elsewhere")
         for source, place in self.private.items():
-            if path.resolve().is_relative_to(place):
+            if path.is_relative_to(place) or _is_one_of(path, place):
                 what = f"values: {file} lies where the source {source} of people does, and values are public knowledge"
                 raise ValueError(f"{what}; take them from the documentation, in a file of their own")
         try:
@@ -84,7 +94,16 @@ class ValueFiles:
         return [dict(zip(header, row, strict=True)) for row in rows]
 
 
-def _asked(given: dict[str, Any], needed: tuple[str, ...], further: tuple[str, ...]) -> dict[str, str]:
+def _is_one_of(path: Path, place: Path) -> bool:
+    """Whether a file is that of a source, or one in its folder, under another name."""
+    for known in place.iterdir() if place.is_dir() else (place,):
+        with suppress(OSError):
+            if path.samefile(known):
+                return True
+    return False
+
+
+def _check_keys(given: dict[str, Any], needed: tuple[str, ...], further: tuple[str, ...]) -> None:
     known = (*needed, *further)
     for key, value in given.items():
         if key not in known:
@@ -94,7 +113,6 @@ def _asked(given: dict[str, Any], needed: tuple[str, ...], further: tuple[str, .
     for key in needed:
         if key not in given:
             raise ValueError(f"values: the key '{key}' is missing; {EXAMPLE}")
-    return given
 
 
 def _named(column: str, rows: Rows, file: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from synth.runtime.duckdb_errors import private_errors
 from synth.runtime.private_zone import SourceZone
 from synth.runtime.target_folder import TargetFolder
 
+_CELL = re.compile(r"[-+]?[0-9][0-9.,:/ TZ-]*")
 LEAST_UNITS = 5  # that share a value which an exact look tells
 
 Integers = NDArray[np.int64]
@@ -40,8 +42,22 @@ class Looks:
         self.threads, self.memory_limit = threads, memory_limit
 
     def header(self, look: Look) -> list[tuple[str, str]]:
-        """The columns of the source's file with DuckDB's types. No row is looked at."""
-        return self._within(look, partial(os.urandom, 32), lambda zone: zone.header())
+        """The columns of the source's file with DuckDB's types. No row is looked at.
+
+        RunError where the first line of a file seems to be a person's: such names would go into metadata.
+        """
+
+        def names(zone: SourceZone[Look]) -> list[tuple[str, str]]:
+            found = zone.header()
+            text = zone.located[look.source.name].type in ("csv", "excel") and not look.source.format.header
+            if text and any(_CELL.fullmatch(name) for name, _ in found):
+                raise RunError(
+                    f"the first line of the source {look.source.name} has numbers or dates where names should be",
+                    "If it has no header, write one into its format: header: [id, born]. Or rename those columns.",
+                )
+            return found
+
+        return self._within(look, partial(os.urandom, 32), names)
 
     def exact(self, look: Look) -> Answers:
         """As private as the rows."""
@@ -70,8 +86,8 @@ class Looks:
                     "Draft again when nobody writes to it. What was reserved counts as spent, for rows were read.",
                 )
             answers = _noisy(rows, look, privacy)
-            self.folder.write_draft(fingerprint, answers)
-            self.ledger.spend(receipt.id, digest, _digest(self.folder.draft(fingerprint)))
+            self.folder.write_answers(fingerprint, answers)
+            self.ledger.spend(receipt.id, digest, _digest(self.folder.answers(fingerprint)))
             return answers, False
 
         return self._within(look, self.ledger.key, ask)
@@ -96,7 +112,7 @@ class Looks:
 
     def _known(self, fingerprint: str, digest: str) -> Answers | None:
         """The answers to the same look at the same rows, where they are still there as they were paid for."""
-        spent, path = self.ledger.find_spent(fingerprint, digest), self.folder.draft(fingerprint)
+        spent, path = self.ledger.find_spent(fingerprint, digest), self.folder.answers(fingerprint)
         if spent is None or not path.is_file() or _digest(path) != spent.generator_digest:
             return None
         try:

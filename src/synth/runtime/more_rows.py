@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LEAST_UNITS, MOST_UNITS = 5_000, 100_000  # of one pass, or rows of the table above
 ENOUGH = 1.2  # times the units that were needed so far for a row, for those that are still wanted
-MOST_DRAWN = 1_000_000  # rows in all; then what is asked for is too rare
+MOST_DRAWN = 1_000_000  # rows beyond those that are asked for; then that is too rare
 
 
 def more_rows(
@@ -36,8 +36,9 @@ def more_rows(
     below = Above.of(warehouse.rows_above(model.link), model.link) if model.link else None
     found, drawn, sequences, passes = np.zeros(len(request.groups), np.int64), 0, 0, 0
     wanted = LEAST_UNITS if request.conditional else request.rows
+    most = MOST_DRAWN + int(ENOUGH * request.rows * len(request.groups))
     while (found < request.rows).any():
-        if drawn > MOST_DRAWN or (passes and not drawn):
+        if drawn > most or (passes and not drawn):
             few = request.groups[int(found.argmin())]
             raise RunError(
                 f"only {found.min():,} of {drawn:,} rows of {model.name} meet this: {few.name}",

@@ -105,9 +105,7 @@ class Runner:
     def _generator(self, model: SyntheticModel) -> tuple[Generator, float | None]:
         """A generator, and the epsilon that this run spends on it. Its rows are here and nowhere else."""
         if not self._apart:
-            check_populations(
-                self.root, {s.name: s for m in self.compiled.synthetic.values() for s in m.sources}.values()
-            )
+            check_populations(self.root, self.compiled.sources)
             self._apart = True
         key = self.ledger.key if model.price else partial(os.urandom, 32)  # the ledger knows nothing of the unprotected
         with ExitStack() as stack:

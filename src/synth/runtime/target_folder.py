@@ -62,11 +62,11 @@ class TargetFolder:
         """None where there is none that can be read: a run writes it anew."""
         return _read(FitRecord, self.path / "generators" / f"{generator}.json")
 
-    def draft(self, fingerprint: str) -> Path:
+    def answers(self, fingerprint: str) -> Path:
         """The noisy answers from which metadata were drafted."""
         return self.path / "drafts" / f"{fingerprint}.json"
 
-    def write_draft(self, fingerprint: str, answers: Answers) -> None:
+    def write_answers(self, fingerprint: str, answers: Answers) -> None:
         self._write(f"drafts/{fingerprint}.json", _json(answers))
 
     def write_compiled(self, compiled: Compiled) -> None:
@@ -113,7 +113,7 @@ class TargetFolder:
         removed = []
         found = sorted(self.path.iterdir()) if self.path.is_dir() else []
         for path in (path for path in found if path.name != _BOOKMARK):
-            if path.name in _PAID and not everything:
+            if path.name == "generators" and not everything:
                 removed += _remove_unpaid(path)
             keep = path.name in _PAID or path.with_name(path.name.removesuffix(".wal")) in databases
             if everything or not keep:

@@ -1,9 +1,15 @@
-"""A function of the project's own that gives a table, as Arrow or pandas have it. It is called once, and rows stay inside."""
+"""A function of the project's own that gives a table, as Arrow or pandas have it. It is called once, and rows stay inside.
+
+pandas keeps whole numbers as 12.0 where one of them is missing, and as objects where one of them is a word: so that no row
+decides how the others are read, numbers are text, a whole one without a point.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import math
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +20,21 @@ import pandas
 from synth.artifacts.compiled import SourceTable
 from synth.errors import RunError
 from synth.quoting import identifier
-from synth.runtime.readers.reading import Reading, known_columns, whole_characters
+from synth.runtime.readers.reading import Reading, as_text, known_columns
+
+_FLOATS = ("FLOAT", "DOUBLE")
+_WHOLE = (
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "BOOLEAN",
+)
 
 
 def function_reading(source: SourceTable, table: str, root: Path, connection: duckdb.DuckDBPyConnection) -> Reading:
@@ -24,22 +44,47 @@ def function_reading(source: SourceTable, table: str, root: Path, connection: du
         raise RunError(what, "Return a pandas DataFrame, or a table or a reader of Arrow.")
     with connection.cursor() as own:
         own.register("given", _clean(frame) if isinstance(frame, pandas.DataFrame) else _Stream(frame))
-        names = known_columns(source, (str(row[0]) for row in own.execute("describe given").fetchall()))
-        columns = ", ".join(map(identifier, names)) or "null as none_declared"
-        own.execute(f"create table {table} as select {columns} from given").fetchall()
+        kinds = {str(row[0]): str(row[1]) for row in own.execute("describe given").fetchall()}
+        _check_unit(source, kinds)
+        columns = ", ".join(
+            f"{_value(name, kinds[name])} as {identifier(name)}" for name in known_columns(source, kinds)
+        )
+        own.execute(f"create table {table} as select {columns or 'null as none_declared'} from given").fetchall()
     return Reading(f"from {table}")
 
 
+def _check_unit(source: SourceTable, kinds: Mapping[str, str]) -> None:
+    unit = {name.casefold() for name in source.unit or ()}
+    for name, kind in kinds.items():
+        if name.casefold() in unit and kind in _FLOATS:  # of large numbers, two people may by now be one
+            what = f"the source {source.name}: the unit's column '{name}' came as floating-point numbers"
+            raise RunError(
+                what, "Return it as text, or in pandas as Int64: numbers with a missing one become floats there."
+            )
+
+
+def _value(name: str, kind: str) -> str:
+    """SQL of a column; ``kind``: DuckDB's."""
+    column = identifier(name)
+    text = f"cast({column} as varchar)"
+    if kind in _FLOATS:
+        whole = f"{column} = trunc({column}) and abs({column}) < 1e15"
+        return f"case when {whole} then cast(cast({column} as bigint) as varchar) else {text} end"
+    return text if kind in _WHOLE else column
+
+
 def _clean(frame: pandas.DataFrame) -> pandas.DataFrame:
-    """The same with whole characters only."""
+    """The same with objects as text."""
     made = frame.copy(deep=False)
     for i, kind in enumerate(frame.dtypes):
-        if kind.kind == "O":  # of numbers and dates nothing is text
-            cells = [whole_characters(cell) if isinstance(cell, str) else cell for cell in frame.iloc[:, i]]
-            made.isetitem(
-                i, np.array([*cells, None], dtype=object)[:-1]
-            )  # the last one keeps lists from being unpacked
+        if kind.kind == "O":
+            made.isetitem(i, np.array([*map(_cell, frame.iloc[:, i])], dtype=object))
     return made
+
+
+def _cell(cell: object) -> str | None:
+    missing = cell is pandas.NA or cell is pandas.NaT or (isinstance(cell, float) and math.isnan(cell))
+    return None if missing else as_text(cell)
 
 
 class _Stream:

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from synth.artifacts.compiled import SourceTable
+from synth.errors import RunError
 from synth.quoting import identifier, literal
 from synth.runtime.readers.lines import lines
 from synth.runtime.readers.reading import Reading
 
 
 def json_reading(source: SourceTable, table: str, paths: Sequence[Path]) -> Reading:
+    if source.every_column and set(source.unit or ()) >= {column.name for column in source.columns}:
+        what = f"the source {source.name}: JSON lines have no header, so only rows could tell which keys there are"
+        raise RunError(what, "List them in sources/, under the table: columns: [sex, born].")
     found, fetched = lines(source, table, paths, skip=0)
     objects = f"select try_cast(line as json) as object from ({found})"
     columns = ", ".join(

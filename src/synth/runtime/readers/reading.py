@@ -44,14 +44,19 @@ def batches(names: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[
     left = iter(rows)
     while chunk := list(islice(left, BATCH)):
         columns = zip(*chunk, strict=True)
-        yield {n: np.array([_text(c) for c in column], dtype=object) for n, column in zip(names, columns, strict=True)}
+        yield {
+            n: np.array([as_text(c) for c in column], dtype=object) for n, column in zip(names, columns, strict=True)
+        }
 
 
-def _text(cell: object) -> str | None:
+def as_text(cell: object) -> str | None:
+    """A cell that has a type of its own, whatever types the other cells have."""
     if cell is None:
         return None
     if isinstance(cell, str):
         return whole_characters(cell)
+    if isinstance(cell, bool | np.bool_):
+        return str(cell).lower()
     if isinstance(cell, bytes):
         return cell.hex()
     if isinstance(cell, float) and cell.is_integer():
@@ -67,7 +72,9 @@ def whole_characters(text: str) -> str:
 
 
 def known_columns(source: SourceTable, found: Iterable[str]) -> list[str]:
-    """Those columns of a source that the project knows of; no other is fetched."""
+    """Those columns of a source that the project knows of; no other is fetched, unless all are asked for."""
+    if source.every_column:
+        return list(found)
     known = {column.name.casefold() for column in source.columns}
     return [name for name in found if name.casefold() in known]
 

@@ -15,7 +15,7 @@ from synth.quoting import identifier
 
 
 @dataclass
-class Draft:
+class Rendered:
     """What a model or a test asked for."""
 
     name: str
@@ -45,17 +45,17 @@ def model_names(project: Project) -> list[str]:
     return sorted({*project.models, *implied})
 
 
-def model_draft(project: Project, name: str, problems: list[Problem]) -> Draft:
+def rendered_model(project: Project, name: str, problems: list[Problem]) -> Rendered:
     """A model by its SQL file; without one, every declared column of its source."""
     text, declared = project.models.get(name), project.tables.get(name)
     if text is not None:
         return render(project, name, text.place(), text, declared, problems)
     assert declared is not None and declared.table.source
-    draft = Draft(name, declared.place("name"), None, declared, {}, [], [])
+    made = Rendered(name, declared.place("name"), None, declared, {}, [], [])
     source, _, table = declared.table.source.partition(".")
-    draft.sources.append((source, table))
-    draft.sql = f'select {_columns(declared.table)}\nfrom "source"."{source}.{table}"\n'
-    return draft
+    made.sources.append((source, table))
+    made.sql = f'select {_columns(declared.table)}\nfrom "source"."{source}.{table}"\n'
+    return made
 
 
 def _columns(table: spec.Table) -> str:
@@ -64,22 +64,22 @@ def _columns(table: spec.Table) -> str:
 
 def render(
     project: Project, name: str, place: Place, text: SqlFile, declared: Declared | None, problems: list[Problem]
-) -> Draft:  # fmt: skip
+) -> Rendered:  # fmt: skip
     """A model or a test whose template is rendered, with what it asked for on the way."""
-    draft = Draft(name, place, text, declared, {}, [], [])
+    made = Rendered(name, place, text, declared, {}, [], [])
 
     def config(**given: Any) -> str:
         for value in given.values():
             str(value)  # raises where the value is an undefined variable
-        draft.config.update(given)
+        made.config.update(given)
         return ""
 
     def ref(model: str) -> str:
-        draft.refs.append(str(model))
+        made.refs.append(str(model))
         return f'"ref"."{model}"'
 
     def source(source_name: str, table: str) -> str:
-        draft.sources.append((str(source_name), str(table)))
+        made.sources.append((str(source_name), str(table)))
         return f'"source"."{source_name}.{table}"'
 
     def declared_columns() -> str:
@@ -90,17 +90,17 @@ def render(
 
     names = {"config": config, "ref": ref, "source": source, "declared_columns": declared_columns}
     try:
-        draft.sql = project.renderer.sql(text.text, names)
+        made.sql = project.renderer.sql(text.text, names)
     except RenderError as error:
-        draft.broken = True
+        made.broken = True
         problems.append(Problem(error.place or text.find(error.needle, error.line), error.what, error.fix))
-    return draft
+    return made
 
 
-def reference(draft: Draft, name: str) -> Place:
-    """Where a draft names a source, a table or a model."""
-    if draft.text is not None:
-        found = re.search(rf"['\"]({re.escape(name)})['\"]", draft.text.text)
-        return draft.text.place(found.start(1)) if found else draft.text.find(name)
-    assert draft.declared is not None
-    return draft.declared.place("source")
+def reference(made: Rendered, name: str) -> Place:
+    """Where it names a source, a table or a model."""
+    if made.text is not None:
+        found = re.search(rf"['\"]({re.escape(name)})['\"]", made.text.text)
+        return made.text.place(found.start(1)) if found else made.text.find(name)
+    assert made.declared is not None
+    return made.declared.place("source")
