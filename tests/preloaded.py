@@ -15,6 +15,7 @@ from typing import Any
 
 import dp_accounting.pld  # noqa: F401
 import duckdb  # noqa: F401
+import great_expectations  # noqa: F401
 import opacus.accountants.analysis.prv  # noqa: F401
 import pandas  # noqa: F401
 import torch

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 
@@ -33,6 +37,20 @@ class Processes:
             "folder": str(root / "project"), "out": str(root / "out.txt"), "err": str(root / "err.txt"),
             "environment": places | environment, "commands": commands, "plant": plant, "code": code,
         }  # fmt: skip
+        return self._obey(order)
+
+    def run(self, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """One command in a project's folder, as ``subprocess.run`` has it."""
+        with tempfile.TemporaryDirectory() as temporary:
+            out, err = (Path(temporary) / name for name in ("out.txt", "err.txt"))
+            order = {
+                "folder": str(folder), "out": str(out), "err": str(err), "environment": {}, "commands": [arguments],
+                "plant": "", "code": "",
+            }  # fmt: skip
+            code = self._obey(order)
+            return subprocess.CompletedProcess(["synth", *arguments], code, out.read_text(), err.read_text())
+
+    def _obey(self, order: dict[str, Any]) -> int:
         assert self._server.stdin is not None
         self._server.stdin.write(json.dumps(order) + "\n")
         self._server.stdin.flush()
@@ -44,6 +62,19 @@ class Processes:
     def _hear(self) -> str:
         assert self._server.stdout is not None
         return self._server.stdout.readline().strip()
+
+
+@cache
+def shared() -> Processes:
+    """One server for all tests of a worker."""
+    found = Processes()
+    atexit.register(found.close)
+    return found
+
+
+def synth(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """One command in a project's folder, in a process of its own."""
+    return shared().run(project, *arguments)
 
 
 def said(root: Path) -> str:

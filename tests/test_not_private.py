@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from compiling import compile_folder
+from processes import synth
 from synth.artifacts.plan import LEAST_NOISE, UNPROTECTED
 from synth.starter import write_starter
 
-ENVIRONMENT = {**os.environ, "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
 FAST = "generator: {kind: independent}"  # columns by themselves: fitted in no time
 RAW = "NOT_PRIVATE_raw_members"
-
-
-def synth(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "synth", *arguments]
-    return subprocess.run(command, cwd=project, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
 
 
 def edit(file: Path, old: str, new: str) -> None:

@@ -16,16 +16,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from processes import synth
 from starting import quick_starter
 from synth.privacy.ledger import Ledger, Reserve
 
 pytestmark = pytest.mark.slow
 ENVIRONMENT = {**os.environ, "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
-
-
-def synth(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "synth", *arguments]
-    return subprocess.run(command, cwd=project, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
 
 
 def start(project: Path, *arguments: str) -> subprocess.Popen[str]:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from compiling import write
+from processes import synth
 from starting import quick_starter
-from test_run import edit, synth
+from test_run import edit
 
 pytestmark = pytest.mark.slow
 

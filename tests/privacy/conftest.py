@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from processes import Processes
+from processes import Processes, shared
 
 
 @pytest.fixture(scope="session")
-def processes() -> Iterator[Processes]:
-    found = Processes()
-    yield found
-    found.close()
+def processes() -> Processes:
+    return shared()
