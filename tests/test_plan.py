@@ -28,7 +28,9 @@ from synth.artifacts.plan import ColumnLayout, Plan, Privacy
 from synth.compiler.changes import changes
 from synth.compiler.costs import cost
 from synth.compiler.sizing import size
-from synth.console import Console, plan_text
+from synth.console import Console
+from synth.console.plans import plan_text
+from synth.console.sinks import Terminal
 from synth.project.spec import GeneratorSpec
 from synth.runtime.paid import folder_digest, generator_name, remember, stat_digest
 from synth.runtime.source_files import locate
@@ -189,7 +191,7 @@ def test_a_run_says_it_in_short_first(clinic: Path) -> None:
 
     def said() -> list[str]:
         out = StringIO()
-        Console(out=out).planned(synth.Project(clinic).plan())
+        Console([Terminal(out=out)]).planned(synth.Project(clinic).plan())
         return [line.partition("  ")[2] for line in out.getvalue().splitlines()]
 
     short, free, plan, *rest, sum_ = said()

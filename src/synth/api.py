@@ -49,12 +49,17 @@ class Project:
     """A project at ``path`` (or above it). Loads its files; raises ProjectError with every problem at once."""
 
     def __init__(
-        self, path: str | Path = ".", target: str | None = None, vars: Mapping[str, Any] | None = None
+        self,
+        path: str | Path = ".",
+        target: str | None = None,
+        vars: Mapping[str, Any] | None = None,
+        threads: int | None = None,
     ) -> None:
         self.root = loader.find_root(Path(path).resolve())
         self.project = loader.load(self.root, vars)
         self.settings = self.project.settings
         self.target = self.project.target(target)
+        self.target = self.target.model_copy(update={"threads": threads}) if threads else self.target
         self.opened = (target or self.settings.default_target, dict(vars or {}))
         self.folder = TargetFolder(self.root / self.settings.target_path)
         self.graph: Graph = build(self.project)
@@ -121,10 +126,16 @@ class Project:
         exclude: Selection = (),
         full_refresh: bool = False,
         listener: Listener | None = None,
+        fail_fast: bool = False,
+        empty: bool = False,
         **how: Unpack[How],
     ) -> Results:
-        """Builds the selected models in order; a failed model's children are skipped."""
-        return self._build(*self._selected(select, exclude, how), self._said("run", full_refresh), listener)
+        """Builds the selected models in order; a failed model's children are skipped, after it all with ``fail_fast``.
+
+        ``empty``: tables without rows, for which nothing is read, fitted or spent.
+        """
+        said = self._said("run", full_refresh)
+        return self._build(*self._selected(select, exclude, how), said, listener, fail_fast, empty)
 
     def build(
         self,
@@ -132,18 +143,27 @@ class Project:
         exclude: Selection = (),
         full_refresh: bool = False,
         listener: Listener | None = None,
+        fail_fast: bool = False,
         **how: Unpack[How],
     ) -> Results:
         """Run and test in order; children of a model that failed, or whose tests failed, are skipped."""
-        return self._build(*self._selected(select, exclude, how), self._said("build", full_refresh), listener)
+        said = self._said("build", full_refresh)
+        return self._build(*self._selected(select, exclude, how), said, listener, fail_fast)
 
     def test(
-        self, select: Selection = (), exclude: Selection = (), listener: Listener | None = None, **how: Unpack[How]
+        self,
+        select: Selection = (),
+        exclude: Selection = (),
+        listener: Listener | None = None,
+        fail_fast: bool = False,
+        **how: Unpack[How],
     ) -> Results:
         """Judges what landed: the declared expectations and the singular tests."""
-        return self._build(*self._selected(select, exclude, how), self._said("test"), listener)
+        return self._build(*self._selected(select, exclude, how), self._said("test"), listener, fail_fast)
 
-    def retry(self, previous: Results | None = None, listener: Listener | None = None) -> Results:
+    def retry(
+        self, previous: Results | None = None, listener: Listener | None = None, fail_fast: bool = False
+    ) -> Results:  # fmt: skip
         """Does again what failed or was skipped in ``previous``, else in the last run here, by the same verb."""
         previous = previous or last_results(self.root)
         compiled = self.compile()
@@ -151,7 +171,8 @@ class Project:
         nodes = [compiled.manifest.nodes[i] for i in compiled.manifest.nodes if found.get(i) in FAILED]
         if not nodes:
             raise UsageError(f"the last synth {previous.args.which} left nothing to do again", "Say: synth build")
-        return self._build(compiled, nodes, self._said(previous.args.which, previous.args.full_refresh), listener)
+        said = self._said(previous.args.which, previous.args.full_refresh)
+        return self._build(compiled, nodes, said, listener, fail_fast)
 
     def check_sql(
         self,
@@ -291,8 +312,9 @@ class Project:
         return Invocation(which=which, target=target, vars=variables, full_refresh=full_refresh)
 
     def _build(
-        self, compiled: Compiled, nodes: Sequence[ManifestNode], args: Invocation, listener: Listener | None
-    ) -> Results:
+        self, compiled: Compiled, nodes: Sequence[ManifestNode], args: Invocation, listener: Listener | None,
+        fail_fast: bool, empty: bool = False,
+    ) -> Results:  # fmt: skip
         from synth.build import SINGULAR, Build, Wanted
         from synth.runtime.listener import Listener
         from synth.runtime.runner import Runner
@@ -307,7 +329,7 @@ class Project:
             raise ProjectError(drafted)
         if unprotected := self.unprotected({*wanted.models, *(p for t in tests for p in compiled.parents[t])}):
             listener.warned(unprotected)
-        if wanted.models:
+        if wanted.models and not empty:
             listener.planned(self._forecast(compiled, wanted.models, args.full_refresh))
         if run and self.folder.generators() and not self.ledger.history():
             listener.note(
@@ -316,9 +338,9 @@ class Project:
         with self._warehouse(read_only=False) as warehouse:
             runner = Runner(
                 compiled, self.root, self.folder, self.ledger, warehouse, listener,
-                self.target.threads, self.target.memory_limit, args.full_refresh,
+                self.target.threads, self.target.memory_limit, args.full_refresh, empty,
             )  # fmt: skip
-            results = Build(compiled, runner, warehouse, listener).all(wanted, args)
+            results = Build(compiled, runner, warehouse, listener, fail_fast).all(wanted, args)
         self.folder.write_results(results, {e.id for e in compiled.checks.values()})
         if results.suites:
             self._write_data_docs({*compiled.synthetic, SINGULAR})
@@ -362,6 +384,16 @@ class Project:
         except (OSError, ValueError):
             return {}
         return {str(k): float(v) for k, v in known.items()} if isinstance(known, dict) else {}
+
+
+def compiled_selectors(path: str | Path = ".") -> list[str]:
+    """What selects each node of the project as it was compiled last; nothing where it was not."""
+    try:
+        root = loader.find_root(Path(path).resolve())
+    except UsageError:
+        return []
+    found = TargetFolder(root / loader.target_path(root)).manifest()
+    return sorted({name for node in found.nodes.values() for name in (node.name, node.selector)}) if found else []
 
 
 def last_results(path: str | Path = ".", state: str | Path | None = None) -> Results:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -33,7 +32,7 @@ class Build:
     runner: Runner
     warehouse: Warehouse
     listener: Listener
-    run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    fail_fast: bool = False  # after the first failure nothing more is made or judged
     unmade: set[str] = field(default_factory=set)  # models that failed or were skipped: their tests are skipped
     failed: set[str] = field(default_factory=set)  # and those whose tests failed: their children are skipped
     results: list[RunResult] = field(default_factory=list)
@@ -56,16 +55,18 @@ class Build:
         if self.singular:
             self._keep(SINGULAR, "tests over one or more tables", "The project's singular tests", self.singular)
         return Results(
-            invocation_id=self.run_id, generated_at=_now(), elapsed_time=round(time.monotonic() - started, 1), args=args,
+            invocation_id=self.listener.invocation_id, generated_at=_now(), args=args,
+            elapsed_time=round(time.monotonic() - started, 1),
             results=tuple(self.results), suites=tuple(self.suites), skipped=tuple(self.skipped),
         )  # fmt: skip
 
     def _run(self, name: str, number: int, total: int) -> None:
         relation = self.compiled.relation(name)
         held_back = sorted(self.failed & set(self.compiled.parents[name]))
-        if held_back:
+        if held_back or self._stopped:
             kind = "synthetic" if name in self.compiled.synthetic else "public"
-            result = RunResult(model=name, kind=kind, status="skipped", seconds=0, message=f"{held_back[0]} failed")
+            why = f"{held_back[0]} failed" if held_back else "stopped at the first failure"
+            result = RunResult(model=name, kind=kind, status="skipped", seconds=0, message=why)
         else:
             self.listener.started(number, total, relation)
             result = self.runner.build(name)
@@ -73,7 +74,7 @@ class Build:
             self.unmade.add(name)
             self.failed.add(name)
         self.results.append(result)
-        self.warehouse.log_run(self.run_id, result)
+        self.warehouse.log_run(self.listener.invocation_id, result)
         self.listener.finished(number, total, relation, result, self.runner.spent(name))
 
     def _test(self, ids: Iterable[str]) -> None:
@@ -89,9 +90,19 @@ class Build:
             else:
                 singular.append(test)
         for name, expectations in generic.items():
-            self._suite(name, expectations)
+            if self._stopped:
+                self.skipped += [e.id for e in expectations]
+            else:
+                self._suite(name, expectations)
         for test in singular:
-            self._singular(test, checks[test])
+            if self._stopped:
+                self.skipped.append(checks[test].id)
+            else:
+                self._singular(test, checks[test])
+
+    @property
+    def _stopped(self) -> bool:
+        return self.fail_fast and bool(self.failed)
 
     def _there(self, test: str) -> bool:
         unbuilt = [p for p in self.compiled.parents[test] if not self.warehouse.has(self.compiled.relation(p))]
@@ -116,7 +127,7 @@ class Build:
     def _judge(self, relation: str, expectations: Iterable[Expectation]) -> list[ExpectationResult]:
         results = list(judge(self.warehouse, relation, expectations))
         for result in results:
-            self.warehouse.log_test(self.run_id, result)
+            self.warehouse.log_test(self.listener.invocation_id, result)
             examples = self.warehouse.examples(result.expectation) if result.status in ("fail", "warn") else None
             self.listener.tested(result, examples)
         return results

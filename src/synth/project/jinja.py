@@ -102,6 +102,8 @@ class Renderer:
             made = RenderError(error.what, error.fix, error.needle, error.line or line)
         else:
             message = re.sub(r"\w+\.<locals>\.", "", getattr(error, "message", None) or str(error)).rstrip(".")
+            if isinstance(error, RecursionError):  # Python says it in several ways
+                message = "a macro calls itself without an end"
             words = re.findall(r"'([^']+)'|(\w+)\(\)", message)
             source = "\n".join(m.text for m in self.macros) if file == _MACROS else text
             needle = next((word for pair in words for word in pair if word and word in source), "")

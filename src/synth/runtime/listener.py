@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from synth.artifacts.forecast import Forecast
@@ -12,7 +13,10 @@ Examples = tuple[list[str], list[tuple[Any, ...]]]  # column names and a few syn
 
 
 class Listener:
-    """Says nothing; the command line overrides what it shows."""
+    """Says nothing; the command line overrides what it shows. ``invocation_id``: of what is listened to."""
+
+    def __init__(self, invocation_id: str | None = None) -> None:
+        self.invocation_id = invocation_id or str(uuid.uuid4())
 
     def warned(self, text: str) -> None: ...
 

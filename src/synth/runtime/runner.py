@@ -40,11 +40,11 @@ class Runner:
 
     def __init__(
         self, compiled: Compiled, root: Path, folder: TargetFolder, ledger: Ledger, warehouse: Warehouse,
-        listener: Listener, threads: int, memory_limit: str, full_refresh: bool = False,
+        listener: Listener, threads: int, memory_limit: str, full_refresh: bool = False, empty: bool = False,
     ) -> None:  # fmt: skip
         self.compiled, self.root, self.folder, self.ledger = compiled, root, folder, ledger
         self.warehouse, self.listener = warehouse, listener
-        self.threads, self.memory_limit, self.full_refresh = threads, memory_limit, full_refresh
+        self.threads, self.memory_limit, self.full_refresh, self.empty = threads, memory_limit, full_refresh, empty
         self._apart = False  # whether no file was found to be the rows of two populations
         self._notes: dict[str, str] = {}  # what is to be known of a model that was built
 
@@ -55,6 +55,8 @@ class Runner:
         try:
             if kind == "public":
                 rows, epsilon = self._public(self.compiled.public[name]), None
+            elif self.empty:
+                rows, epsilon = self._without_rows(self.compiled.synthetic[name]), None
             else:
                 rows, epsilon = self._synthetic(self.compiled.synthetic[name])
         except (RunError, BudgetError, duckdb.Error) as error:
@@ -101,6 +103,11 @@ class Runner:
             )  # fmt: skip
             rows = self._land(model, generator, pools)
         return rows, epsilon
+
+    def _without_rows(self, model: SyntheticModel) -> int:
+        above = Above.of(self.warehouse.rows_above(model.link), model.link).columns if model.link else {}
+        self.warehouse.begin_landing(model, {pool.variable: () for pool in model.pools}, above)
+        return self.warehouse.land(model, f"EMPTY: made without rows. {model.told}", drawn=False)
 
     def _generator(self, model: SyntheticModel) -> tuple[Generator, float | None]:
         """A generator, and the epsilon that this run spends on it. Its rows are here and nowhere else."""

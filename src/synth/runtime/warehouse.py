@@ -123,8 +123,11 @@ class Warehouse:
             self._connection.execute("insert into accepted select * from candidate")
         return broken
 
-    def land(self, model: SyntheticModel, label: str) -> int:
-        """``accepted`` becomes the synthetic table, in one transaction; its number of rows."""
+    def land(self, model: SyntheticModel, label: str, drawn: bool = True) -> int:
+        """``accepted`` becomes the synthetic table, in one transaction; its number of rows.
+
+        ``drawn``: from the model's generator, so that the tables below can go by its rows.
+        """
         relation = f'synthetic."{model.name}"'
         comments = [f"comment on table {relation} is {literal(label)}"]
         comments += [
@@ -134,7 +137,7 @@ class Warehouse:
         ]
         hidden = []
         if model.rows_sql:
-            made_by = literal(model.fit_fingerprint())
+            made_by = literal(model.fit_fingerprint() if drawn else "")
             hidden = [model.rows_sql, f"comment on table {rows_of(model.name)} is {made_by}"]
         self._in_transaction([*hidden, model.land_sql, *comments])
         return self.count(relation)

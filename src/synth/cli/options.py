@@ -1,0 +1,215 @@
+"""The flags that verbs share, each also a variable of the environment: ``--full-refresh`` is ``SYNTH_FULL_REFRESH``."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from synth.errors import SynthError, UsageError
+from synth.version import __version__
+
+if TYPE_CHECKING:
+    from synth.api import Project
+    from synth.artifacts.results import Results
+    from synth.console import Console
+    from synth.console.sinks import LogFile
+
+F = TypeVar("F", bound=Callable[..., Any])
+Decorator = Callable[[Callable[..., Any]], Any]
+COLOR = False if os.environ.get("NO_COLOR") else None  # None: where it is a terminal
+LOG = "logs/synth.log"
+
+
+def flag(*names: str, **how: Any) -> Callable[[F], F]:
+    """A click option that the environment can set as well."""
+    return click.option(*names, envvar=f"SYNTH_{names[-1].lstrip('-').upper().replace('-', '_')}", **how)
+
+
+def folder(*names: str, **how: Any) -> Callable[[F], F]:
+    return flag(*names, metavar="DIR", **how)
+
+
+def _completed(context: click.Context, parameter: click.Parameter, typed: str) -> list[str]:
+    """Selectors that begin so, of the project as it was compiled last: nothing is compiled while somebody types."""
+    from synth.api import compiled_selectors
+
+    head = typed[: len(typed) - len(typed.lstrip("+@0123456789"))]
+    return [head + name for name in compiled_selectors() if name.startswith(typed[len(head) :])]
+
+
+_call = [
+    folder("project_dir", "--project-dir", default=".", help="The project's folder, or one below it."),
+    flag("-t", "--target", default=None, metavar="NAME", help="A target of synth_project.yml."),
+    flag("variables", "--vars", default=None, metavar="YAML", help="Variables, such as '{year: 2020}'."),
+    flag("--threads", default=None, type=click.IntRange(1, 256), help="Threads of DuckDB, instead of the target's."),
+    flag("-q", "--quiet", is_flag=True, help="Print errors only."),
+    flag("--log-format", default="text", type=click.Choice(["text", "json"]), help="Lines for a reader, or JSON."),
+    flag("--log-path", default=None, metavar="FILE", help=f"The log, in place of {LOG} in the project."),
+    flag("--debug", is_flag=True, help="Show where in synth a mistake of its own lies. May show data."),
+]
+SELECTION = [
+    flag(
+        "-s", "--select", multiple=True, metavar="SELECTOR", shell_complete=_completed,
+        help="Such as: admissions, +admissions, tag:hospital.",
+    ),
+    flag(
+        "--exclude", multiple=True, metavar="SELECTOR", shell_complete=_completed,
+        help="What to leave out of the selection.",
+    ),
+    flag("--selector", default=None, metavar="NAME", help="A selection of selectors.yml."),
+    flag(
+        "--indirect-selection", default="eager", type=click.Choice(["eager", "cautious", "buildable", "empty"]),
+        help="Which tests come with what they test.",
+    ),
+    folder(
+        "--state", default=None,
+        help="Where an earlier manifest.json and run_results.json are, for state: and result:.",
+    ),
+]  # fmt: skip
+REFRESH = flag("-f", "--full-refresh", is_flag=True, help="Fit again where a paid generator could be reused.")
+FAIL_FAST = flag("-x", "--fail-fast", is_flag=True, help="Stop at the first failure.")
+
+
+@dataclass
+class Call:
+    """How synth was called: the flags that every verb takes, and what they open."""
+
+    project_dir: str = "."
+    target: str | None = None
+    variables: str | None = None
+    threads: int | None = None
+    quiet: bool = False
+    log_format: str = "text"
+    log_path: str | None = None
+    debug: bool = False
+
+    def below(self, context: click.Context) -> Call:
+        """With the flags that stand before the name of a subcommand, where it has not its own."""
+        above = context.parent.obj if context.parent else None
+        if isinstance(above, Call):
+            typed = {
+                f.name for f in fields(self) if context.get_parameter_source(f.name) == ParameterSource.COMMANDLINE
+            }
+            self = replace(self, **{f.name: getattr(above, f.name) for f in fields(self) if f.name not in typed})
+        context.obj = self
+        return self
+
+    @cached_property
+    def project(self) -> Project:
+        from synth.api import Project
+
+        return Project(self.project_dir, self.target, read_variables(self.variables), self.threads)
+
+    @cached_property
+    def console(self) -> Console:
+        """Which says, and logs, that synth began."""
+        import uuid
+
+        from synth.console import Console
+        from synth.console.sinks import JsonLines, Terminal
+
+        name = str(uuid.uuid4())
+        shown = JsonLines(name, self.quiet) if self.log_format == "json" else Terminal(self.quiet)
+        console = Console([shown], self._log(name), name)
+        console.say("began", f"Running with synth {__version__}", argv=_told(sys.argv[1:]), version=__version__)
+        return console
+
+    def _log(self, name: str) -> Sequence[LogFile]:
+        from synth.console.sinks import LogFile
+        from synth.project.loader import find_root
+
+        if self.log_path:
+            return [LogFile(Path(self.log_path), name)]
+        try:
+            return [LogFile(find_root(Path(self.project_dir).resolve()) / LOG, name)]
+        except SynthError:  # without a project there is no place for it
+            return []
+
+    def failed(self, error: SynthError) -> None:
+        """Logs it where there is a log; a program that reads JSON lines is told there, and nowhere else."""
+        if self.log_format == "json":
+            self.console.say("failed", (f"Error: {error}", "red"), exit_code=error.exit_code)
+            sys.exit(error.exit_code)
+        if "console" in vars(self):
+            self.console.log("failed", f"Error: {error}", exit_code=error.exit_code)
+
+    def say(self, text: str) -> None:
+        if not self.quiet:
+            click.echo(text)
+
+    def warn(self, text: str) -> None:
+        """A red line on stderr, whatever is quiet or read by a program."""
+        if text:
+            click.secho(text, fg="red", err=True, color=COLOR)
+
+    @property
+    def width(self) -> int:
+        return shutil.get_terminal_size((140, 24)).columns
+
+    def close(self, results: Results) -> None:
+        """The last lines of a run, and its exit code."""
+        if results.suites:
+            index = self.project.folder.data_docs / "index.html"
+            self.console.say("data_docs", f"Data Docs: {os.path.relpath(index, self.project.root)}")
+        self.console.summary(results)
+        if results.failed:
+            sys.exit(3 if results.refused else 1)
+
+
+def verb(group: click.Group, *options: Callable[[Any], Any], name: str | None = None, **how: Any) -> Decorator:
+    """A command whose first argument is the Call; ``options``: those that it has besides. A group of commands is one, too."""
+
+    def add(function: Callable[..., Any]) -> click.Command:
+        @functools.wraps(function)
+        def called(**given: Any) -> Any:
+            context = click.get_current_context()
+            call = Call(**{field.name: given.pop(field.name) for field in fields(Call)}).below(context)
+            if isinstance(context.command, click.Group) and context.invoked_subcommand is not None:
+                return None
+            if call.debug:
+                os.environ["SYNTH_DEBUG"] = "1"
+            try:
+                return function(call, **given)
+            except SynthError as error:
+                call.failed(error)
+                raise
+
+        command: Any = called
+        for option in reversed([*_call, *options]):
+            command = option(command)
+        made: click.Command = group.command(name, **how)(command)
+        return made
+
+    return add
+
+
+def read_variables(text: str | None) -> dict[str, Any]:
+    if text is None:
+        return {}
+    from synth.project.yaml import read
+
+    document, problems = read("--vars", text)
+    if problems or not isinstance(document.data, dict):
+        raise UsageError("--vars is not a YAML mapping", "For example: --vars '{year: 2020}'")
+    return dict(document.data)
+
+
+def _told(arguments: Sequence[str]) -> list[str]:
+    """What was typed, without the values of --vars, which may be secrets."""
+    found = list(arguments)
+    for i, argument in enumerate(found):
+        if argument == "--vars" and i + 1 < len(found):
+            found[i + 1] = "***"
+        elif argument.startswith("--vars="):
+            found[i] = "--vars=***"
+    return found

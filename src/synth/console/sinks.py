@@ -1,0 +1,114 @@
+"""Where the command line's words go: a terminal, JSON lines for a program, and a log file that turns over."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import IO, Any, Literal, Protocol
+
+import click
+
+LOG_BYTES, LOG_FILES = 10_000_000, 5  # of the log, and how many earlier ones stay
+_REFRESH_SECONDS = 0.2
+
+Level = Literal["info", "warn", "error"]
+Line = str | tuple[str, str | None]  # with its color
+_LEVELS: dict[str | None, Level] = {"red": "error", "yellow": "warn"}
+
+
+@dataclass(frozen=True)
+class Said:
+    """What happened, in words and as figures."""
+
+    name: str  # "finished"
+    lines: tuple[tuple[str, str | None], ...]
+    data: Mapping[str, Any] = field(default_factory=dict)
+    time: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @classmethod
+    def of(cls, name: str, lines: Iterable[Line], data: Mapping[str, Any]) -> Said:
+        return cls(name, tuple(line if isinstance(line, tuple) else (line, None) for line in lines), data)
+
+    @property
+    def level(self) -> Level:
+        """That of its worst line."""
+        levels = {_LEVELS.get(color, "info") for _, color in self.lines}
+        return "error" if "error" in levels else "warn" if "warn" in levels else "info"
+
+
+class Sink(Protocol):
+    def say(self, said: Said) -> None: ...
+    def progress(self, text: str) -> None: ...  # of work that goes on, for whoever waits
+
+
+class Terminal:
+    """Lines with a clock. On a terminal a fit shows its steps on one line that is wiped afterwards."""
+
+    def __init__(self, quiet: bool = False, out: IO[str] | None = None) -> None:
+        self.quiet, self.out = quiet, out or sys.stdout
+        self._live = self.out.isatty() and not quiet
+        self._shown = 0.0
+
+    def say(self, said: Said) -> None:
+        for text, color in said.lines:
+            if not self.quiet:
+                self._wipe()
+                clock = time.strftime("%H:%M:%S")
+                click.echo(f"{clock}  {click.style(text, fg=color) if color else text}", file=self.out)
+            elif color == "red":  # what failed is said all the same
+                click.echo(text, err=True)
+
+    def progress(self, text: str) -> None:
+        now = time.monotonic()
+        if self._live and now - self._shown > _REFRESH_SECONDS:
+            self._shown = now
+            click.echo(f"\r\x1b[2K          {text}", file=self.out, nl=False)
+
+    def _wipe(self) -> None:
+        if self._live:
+            click.echo("\r\x1b[2K", file=self.out, nl=False)
+
+
+class JsonLines:
+    """An object a line, with dbt's keys: ``info`` (name, level, msg, ts, invocation_id) and ``data``."""
+
+    def __init__(self, invocation_id: str, quiet: bool = False, out: IO[str] | None = None) -> None:
+        self.invocation_id, self.quiet, self.out = invocation_id, quiet, out or sys.stdout
+
+    def say(self, said: Said) -> None:
+        if said.level == "error" or not self.quiet:
+            click.echo(record(said, self.invocation_id), file=self.out)
+
+    def progress(self, text: str) -> None: ...
+
+
+class LogFile:
+    """The same in a file, always, which nobody waits for: a log that cannot be written stops no run."""
+
+    def __init__(self, path: Path, invocation_id: str) -> None:
+        self.path, self.invocation_id = path, invocation_id
+
+    def say(self, said: Said) -> None:
+        text = record(said, self.invocation_id)
+        with suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(RotatingFileHandler(self.path, "a", LOG_BYTES, LOG_FILES, "utf-8")) as file:
+                file.emit(logging.LogRecord("synth", logging.INFO, "", 0, text, None, None))
+
+    def progress(self, text: str) -> None: ...
+
+
+def record(said: Said, invocation_id: str) -> str:
+    info = {
+        "name": said.name, "level": said.level, "msg": "\n".join(text for text, _ in said.lines),
+        "ts": said.time.isoformat(timespec="milliseconds"), "invocation_id": invocation_id,
+    }  # fmt: skip
+    return json.dumps({"info": info, "data": said.data}, ensure_ascii=False, allow_nan=False, default=str)
