@@ -41,13 +41,15 @@ def category(name: str, cells: int, missing: bool = False) -> ColumnLayout:
 def plan_for(
     layout: tuple[ColumnLayout, ...], units: int, cap: int = 1, steps: int = 3, noise: float = 1.0, rate: float = 0.5,
     kind: str = "dp_vae", latent: int = 0, chosen: int | None = None, parent: tuple[ColumnLayout, ...] = (),
-    lessons: int = 200, autoregressive: bool = True, weighed: bool = True,
+    lessons: int = 200, autoregressive: bool = True, weighed: bool = True, tree_levels: int = 2,
 ) -> Plan:  # fmt: skip
     """A small plan in which every mechanism has the same noise; ``lessons``: synthetic units to learn from."""
     columns = (*generated(layout), *given_columns(parent, cap))
     learning = Learning(units=lessons, epochs=4, batch_units=50, learning_rate=5e-3)
     paired = kind != "independent" and len(columns) > 1
-    events: list[Event] = [Gaussian(name=MARGINALS, noise_multiplier=noise, count=marginal_releases(columns, 2))]
+    events: list[Event] = [
+        Gaussian(name=MARGINALS, noise_multiplier=noise, count=marginal_releases(columns, tree_levels))
+    ]
     if paired:
         count = chosen or len(all_pairs(len(columns)))
         events += [Selection(name=CHOICE, epsilon=1 / noise, count=chosen)] if chosen else []
@@ -62,7 +64,7 @@ def plan_for(
     return Plan(
         model="table", kind=kind, privacy=privacy, layout=layout, parent=parent,
         network=Network(hidden=16, basis=3, latent=latent, encoder=8, autoregressive=autoregressive),
-        marginals=Marginals(bins=8, levels=20, tree_levels=2),
+        marginals=Marginals(bins=8, levels=20, tree_levels=tree_levels),
         pairs=Pairs(groups=4, chosen=chosen) if paired else None,
         marginal_fit=MarginalFit(points=20, latent=4, hidden=16, basis=3, steps=60, learning_rate=1e-2) if paired else None,
         warm_start=learning if paired else None,

@@ -72,8 +72,9 @@ def columns(draw: st.DrawFn, name: str) -> ColumnLayout:
     ordered = cells > 40 or draw(st.booleans())
     zero = draw(st.none() | st.integers(0, cells - 1)) if ordered else None
     spacing = draw(st.sampled_from(["even", "geometric"]))
+    heaps = ordered and draw(st.booleans())
     return ColumnLayout(
-        name=name, cells=cells, missing=draw(st.booleans()), ordered=ordered, zero=zero, spacing=spacing
+        name=name, cells=cells, missing=draw(st.booleans()), ordered=ordered, zero=zero, spacing=spacing, heaps=heaps
     )
 
 
@@ -103,8 +104,9 @@ def test_any_table_is_fitted(
 ) -> None:
     layout, codes, cap = table
     plan = plan_for(
-        layout, units=40, cap=cap, noise=noise, kind=kind, latent=latent, chosen=1 if few else None, weighed=weighed
-    )
+        layout, units=40, cap=cap, noise=noise, kind=kind, latent=latent, chosen=1 if few else None, weighed=weighed,
+        tree_levels=2 + any(column.heaps for column in layout),
+    )  # fmt: skip
     generator = fit(codes, plan, Randomness())
     assert_sound(generator, plan, draw_sizes(generator, 50, None, 1))
     assert np.isfinite(nats(generator, 50, 1))
@@ -120,6 +122,27 @@ def test_first_ranges_cover_the_grid_and_end_as_cells(column: ColumnLayout, tree
     assert 1 <= looks(column, tree_levels) <= tree_levels
     if looks(column, tree_levels) < tree_levels:  # then further looks would find single cells only
         assert np.diff(edges).max() <= 8 ** (looks(column, tree_levels) - 1)
+
+
+def test_heaps_on_a_fine_grid_are_found_where_they_are_and_nowhere_else() -> None:
+    """Half of the people on four cells of 200,000, the others anywhere. A false alarm has less than one chance in 10,000."""
+    random = np.random.default_rng(1)
+    heaps = np.array([36_093, 50_000, 50_001, 199_999])
+    codes = np.r_[np.repeat(heaps, 500), np.clip(random.normal(60_000, 20_000, 2_000), 0, 199_999).astype(np.int64)]
+    column = ColumnLayout(name="temp", cells=200_000, missing=False, ordered=True, heaps=True)
+    plan = plan_for((column,), units=4_000, cap=1, noise=10.0, kind="independent", tree_levels=3)
+    assert marginal_releases((column,), 3) == 4 and marginal_releases((column,), 2) == 2
+    generator = fit(Codes((codes,), np.arange(len(codes))), plan, Randomness())
+    levels = generator.ways.columns[0]
+    width = np.diff(levels.edges)
+    single = width == 1
+    assert set(levels.edges[:-1][single & (levels.mass > 0.02)].tolist()) == set(heaps.tolist())
+    assert levels.mass[single].sum() == pytest.approx(0.5, abs=0.03)
+    drawn = sample(generator, draw_sizes(generator, 4_000, None, 1), 1)[:, 0]
+    for heap in heaps:
+        assert np.mean(drawn == heap) == pytest.approx(0.125, abs=0.02)
+    assert len(np.unique(drawn)) > 1_500  # between the heaps, values are as many as they were
+    assert np.mean(drawn < 60_000) == pytest.approx(np.mean(codes < 60_000), abs=0.03)
 
 
 @pytest.mark.parametrize(("extreme", "nearest"), [(-(2**62), 0), (2**62, 999)])

@@ -30,7 +30,9 @@ PLANS = {
     "a latent": {"cap": 3, "latent": 2},
     "no DP-SGD": {"cap": 4, "kind": "marginal"},
     "columns alone": {"cap": 2, "kind": "independent"},
+    "heaps": {"cap": 2, "kind": "independent", "tree_levels": 3},
 }
+FINE = (*MIXED[:2], ColumnLayout(name="age", cells=100_000, missing=True, ordered=True, heaps=True))
 
 
 def neighbours(codes: Codes, cap: int, seed: int) -> Iterator[tuple[str, Codes]]:
@@ -58,8 +60,8 @@ def neighbours(codes: Codes, cap: int, seed: int) -> Iterator[tuple[str, Codes]]
 @pytest.mark.parametrize("name", PLANS)
 @pytest.mark.parametrize("seed", range(4))
 def test_neighbours_are_treated_alike(name: str, seed: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """200 pairs in all."""
-    plan = plan_for(MIXED, units=UNITS, steps=3, **PLANS[name])  # type: ignore[arg-type]
+    """240 pairs in all."""
+    plan = plan_for(FINE if name == "heaps" else MIXED, units=UNITS, steps=3, **PLANS[name])  # type: ignore[arg-type]
     codes, tape = mixed(UNITS, plan.cap, seed), Tape()
     monkeypatch.setattr("synth.generator.fit.Curator", tape.recorder())
     files = fitted(codes, plan, tmp_path / "recorded")

@@ -16,6 +16,7 @@ DP_SGD = "dp_sgd"  # noisy gradients
 
 ROWS_PER_UNIT = "rows per unit"
 FIRST_RANGES = 32  # of an evenly spaced column
+LEAST_LOOKS = 2  # with so few, the budget is too small to look at single cells
 BRANCH = 8  # ranges a heavy range is split into at the next look
 
 
@@ -37,13 +38,19 @@ def first_edges(column: ColumnLayout) -> tuple[int, ...]:
 
 
 def looks(column: ColumnLayout, tree_levels: int) -> int:
-    """Noisy histograms that the column takes: no more than ``tree_levels``, fewer where its ranges end as cells."""
+    """Noisy histograms of ranges that the column takes: no more than ``tree_levels``, fewer where they end as cells."""
     widest = max(b - a for a, b in pairwise(first_edges(column)))
     count = 1
     while widest > 1 and count < tree_levels:
         widest = -(-widest // BRANCH)
         count += 1
     return count
+
+
+def looks_for_heaps(column: ColumnLayout, tree_levels: int) -> bool:
+    """Whether one more histogram looks at single cells, where the ranges are still wide after all looks."""
+    widest = max(b - a for a, b in pairwise(first_edges(column)))
+    return column.heaps and tree_levels > LEAST_LOOKS and widest > BRANCH ** (tree_levels - 1)
 
 
 def modelled(plan: Plan) -> tuple[ColumnLayout, ...]:
@@ -89,7 +96,7 @@ def given(parent: Iterable[ColumnLayout], max_rows_per_unit: int) -> tuple[Colum
 
 def marginal_releases(columns: Iterable[ColumnLayout], tree_levels: int) -> int:
     """Noisy histograms of single columns that a whole fit takes."""
-    return sum(looks(column, tree_levels) for column in columns)
+    return sum(looks(column, tree_levels) + looks_for_heaps(column, tree_levels) for column in columns)
 
 
 def all_pairs(columns: int) -> list[tuple[int, int]]:

@@ -109,6 +109,9 @@ class ColumnLayout(Artifact):
     ordered: bool
     zero: int | None = None  # the cell of the value 0, or of an offset of nothing; it may be a spike
     groups: tuple[int, ...] | None = None  # of an unordered one: which categories are alike, where few have one of them
+    heaps: bool = (
+        False  # of a fine grid, on which single cells may be those of many people: whole numbers, a limit, a default
+    )
     spacing: Literal["even", "geometric"] = "even"  # how the first ranges widen: evenly, or by doubling away from zero
     # a unit's rows go by it, so that it never falls: modelled by its first value and the steps between
     rises: bool = False

@@ -120,7 +120,8 @@ class Call:
 
         name = str(uuid.uuid4())
         shown = JsonLines(name, self.quiet) if self.log_format == "json" else Terminal(self.quiet)
-        console = Console([shown], self._log(name), name)
+        console = Console([shown], self._log(name))
+        console.invocation_id = name
         console.say("began", f"Running with synth {__version__}", argv=_told(sys.argv[1:]), version=__version__)
         return console
 

@@ -133,7 +133,7 @@ def _cut_number(column: spec.NumberColumn, name: str, code: str) -> ColumnSql:
         restore=f"greatest({literal(low)}, least({literal(high)}, {value}))",  # a cut may lead out of bounds
         layout=ColumnLayout(
             name=column.name, cells=last - first + 1, missing=column.has_missing_level, ordered=True,
-            zero=-first if first <= 0 <= last else None,
+            zero=-first if first <= 0 <= last else None, heaps=True,
         ),
         unreadable="not a number",
         outside=f"{name} < {literal(low)} or {name} > {literal(high)}",

@@ -24,8 +24,7 @@ _LISTED = {
 class Console(Listener):
     """Says how a build goes to those who look, and to the logs."""
 
-    def __init__(self, shown: Sequence[Sink], logs: Sequence[Sink] = (), invocation_id: str | None = None) -> None:
-        super().__init__(invocation_id)
+    def __init__(self, shown: Sequence[Sink], logs: Sequence[Sink] = ()) -> None:
         self.shown, self.logs = shown, logs
 
     def say(self, name: str, *lines: Line, **data: Any) -> None:

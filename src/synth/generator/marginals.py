@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synth.artifacts.layout import MARGINALS, looks, modelled
+from synth.artifacts.layout import MARGINALS, looks, looks_for_heaps, modelled
 from synth.artifacts.plan import ColumnLayout, Plan
 from synth.generator.levels import Levels, merge
-from synth.generator.ranges import Look, first_look, leaves, next_look
+from synth.generator.ranges import Look, first_look, heap_look, leaves, next_look
 from synth.generator.rows import PrivateRows
 
 CERTAIN = 4.0  # noise stddevs a range must hold before it is split
@@ -40,6 +40,8 @@ def measure(rows: PrivateRows, plan: Plan) -> Ways:
         all_looks = [look]
         for _ in range(looks(column, plan.marginals.tree_levels) - 1):
             all_looks.append(next_look(all_looks[-1], heavy, rows, j))
+        if looks_for_heaps(column, plan.marginals.tree_levels):
+            all_looks.append(heap_look(all_looks[-1], heavy, noise, rows, j))
         found.append(_levels(column, all_looks, persons, noise, plan))
     return Ways(tuple(found), persons, noise)
 

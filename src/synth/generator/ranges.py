@@ -20,6 +20,9 @@ from synth.artifacts.plan import ColumnLayout
 if TYPE_CHECKING:
     from synth.generator.rows import PrivateRows
 
+HEAP_CELLS = 1 << 12  # of a range that is looked at cell by cell
+STANDS_OUT = 5.0  # noise stddevs that a cell holds beyond doubt: of a million without anybody, none or one
+
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
@@ -37,6 +40,12 @@ class Look:
     stop: Integers
     parent: Integers  # index into the look before; zeros in the first look
     persons: Floats  # noisy
+    cells: Integers | None = None  # noisy cells that each count is the sum of, where that is more than one
+
+    @property
+    def variance(self) -> Floats:
+        """Of each count, in units of one histogram's."""
+        return np.ones(len(self.start)) if self.cells is None else self.cells.astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -70,11 +79,30 @@ def next_look(look: Look, heavy: float, rows: PrivateRows, column: int) -> Look:
     """Splits the ranges that hold more than ``heavy`` noisy persons. Takes its histogram even if there are none."""
     chosen = np.flatnonzero((look.persons > heavy) & (look.stop - look.start > 1))
     edges = [np.array(split(int(look.start[i]), int(look.stop[i]), BRANCH), dtype=np.int64) for i in chosen]
-    none = [np.zeros(0, np.int64)]
-    start, stop = np.concatenate([e[:-1] for e in edges] or none), np.concatenate([e[1:] for e in edges] or none)
+    start, stop = concatenated([e[:-1] for e in edges]), concatenated([e[1:] for e in edges])
     parent = np.repeat(chosen, [len(e) - 1 for e in edges])
     persons = rows.histogram(MARGINALS, Ranges(column, start, stop))[: len(start)]
     return Look(start, stop, parent, persons)
+
+
+def heap_look(look: Look, heavy: float, noise: float, rows: PrivateRows, column: int) -> Look:
+    """Every cell of the ranges that hold more than ``heavy`` noisy persons: the cells that stand out of the noise, and what lies
+    between them as ranges. Takes its histogram even if there are none."""
+    width = look.stop - look.start
+    chosen = np.flatnonzero((look.persons > heavy) & (width > 1) & (width <= HEAP_CELLS))
+    cells = concatenated([np.arange(look.start[i], look.stop[i]) for i in chosen])
+    counts = rows.histogram(MARGINALS, Ranges(column, cells, cells + 1))[: len(cells)]
+    parent = np.repeat(chosen, width[chosen])
+    heap = counts > STANDS_OUT * noise
+    begins = heap | np.roll(heap, 1) | (np.diff(parent, prepend=-1) != 0)
+    first = np.flatnonzero(begins)
+    size = np.diff(np.append(first, len(cells)))
+    persons = np.add.reduceat(counts, first) if len(first) else counts
+    return Look(cells[first], cells[first] + size, parent[first], persons, size)
+
+
+def concatenated(parts: Sequence[Integers]) -> Integers:
+    return np.concatenate([*parts, np.zeros(0, np.int64)]).astype(np.int64)
 
 
 def leaves(looks: Sequence[Look], persons: float) -> tuple[Integers, Floats]:
@@ -119,11 +147,12 @@ def _settle(looks: Sequence[Look], total: float) -> list[Floats]:
 
 def _pool(looks: Sequence[Look]) -> tuple[list[Floats], list[Floats]]:
     """From the bottom up: the best estimate of each range, and its variance in units of one count's."""
-    pooled, variance = [look.persons.copy() for look in looks], [np.ones(len(look.start)) for look in looks]
+    pooled, variance = [look.persons.copy() for look in looks], [look.variance for look in looks]
     for k in range(len(looks) - 2, -1, -1):
         size, parent = len(looks[k].start), looks[k + 1].parent
         below, spread = np.bincount(parent, pooled[k + 1], size), np.bincount(parent, variance[k + 1], size)
         cut = spread > 0
-        pooled[k][cut] = ((pooled[k] * spread + below) / (1 + spread))[cut]
-        variance[k][cut] = (spread / (1 + spread))[cut]
+        own = variance[k]
+        pooled[k][cut] = ((pooled[k] * spread + below * own) / (own + spread))[cut]
+        variance[k][cut] = (own * spread / (own + spread))[cut]
     return pooled, variance

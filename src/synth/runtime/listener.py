@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from functools import cached_property
 from typing import Any
 
 from synth.artifacts.forecast import Forecast
@@ -13,10 +14,12 @@ Examples = tuple[list[str], list[tuple[Any, ...]]]  # column names and a few syn
 
 
 class Listener:
-    """Says nothing; the command line overrides what it shows. ``invocation_id``: of what is listened to."""
+    """Says nothing; the command line overrides what it shows."""
 
-    def __init__(self, invocation_id: str | None = None) -> None:
-        self.invocation_id = invocation_id or str(uuid.uuid4())
+    @cached_property
+    def invocation_id(self) -> str:
+        """Of what is listened to."""
+        return str(uuid.uuid4())
 
     def warned(self, text: str) -> None: ...
 
