@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,21 @@ def draft(call: Call, table: str | None, epsilon: float | None, metadata: str | 
         todo = f"; to be filled in: {one.todo} lines with TODO" if one.todo else ""
         call.say(f"Wrote {one.file}: {one.columns} columns{one.paid}{todo}")
         call.warn(one.warning)
+
+
+@verb(verbs, click.option("--out", default=None, metavar="DIR", help="In place of .synth in the project."))
+def schema(call: Call, out: str | None) -> None:
+    """Write JSON Schemas of the project's YAML files, with which editors complete and check what you type.
+
+    \b
+    Example: synth schema, and then as the first line of a file in metadata/:
+      # yaml-language-server: $schema=../.synth/metadata.schema.json
+    """
+    from synth.project.loader import find_root
+    from synth.project.schemas import write_schemas
+
+    folder = Path(out) if out else find_root(Path(call.project_dir).resolve()) / ".synth"
+    call.say(f"Wrote {len(write_schemas(folder))} schemas to {os.path.relpath(folder)}/")
 
 
 # what reads no row

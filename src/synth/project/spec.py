@@ -20,6 +20,7 @@ from pydantic import (
     NaiveDatetime,
     StrictBool,
     ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -135,6 +136,16 @@ _SCHEME = re.compile(r"(\w[\w+.-]*)://")
 _POSTGRES = ("postgres", "postgresql")
 PYTHON_LOCATION = re.compile(r"python:\s*([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)\s*")
 
+_ONE_OR_SEVERAL = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]})
+_VALUE = {"type": ["string", "integer"]}
+_COLUMN_OF_A_FILE = {
+    "type": "object", "required": ["file", "column"], "additionalProperties": False,
+    "properties": {
+        "file": {"type": "string"}, "column": {"type": "string"}, "groups": {"type": "string"},
+        "type": {"enum": ["text", "integer"]},
+    },
+}  # fmt: skip
+
 Name = Annotated[str, AfterValidator(_name)]
 ColumnName = Annotated[str, Field(min_length=1, max_length=128)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
@@ -215,7 +226,7 @@ class ProjectSpec(Spec):
 
 class SourcePrivacy(Spec):
     population: Name
-    unit: Annotated[tuple[ColumnName, ...], BeforeValidator(_listed)] = Field(
+    unit: Annotated[tuple[ColumnName, ...], BeforeValidator(_listed), _ONE_OR_SEVERAL] = Field(
         default=(), description="the column that names a unit, or the columns that do so together"
     )
     one_row_per_unit: bool = False
@@ -504,7 +515,10 @@ def _whole(bounds: tuple[Any, Any], decimals: int) -> None:
 
 class CategoricalColumn(Modelled):
     type: Literal["categorical"]
-    values: tuple[Level, ...] = Field(
+    values: Annotated[
+        tuple[Level, ...],
+        WithJsonSchema({"anyOf": [{"type": "array", "items": _VALUE, "minItems": 1}, _COLUMN_OF_A_FILE]}),
+    ] = Field(
         min_length=1, description="a list, or {file, column, groups, type}: a column of a CSV file of the project"
     )
     groups: tuple[str, ...] | None = Field(
@@ -543,7 +557,9 @@ class BooleanColumn(Modelled):
     type: Literal["boolean"]
 
 
-Formats = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
+Formats = Annotated[
+    tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given), _ONE_OR_SEVERAL
+]
 
 
 class DateColumn(Modelled):
@@ -817,7 +833,7 @@ class ModelConfig(Spec):
     delta: float | None = Field(default=None, gt=0)
     rows: int | None = Field(default=None, ge=1)
     seed: int | None = Field(default=None, ge=0)
-    tags: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    tags: Annotated[tuple[str, ...], BeforeValidator(_listed), _ONE_OR_SEVERAL] = ()
     enabled: bool | None = None
     generator: GeneratorSpec | None = None
     trust_sql: Annotated[str, AfterValidator(_reason)] | None = Field(

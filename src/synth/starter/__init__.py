@@ -9,8 +9,9 @@ from pathlib import Path
 from random import Random
 
 from synth.errors import UsageError
+from synth.project.schemas import write_schemas
 
-_PROJECT = Path(__file__).parent / "project"
+FOLDER = Path(__file__).parent / "project"
 MEMBERS = 4_000
 
 
@@ -20,9 +21,10 @@ def write_starter(folder: Path) -> Path:
         raise UsageError(f"{folder} is not empty", "Name a folder that does not exist yet.")
     name = "".join(c if c.isalnum() and c.isascii() else "_" for c in folder.resolve().name.lower()).strip("_")
     name = name if name and not name[0].isdigit() else f"project_{name}".rstrip("_")
-    shutil.copytree(_PROJECT, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(FOLDER, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     settings = folder / "synth_project.yml"
     settings.write_text(settings.read_text(encoding="utf-8").replace("starter_name", name), encoding="utf-8")
+    write_schemas(folder / ".synth")
     (folder / ".gitignore").write_text("target/\nprivacy_ledger.db*\n", encoding="utf-8")
     _simulate(folder / "sources" / "clinic" / "members.csv")
     return folder
