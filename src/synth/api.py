@@ -17,7 +17,7 @@ from synth.compiler.compile import compile_project
 from synth.compiler.forecast import forecast
 from synth.compiler.synthetic import private_views
 from synth.errors import ProjectError, RunError, UsageError
-from synth.graph.dag import Graph, build
+from synth.graph.dag import Graph, Node, build
 from synth.graph.selection import Indirect, parse
 from synth.graph.selection import select as select_nodes
 from synth.graph.state import FAILED, State
@@ -265,6 +265,37 @@ class Project:
             os.replace(part, file)
             return [], []
 
+    def docs(self) -> Path:
+        """Writes ``catalog.json`` and the project's site; the path of its first page. Figures are of synthetic rows."""
+        from synth.runtime.look_around import catalog, distributions
+        from synth.site.facts import Facts
+        from synth.site.write import write_site
+
+        compiled = self.compile()
+        nodes = compiled.manifest.nodes.values()
+        if self.database.exists():
+            with self._warehouse(read_only=True) as warehouse:
+                found = catalog(warehouse, nodes)
+                unread = {name: {c.name for c in m.columns if c.key} for name, m in compiled.synthetic.items()}
+                spread = {
+                    i: distributions(warehouse, table, unread.get(table.metadata.name, ()))
+                    for i, table in found.nodes.items()
+                }
+        else:
+            found, spread = catalog(None, nodes), {}
+        self.folder.write_catalog(found)
+        models = [n.name for n in self.graph.of_kind("model") if n.zone == "synthetic"]
+        fits = {m.model: m.fit for m in self._forecast(compiled, models, True).models if m.fit} if models else {}
+        suites = self.folder.suites({*compiled.synthetic, "singular_tests"})
+        facts = Facts(
+            name=self.settings.name, generated_at=found.metadata.generated_at.removesuffix("+00:00").replace("T", " "),
+            compiled=compiled, descriptions={node.id: self._described(node) for node in self.graph.nodes.values()},
+            tables={n.name: n.declared.table for n in self.graph.of_kind("model") if n.declared}, fits=fits,
+            suites={suite.model: suite for suite in suites}, catalog=found, distributions=spread,
+            ledger=tuple(self.ledger.summary(self.budgets)), data_docs=(self.folder.data_docs / "index.html").is_file(),
+        )  # fmt: skip
+        return write_site(facts, self.folder.docs)
+
     def rows(self, model: str, limit: int) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Column names and the first rows of a synthetic or public table."""
         relation = self._relation(model)
@@ -362,6 +393,12 @@ class Project:
         from synth.runtime.warehouse import Warehouse
 
         return Warehouse(self.database, self.target.threads, self.target.memory_limit, read_only)
+
+    def _described(self, node: Node) -> str:
+        if node.source is not None:
+            table = next(t for t in node.source.source.tables if t.name == node.name.partition(".")[2])
+            return table.description or node.source.source.description
+        return node.declared.table.description if node.declared else ""
 
     def _relation(self, model: str) -> str:
         found = [n for n in self.graph.of_kind("model") if model in (n.name, n.asked) and n.zone != "private"]

@@ -8,7 +8,8 @@ from typing import NoReturn
 
 import click
 
-import synth.cli.ledger  # noqa: F401  (a group of verbs)
+import synth.cli.docs
+import synth.cli.ledger  # noqa: F401  (groups of verbs)
 from synth.cli.options import COLOR
 from synth.cli.verbs import verbs
 from synth.errors import SynthError, where

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from synth.artifacts.catalog import Catalog
 from synth.artifacts.compiled import Compiled, Manifest
 from synth.artifacts.constraint_graph import constraint_graph
 from synth.artifacts.forecast import FitRecord
@@ -35,8 +36,12 @@ class TargetFolder:
         return self.path / "internal"
 
     @property
+    def docs(self) -> Path:
+        return self.path / "docs"
+
+    @property
     def data_docs(self) -> Path:
-        return self.path / "docs" / "data_docs"
+        return self.docs / "data_docs"
 
     @property
     def calibrations(self) -> Path:
@@ -80,6 +85,9 @@ class TargetFolder:
                     path.rmdir()
         for name, text in wanted.items():
             self._write(name, text)
+
+    def write_catalog(self, catalog: Catalog) -> None:
+        self._write("catalog.json", catalog.model_dump_json(indent=1, by_alias=True) + "\n")
 
     def write_results(self, results: Results, known: Container[str]) -> None:
         """``known``: ids of the expectations that there are. A table that was not made anew keeps what else was judged of it."""

@@ -1,0 +1,32 @@
+"""The pages on disk: each file whole or not at all, and none of an earlier site left over."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from synth.errors import RunError
+from synth.site.facts import Facts
+from synth.site.pages import GENERATOR, pages
+
+
+def write_site(facts: Facts, directory: Path) -> Path:
+    """Writes ``directory``/index.html and what it links to; Data Docs below stay. The path of the index.
+
+    Raises:
+        RunError: the folder has the pages of somebody else.
+    """
+    index = directory / "index.html"
+    if index.exists() and f'content="{GENERATOR}"' not in index.read_text(encoding="utf-8", errors="replace"):
+        raise RunError(f"{index} is no page of synth docs", "Name another folder, or empty this one.")
+    wanted = dict(pages(facts))
+    for name, text in wanted.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    for path in (directory / "nodes").glob("*.html"):
+        if f"nodes/{path.name}" not in wanted:
+            path.unlink()
+    return index
