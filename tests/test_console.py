@@ -80,7 +80,8 @@ def test_every_flag_is_a_variable(clinic: Path) -> None:
         found = [p for p in command.params if isinstance(p, click.Option)]
         return found + [o for sub in getattr(command, "commands", {}).values() for o in options(sub)]
 
-    shared = [o for name in ("build", "run", "test") for o in options(cli.cli.commands[name]) if o.name != "empty"]
+    verbs = [cli.cli.get_command(click.Context(cli.cli), name) for name in ("build", "run", "test")]
+    shared = [o for verb in verbs if verb for o in options(verb) if o.name != "empty"]
     assert all(str(o.envvar) == f"SYNTH_{o.opts[-1].lstrip('-').upper().replace('-', '_')}" for o in shared)
     assert synth(clinic, "ls", SYNTH_SELECT="members", SYNTH_INDIRECT_SELECTION="empty").stdout == "clinic.members\n"
     assert synth(clinic, "compile", SYNTH_QUIET="1").stdout == ""
@@ -102,9 +103,9 @@ def test_the_first_failure_is_the_last_with_fail_fast(clinic: Path) -> None:
 
 def test_every_verb_shows_an_example() -> None:
     def commands(group: click.Group) -> list[click.Command]:
-        return [*group.commands.values()] + [
-            c for g in group.commands.values() if isinstance(g, click.Group) for c in commands(g)
-        ]
+        context = click.Context(group)
+        found = [group.get_command(context, name) for name in group.list_commands(context)]
+        return [c for one in found if one for c in (one, *(commands(one) if isinstance(one, click.Group) else ()))]
 
     for command in commands(cli.cli):
         assert re.search(r"Example:\s+synth ", command.help or ""), command.name

@@ -8,17 +8,34 @@ from typing import NoReturn
 
 import click
 
-import synth.cli.docs
-import synth.cli.ledger  # noqa: F401  (groups of verbs)
-from synth.cli.options import COLOR
-from synth.cli.verbs import verbs
-from synth.errors import SynthError, where
 from synth.version import __version__
 
+COLOR = False if os.environ.get("NO_COLOR") else None  # None: where it is a terminal
 INTERRUPTED = "Interrupted. Tables are as they were; a reservation that was made counts as spent."
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "color": COLOR, "max_content_width": 100})
+class _Verbs(click.Group):
+    """Verbs are loaded when one is asked for: nobody waits for them who wants the version."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted(self._loaded())
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        return self._loaded().get(name)
+
+    def _loaded(self) -> dict[str, click.Command]:
+        if not self.commands:
+            from synth.cli import docs, ledger  # noqa: F401  (groups of verbs)
+            from synth.cli.verbs import verbs
+
+            self.commands = verbs.commands
+        return dict(self.commands)
+
+
+@click.group(
+    cls=_Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "color": COLOR, "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="synth")
 def cli() -> None:
     """Turn private tables into differentially private synthetic tables, declared like a dbt project.
@@ -33,12 +50,8 @@ def cli() -> None:
     """
 
 
-for command in verbs.commands.values():
-    cli.add_command(command)
-
-
 def main() -> None:
-    """Runs the command line; the exit code is 0, 1 failed, 2 usage or project error, 3 refused by the budget."""
+    """Runs the command line; the exit code is 0, 1 failed, 2 usage or project error, 3 refused by the privacy budget."""
     try:
         cli(prog_name="synth", standalone_mode=False)
     except click.UsageError as error:
@@ -47,19 +60,19 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _fail(INTERRUPTED, 1)
     except Exception as error:
         if os.environ.get("SYNTH_DEBUG"):
             raise
         _told(error)
-    except (KeyboardInterrupt, click.Abort):
-        _fail(INTERRUPTED, 1)
 
 
 def _told(error: Exception) -> NoReturn:
+    from synth.errors import SynthError, where
+
     if isinstance(error, SynthError):
         _fail(str(error), error.exit_code)
-    if isinstance(error, click.Abort):
-        _fail(INTERRUPTED, 1)
     if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

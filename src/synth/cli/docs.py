@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import webbrowser
 
 import click
 
@@ -41,6 +40,8 @@ def serve(call: Call, port: int, no_browser: bool) -> None:
 
     Example: synth docs serve --port 8080
     """
+    import webbrowser
+
     from synth.site.serve import HOST, server
 
     folder = call.project.folder.docs

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from synth.cli import COLOR
 from synth.errors import SynthError, UsageError
 from synth.version import __version__
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[Callable[..., Any]], Any]
-COLOR = False if os.environ.get("NO_COLOR") else None  # None: where it is a terminal
 LOG = "logs/synth.log"
 
 
