@@ -350,7 +350,7 @@ def test_a_source_without_a_declared_column_is_refused_before_anything_is_spent(
     edit(source, "systolic", "pressure")
     result = synth(fresh, "build")
     assert result.returncode == 1
-    assert "metadata/members.yml:13:16: the source clinic.members has no column 'systolic'" in result.stdout
+    assert "metadata/members.yml:14:16: the source clinic.members has no column 'systolic'" in result.stdout
     assert not [e for e in ledger_kinds(fresh) if e == "reserve"]
 
 

@@ -65,8 +65,7 @@ class Mutant:
 MUTANTS = (
     Mutant(
         "a categorical needs no values", 1, "project/spec.py",
-        "values: tuple[Level, ...] = Field(\n        min_length=1,",
-        'values: tuple[Level, ...] = Field(\n        default=("a", "b"),',
+        '= Field(\n        min_length=1, description="a list, or {file', '= Field(\n        default=("a", "b"), description="a list, or {file',
         (f"{BROKEN}[categorical_without_values]",),
     ),
     Mutant(
