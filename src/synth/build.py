@@ -108,7 +108,7 @@ class Build:
         unbuilt = [p for p in self.compiled.parents[test] if not self.warehouse.has(self.compiled.relation(p))]
         for name in set(unbuilt) - self.unmade:
             self.unmade.add(name)
-            self.listener.note(f"{self.compiled.relation(name)} is not built: skipped")
+            self.listener.note(f"tests that read {self.compiled.relation(name)} are skipped: it is not built")
         return not unbuilt
 
     def _suite(self, name: str, expectations: Iterable[Expectation]) -> None:

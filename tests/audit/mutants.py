@@ -65,7 +65,8 @@ class Mutant:
 MUTANTS = (
     Mutant(
         "a categorical needs no values", 1, "project/spec.py",
-        '= Field(\n        min_length=1, description="a list, or {file', '= Field(\n        default=("a", "b"), description="a list, or {file',
+        '= Field(\n        min_length=1, description="a list, or {file',
+        '= Field(\n        default=("a", "b"), description="a list, or {file',
         (f"{BROKEN}[categorical_without_values]",),
     ),
     Mutant(

@@ -18,7 +18,8 @@ class _Verbs(click.Group):
     """Verbs are loaded when one is asked for: nobody waits for them who wants the version."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return sorted(self._loaded())
+        """In the order in which one meets them."""
+        return list(self._loaded())
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         return self._loaded().get(name)

@@ -188,7 +188,8 @@ def verb(group: click.Group, *options: Callable[[Any], Any], name: str | None = 
         command: Any = called
         for option in reversed([*_call, *options]):
             command = option(command)
-        made: click.Command = group.command(name, **how)(command)
+        short = (function.__doc__ or "").partition("\n\n")[0].strip()
+        made: click.Command = group.command(name, short_help=" ".join(short.split()), **how)(command)
         return made
 
     return add

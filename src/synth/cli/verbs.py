@@ -28,7 +28,8 @@ def init(folder: str) -> None:
     from synth.starter import write_starter
 
     path = write_starter(Path(folder))
-    click.echo(f"Wrote a project to {path}. Next:\n\n  cd {path}\n  synth build\n")
+    look = "synth plan     # what a run would do and cost; reads no row"
+    click.echo(f"Wrote a project to {path}. Next:\n\n  cd {path}\n  {look}\n  synth build\n")
 
 
 @verb(verbs)
@@ -282,6 +283,8 @@ def sample(
     out: str | None,
 ) -> None:  # fmt: skip
     """Make more rows of a fitted model, on any condition. Spends nothing.
+
+    Keys count from 1 again: a row is another person than the table's row of that key. The same seed makes the same rows.
 
     Example: synth sample --select members --rows 100 --where "age > 80" --per sex --out old.csv
     """

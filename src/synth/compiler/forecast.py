@@ -60,7 +60,7 @@ def _judged(model: SyntheticModel, standing: Standing, full_refresh: bool) -> Mo
     """What a run would do with a synthetic model if the budget allowed it."""
     verdict, reasons = _verdict(model, standing, full_refresh) if model.price else ("fit", (_ANEW,))
     if verdict in ("fit", "refit"):
-        reasons += tuple(_of_file(file) for file in standing.sources if file.state == "away")
+        reasons += tuple(dict.fromkeys(_of_file(file) for file in standing.sources if file.state == "away"))
     return ModelForecast(
         model=model.name, relation=model.relation, verdict=verdict, reasons=reasons, fit=_fit_forecast(model)
     )

@@ -42,7 +42,8 @@ class Console(Listener):
 
     def planned(self, forecast: Forecast) -> None:
         """A line for each model; where a fit will happen, also what its table will be good for."""
-        found = [m.model_dump(mode="json", include={"model", "verdict", "reasons"}) for m in forecast.models]
+        said: Any = {"model": True, "verdict": True, "reasons": True, "fit": {"epsilon", "delta"}}
+        found = [m.model_dump(mode="json", include=said) for m in forecast.models]
         self.say("planned", *_planned(forecast), models=found)
 
     def started(self, number: int, total: int, what: str) -> None:

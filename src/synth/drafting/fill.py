@@ -63,6 +63,7 @@ def with_types(table: Table, header: Header, answers: Answers, exact: bool) -> T
     for column in table.columns:
         if column.wants_shape:
             told = verdict(Counts(answers.cells[f"{column.name} shape"], answers.noise))
+            told = replace(told, nullable=told.nullable or not exact)  # a few nulls cannot be told from none
             told_by = _typed(column, told, typed[column.name.casefold()], column.name in unique)
             columns.append(replace(told_by, drafted=exact))
         else:

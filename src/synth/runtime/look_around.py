@@ -20,6 +20,7 @@ from synth.runtime.warehouse import Warehouse
 from synth.version import __version__
 
 BARS = 16
+LEAST_ROWS = 50  # of a table of which a picture says more than its rows do
 MOST_VALUES = 1_000  # of text: with more it is a name or a key, of which no picture says anything
 _NUMBERS = (
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "FLOAT", "DOUBLE",
@@ -63,6 +64,8 @@ def _node(warehouse: Warehouse, node: ManifestNode) -> CatalogNode | None:
 
 def distributions(warehouse: Warehouse, table: CatalogNode, without: Container[str]) -> tuple[Distribution, ...]:
     """Of each column but those ``without`` and those of which a picture says nothing."""
+    if table.rows < LEAST_ROWS:
+        return ()
     relation = f"{table.metadata.schema_name}.{identifier(table.metadata.name)}"
     columns = [column for column in table.columns.values() if column.name not in without]
     found = (_distribution(warehouse, relation, column) for column in columns)
@@ -96,10 +99,16 @@ def _ranges(warehouse: Warehouse, relation: str, name: str, kind: str) -> tuple[
     value = f"epoch({name})" if kind in _TIMES else f"cast({name} as double)"
     _, ((low, high),) = warehouse.query(f"select min({value}), max({value}) from {relation}")
     width = (high - low) / BARS
+    if whole := "INT" in kind and kind != "INTERVAL":
+        width = float(-(-(high - low + 1) // BARS))
     place = f"least({BARS - 1}, cast(floor(({value} - ({low!r})) / ({width!r})) as integer))"
     _, found = warehouse.query(f"select {place}, count(*) from {relation} where {name} is not null group by 1")
     counts = dict(found)
-    return tuple(Bar(label=label, rows=counts.get(i, 0)) for i, label in enumerate(_labels(low, width, kind)))
+    labels = _labels(low, width, kind)
+    if whole:
+        labels = [f"{low + i * width:.0f} to {low + (i + 1) * width - 1:.0f}" for i in range(BARS)]
+    filled = [i for i in range(BARS) if not whole or low + i * width <= high]
+    return tuple(Bar(label=labels[i], rows=counts.get(i, 0)) for i in filled)
 
 
 def _labels(low: float, width: float, kind: str) -> Sequence[str]:

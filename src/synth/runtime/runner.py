@@ -105,6 +105,9 @@ class Runner:
         return rows, epsilon
 
     def _without_rows(self, model: SyntheticModel) -> int:
+        if self.warehouse.has(model.relation) and (rows := self.warehouse.count(f'synthetic."{model.name}"')):
+            said = f"{model.relation} had {rows:,} rows; synth run makes them again"
+            self.listener.note(f"{said}, and spends nothing where its plan and source are as they were")
         above = Above.of(self.warehouse.rows_above(model.link), model.link).columns if model.link else {}
         self.warehouse.begin_landing(model, {pool.variable: () for pool in model.pools}, above)
         return self.warehouse.land(model, f"EMPTY: made without rows. {model.told}", drawn=False)
@@ -196,8 +199,8 @@ class Runner:
             file.write(text + "\n")
         shown = os.path.relpath(path, self.root)
         self.listener.note(
-            f"how many values were unreadable, or left out, is private, so it is not said here even if it was all of them: see "
-            f"{shown} before you trust the table"
+            f"Look at {shown} (private) before you trust the table: how many values could not be read, or were left out, is not "
+            "said here, not even if it was all of them."
         )
 
     def _land(self, model: SyntheticModel, generator: Generator, pools: Mapping[str, Sequence[str]]) -> int:

@@ -74,8 +74,13 @@ def _of(facts: Facts, node: ManifestNode) -> dict[str, Any]:
         sql = [("Private model " + view.name, view.sql) for view in model.views]
         sql += [("Rows to codes (private)", model.prepare_sql), ("Codes to rows", model.restore_sql)]
         sql += [("The table", model.land_sql)]
+    source = (
+        next((s for s in facts.compiled.sources if s.name == _name(node)), None)
+        if node.resource_type == "source"
+        else None
+    )
     return {
-        "description": _description(facts, node), "model": model, "sql": sql, "catalog": catalog,
+        "source": source, "description": _description(facts, node), "model": model, "sql": sql, "catalog": catalog,
         "columns": list(columns(declared)) if declared else [], "fit": facts.fits.get(node.name) if model else None,
         "constraints": [(c.name, held(c), c.place) for c in model.constraints] if model else [],
         "suite": facts.suites.get(node.name) if model else None,

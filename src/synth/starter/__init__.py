@@ -13,6 +13,12 @@ from synth.project.schemas import write_schemas
 
 FOLDER = Path(__file__).parent / "project"
 MEMBERS = 4_000
+_IGNORED = """target/
+logs/
+privacy_ledger.db*
+# rows of people do not belong into version control
+sources/clinic/
+"""
 
 
 def write_starter(folder: Path) -> Path:
@@ -25,7 +31,7 @@ def write_starter(folder: Path) -> Path:
     settings = folder / "synth_project.yml"
     settings.write_text(settings.read_text(encoding="utf-8").replace("starter_name", name), encoding="utf-8")
     write_schemas(folder / ".synth")
-    (folder / ".gitignore").write_text("target/\nprivacy_ledger.db*\n", encoding="utf-8")
+    (folder / ".gitignore").write_text(_IGNORED, encoding="utf-8")
     _simulate(folder / "sources" / "clinic" / "members.csv")
     return folder
 
