@@ -15,6 +15,9 @@ _SIZES = sorted(float(f"{digit}e{power}") for digit in (1, 2, 5) for power in _P
 EDGES = (*(-size for size in reversed(_SIZES)), 0.0, *_SIZES)  # of the cells of numbers: 1, 2 and 5 times powers of ten
 
 
+LARGEST = Decimal("8e307")  # twice that is still a double
+
+
 def number_sql(column: str) -> str:
     """The cell of a number: 2i where it is the i-th edge, 2i + 1 where it lies between that and the next."""
     edges = ", ".join(map(literal, EDGES))
@@ -78,4 +81,5 @@ def rounded(low: Decimal, high: Decimal) -> tuple[Decimal, Decimal]:
     step = Decimal(10) ** math.floor((high - low).log10() - Decimal("0.3"))
     low, high = (bound / step for bound in (low, high))
     low, high = low.to_integral_value(ROUND_FLOOR) * step, high.to_integral_value(ROUND_CEILING) * step
+    low, high = max(low, -LARGEST), min(high, LARGEST)
     return (Decimal(0) if 0 < low <= step else low), high
