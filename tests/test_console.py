@@ -130,6 +130,12 @@ def test_the_log_turns_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert all(path.stat().st_size <= 500 for path in (tmp_path / "logs").iterdir())
 
 
+def test_a_full_disk_says_nothing_of_the_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "synth.log").symlink_to("/dev/full")
+    LogFile(tmp_path / "synth.log", "an id").say(Said.of("note", ["CANARY"], {}))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_log_that_cannot_be_written_stops_nothing(clinic: Path) -> None:
     (clinic / "logs").write_text("no folder")
     assert synth(clinic, "run", "--empty").returncode == 0

@@ -90,6 +90,11 @@ class JsonLines:
     def progress(self, text: str) -> None: ...
 
 
+class _Rotating(RotatingFileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        ...
+
+
 class LogFile:
     """The same in a file, always, which nobody waits for: a log that cannot be written stops no run."""
 
@@ -100,7 +105,7 @@ class LogFile:
         text = record(said, self.invocation_id)
         with suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(RotatingFileHandler(self.path, "a", LOG_BYTES, LOG_FILES, "utf-8")) as file:
+            with closing(_Rotating(self.path, "a", LOG_BYTES, LOG_FILES, "utf-8")) as file:
                 file.emit(logging.LogRecord("synth", logging.INFO, "", 0, text, None, None))
 
     def progress(self, text: str) -> None: ...
