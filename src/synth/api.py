@@ -14,7 +14,7 @@ from synth.artifacts.forecast import Forecast
 from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import ApartResult, Invocation, Results
 from synth.compiler.compile import compile_project
-from synth.compiler.forecast import forecast
+from synth.compiler.forecast import fit_forecast, forecast
 from synth.compiler.synthetic import private_views
 from synth.errors import ProjectError, RunError, UsageError
 from synth.graph.dag import Graph, Node, build
@@ -267,6 +267,7 @@ class Project:
 
     def docs(self) -> Path:
         """Writes ``catalog.json`` and the project's site; the path of its first page. Figures are of synthetic rows."""
+        from synth.build import SINGULAR
         from synth.runtime.look_around import catalog, distributions
         from synth.site.facts import Facts
         from synth.site.write import write_site
@@ -284,9 +285,8 @@ class Project:
         else:
             found, spread = catalog(None, nodes), {}
         self.folder.write_catalog(found)
-        models = [n.name for n in self.graph.of_kind("model") if n.zone == "synthetic"]
-        fits = {m.model: m.fit for m in self._forecast(compiled, models, True).models if m.fit} if models else {}
-        suites = self.folder.suites({*compiled.synthetic, "singular_tests"})
+        fits = {name: fit_forecast(model) for name, model in compiled.synthetic.items()}
+        suites = self.folder.suites({*compiled.synthetic, SINGULAR})
         facts = Facts(
             name=self.settings.name, generated_at=found.metadata.generated_at.removesuffix("+00:00").replace("T", " "),
             compiled=compiled, descriptions={node.id: self._described(node) for node in self.graph.nodes.values()},

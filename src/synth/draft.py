@@ -20,6 +20,7 @@ from synth.drafting.ask import Header, Questions
 from synth.drafting.foreign import Foreign
 from synth.drafting.table import Table
 from synth.errors import UsageError
+from synth.files import write_whole
 from synth.graph.dag import Node, of_sources
 from synth.privacy import accounting
 from synth.privacy.ledger import Ledger
@@ -229,14 +230,9 @@ class _Drafter:
 
     def _write(self, table: Table, said: list[str], paid: str = "") -> Written:
         file = self._file(table.name)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(file.name + ".part")
         work = partial(write.metadata, table, said)
         text = self._privately(work) if table.drafted else work()
-        part.unlink(missing_ok=True)
-        part.touch(0o600 if table.drafted else 0o666)
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, file)
+        write_whole(file, text, 0o600 if table.drafted else 0o666)
         shown = os.path.relpath(file, self.project.root)
         return Written(
             shown,

@@ -11,6 +11,9 @@ from synth.artifacts.plan import Artifact
 FigureSource = Literal["synthetic rows", "paid", "declared"]
 
 
+STATUSES = {"error": "Error", "fail": "Failed", "warn": "Warning", "pass": "Passed"}  # as pages call them, worst first
+
+
 class Expectation(Artifact):
     """One check of a table, compiled to SQL that selects the rows (or groups) that break it."""
 

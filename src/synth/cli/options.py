@@ -100,9 +100,11 @@ class Call:
             typed = {
                 f.name for f in fields(self) if context.get_parameter_source(f.name) == ParameterSource.COMMANDLINE
             }
-            self = replace(self, **{f.name: getattr(above, f.name) for f in fields(self) if f.name not in typed})
-        context.obj = self
-        return self
+            found = replace(self, **{f.name: getattr(above, f.name) for f in fields(self) if f.name not in typed})
+        else:
+            found = self
+        context.obj = found
+        return found
 
     @cached_property
     def project(self) -> Project:

@@ -62,7 +62,7 @@ def _judged(model: SyntheticModel, standing: Standing, full_refresh: bool) -> Mo
     if verdict in ("fit", "refit"):
         reasons += tuple(dict.fromkeys(_of_file(file) for file in standing.sources if file.state == "away"))
     return ModelForecast(
-        model=model.name, relation=model.relation, verdict=verdict, reasons=reasons, fit=_fit_forecast(model)
+        model=model.name, relation=model.relation, verdict=verdict, reasons=reasons, fit=fit_forecast(model)
     )
 
 
@@ -137,7 +137,8 @@ def _held_back(parents: Iterable[str], held_back: set[str], compiled: Compiled) 
             yield Reason(what=f"{compiled.relation(parent)} would be {what}")
 
 
-def _fit_forecast(model: SyntheticModel) -> FitForecast:
+def fit_forecast(model: SyntheticModel) -> FitForecast:
+    """What fitting it costs, takes and gives, whatever was paid before."""
     plan, privacy = model.plan, model.plan.privacy
     found = cost(plan)
     return FitForecast(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Container, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from synth.artifacts.forecast import FitRecord
 from synth.artifacts.looks import Answers
 from synth.artifacts.plan import NOT_PRIVATE, Artifact
 from synth.artifacts.results import Results, SuiteResult
+from synth.files import write_whole
 
 A = TypeVar("A", bound=Artifact)
 _COMPILED = ("compiled", "plans", "expectations")
@@ -134,10 +134,7 @@ class TargetFolder:
         path = self.path / name
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
+        write_whole(path, text)
 
 
 def _remove_unpaid(generators: Path) -> list[str]:

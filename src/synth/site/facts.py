@@ -104,7 +104,7 @@ def _listed(column: spec.CategoricalColumn) -> str:
     values = [str(value) for value in column.values]
     more = f" and {len(values) - SHOWN_VALUES:,} more" if len(values) > SHOWN_VALUES else ""
     unknown = {
-        "other": "; others become __other__",
+        "other": f"; others become {spec.OTHER}",
         "missing": "; others are missing",
         "drop": "; rows of others drop out",
     }

@@ -12,13 +12,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from synth.artifacts.compiled import ManifestNode
+from synth.artifacts.results import STATUSES
 from synth.site.facts import Facts, columns, held
 from synth.site.lineage import Spot, around, lineage
 from synth.site.pictures import bars
 from synth.version import __version__
 
 GENERATOR = "synth docs"  # says whose pages these are
-LABELS = {"error": "Error", "fail": "Failed", "warn": "Warning", "pass": "Passed"}  # worst first
 _ASSETS = ("site.css", "site.js")
 
 
@@ -86,8 +86,6 @@ def _of(facts: Facts, node: ManifestNode) -> dict[str, Any]:
         "suite": facts.suites.get(node.name) if model else None,
         "tests": list(_singular(facts, node)),
         "distributions": [(d, bars(d)) for d in facts.distributions.get(node.unique_id, ())],
-        "parents": [facts.compiled.manifest.nodes[i] for i in node.depends_on],
-        "children": facts.children(node),
     }  # fmt: skip
 
 
@@ -106,7 +104,7 @@ def _singular(facts: Facts, node: ManifestNode) -> Iterator[Any]:
 
 def _counts(facts: Facts) -> dict[str, int]:
     statuses = [result.status for suite in facts.suites.values() for result in suite.results]
-    return {status: sum(one == status for one in statuses) for status in LABELS}
+    return {status: sum(one == status for one in statuses) for status in STATUSES}
 
 
 def _index(facts: Facts, nodes: list[ManifestNode]) -> Iterator[dict[str, str]]:
@@ -124,7 +122,7 @@ def _index(facts: Facts, nodes: list[ManifestNode]) -> Iterator[dict[str, str]]:
 
 
 def _page(template: str, facts: Facts, up: str, **more: Any) -> str:
-    shared = {"facts": facts, "up": up, "version": __version__, "generator": GENERATOR, "labels": LABELS}
+    shared = {"facts": facts, "up": up, "version": __version__, "generator": GENERATOR, "labels": STATUSES}
     return _environment().get_template(template).render(**shared, **more, file=file, name_of=_name, spot=_spot)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from synth.errors import RunError
+from synth.files import write_whole
 from synth.site.facts import Facts
 from synth.site.pages import GENERATOR, pages
 
@@ -21,11 +21,7 @@ def write_site(facts: Facts, directory: Path) -> Path:
         raise RunError(f"{index} is no page of synth docs", "Name another folder, or empty this one.")
     wanted = dict(pages(facts))
     for name, text in wanted.items():
-        path = directory / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
+        write_whole(directory / name, text)
     for path in (directory / "nodes").glob("*.html"):
         if f"nodes/{path.name}" not in wanted:
             path.unlink()

@@ -16,7 +16,7 @@ from typing import Any
 
 from jinja2 import ChoiceLoader, PackageLoader
 
-from synth.artifacts.results import SuiteResult
+from synth.artifacts.results import STATUSES, SuiteResult
 from synth.validation.gx import (
     VERSION,
     CollapseContent,
@@ -33,7 +33,6 @@ from synth.validation.gx import (
 )
 from synth.validation.suites import SEVERITY, to_validation_result
 
-LABELS = {"error": "Error", "fail": "Failed", "warn": "Warning", "pass": "Passed"}  # worst first
 GENERATOR = '<meta name="generator" content="synth data docs">'  # says that a folder is ours to replace
 TABLE_LEVEL = "Table-Level Expectations"  # great_expectations' name of the section of what has no column
 
@@ -74,7 +73,7 @@ def _hidden(value: Any) -> Any:
 
 
 def _shared(title: str) -> dict[str, Any]:
-    return {"title": _hidden(title), "labels": LABELS, "version": VERSION, "generator": GENERATOR, "worst": _worst}
+    return {"title": _hidden(title), "labels": STATUSES, "version": VERSION, "generator": GENERATOR, "worst": _worst}
 
 
 def _counts(suite: SuiteResult) -> Counter[str]:
@@ -101,7 +100,7 @@ def _statuses_by_section(outcome: ExpectationSuiteValidationResult) -> dict[str,
 
 
 def _worst(statuses: Sequence[str] | Counter[str]) -> str:
-    return next((status for status in LABELS if status in statuses), "pass")
+    return next((status for status in STATUSES if status in statuses), "pass")
 
 
 class _View(DefaultJinjaPageView):
@@ -158,7 +157,7 @@ class ResultRows(ValidationResultsTableContentBlockRenderer):
 
 
 def _badge(status: str) -> str:
-    return f'<span class="status {status}">{LABELS[status]}</span>'
+    return f'<span class="status {status}">{STATUSES[status]}</span>'
 
 
 def _sentence(config: ExpectationConfiguration, result: ExpectationValidationResult) -> str:
