@@ -91,8 +91,7 @@ class JsonLines:
 
 
 class _Rotating(RotatingFileHandler):
-    def handleError(self, record: logging.LogRecord) -> None:
-        ...
+    def handleError(self, record: logging.LogRecord) -> None: ...
 
 
 class LogFile:
