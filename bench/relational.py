@@ -273,6 +273,22 @@ def report(samples: Mapping[str, Sample]) -> Iterator[str]:
         yield f"{what:58}{len(of):5}{synthetic:11.3f}{half:8.3f}{mixed:8.3f}{lost}"
 
 
+def staying(samples: Mapping[str, Sample]) -> Iterator[str]:
+    """A line for each category: how often a row has that of the same person's row before."""
+    scale = Scale(samples["source"])
+    yield f"{'rows with the category of the row before':58}{'source':>16}{'synthetic':>11}"
+    for name, table in samples["source"].tables.items():
+        if table.model.plan.cap == 1:
+            continue
+        levels = {of: scale.levels(samples[of], name) for of in ("source", "synthetic")}
+        for column in table.categories:
+            found = []
+            for of in levels:
+                own, before = levels[of][table.columns.index(column)], samples[of].before(name)
+                found.append(float((own == own[before])[before >= 0].mean()))
+            yield f"{f'{name}.{column}':58}{found[0]:16.3f}{found[1]:11.3f}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("project", nargs="?", type=Path, default=Path(__file__).resolve().parents[1])
@@ -293,6 +309,8 @@ def main() -> None:
         samples["synthetic"] = Sample(tables, {name: project.table(name) for name in tables})
         samples["mixed"] = samples["source"].independent(np.random.default_rng(0))
         for line in report(samples):
+            print(line, flush=True)
+        for line in staying(samples):
             print(line, flush=True)
 
 

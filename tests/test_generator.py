@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter
 from pathlib import Path
@@ -460,6 +461,25 @@ def test_rows_of_a_person_are_as_alike_as_they_were() -> None:
     )
     rows = sample(fit(codes, plan, Randomness()), np.full(1_500, 3), 2)[:, 0].reshape(-1, 3)
     assert (rows[:, 1:] == rows[:, :-1]).mean() == pytest.approx(0.85, abs=0.06)
+
+
+@pytest.mark.parametrize("weighed", [True, False])
+def test_rows_repeat_as_often_as_was_measured(weighed: bool) -> None:
+    """Whatever the network has learned: here rows of 1,500 units that repeat by chance alone, a third and half of them."""
+    random = np.random.default_rng(4)
+    codes = Codes([random.integers(0, 3, 4_500), random.integers(0, 2, 4_500)], np.arange(4_500) // 3)
+    plan = plan_for(
+        (category("kind", 3), category("other", 2)), 1_500, cap=3, steps=20, noise=0.05, rate=0.1, lessons=3_000,
+        weighed=weighed,
+    )  # fmt: skip
+    generator = fit(codes, plan, Randomness())
+    assert generator.repeats == pytest.approx([1 / 3, 1 / 2], abs=0.05)
+    rows = sample(dataclasses.replace(generator, repeats=np.array([0.95, 0.2])), np.full(1_500, 3), 2).reshape(-1, 3, 2)
+    assert (rows[:, 1:] == rows[:, :-1]).mean((0, 1)) == pytest.approx([0.95, 0.2], abs=0.04)
+    shares = [np.bincount(rows[..., j].ravel(), minlength=k) / 4_500 for j, k in enumerate((3, 2))]
+    assert np.concatenate(shares) == pytest.approx(
+        [1 / 3] * 3 + [1 / 2] * 2, abs=0.06
+    )  # and no level swallows the others
 
 
 def test_rows_are_generated_given_the_parent() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +40,9 @@ def generator() -> Generator:
     pairs = Pairs(groups, ((0, 1),), (np.arange(6.0).reshape(2, 3),), 0.5)
     lesson = Learning(units=50, epochs=1, batch_units=10, learning_rate=1e-3)
     tilt = Tilt(steps=5, candidates=2, most_units=1_000)
-    return Generator("people", 1, shape, Ways(columns, 15.0, 0.5), pairs, order, strata, (), tilt, lesson, weights)
+    return Generator(
+        "people", 1, shape, Ways(columns, 15.0, 0.5), pairs, None, order, strata, (), tilt, lesson, weights
+    )
 
 
 def test_it_comes_back_as_it_was(generator: Generator, tmp_path: Path) -> None:
@@ -49,6 +52,11 @@ def test_it_comes_back_as_it_was(generator: Generator, tmp_path: Path) -> None:
     assert np.array_equal(sample(generator, sizes, 3), sample(again, sizes, 3))
     assert not np.array_equal(sample(again, sizes, 3), sample(again, sizes, 4))
     assert [path.name for path in tmp_path.iterdir()] == ["people"]
+
+
+def test_how_often_rows_repeat_comes_back(generator: Generator, tmp_path: Path) -> None:
+    save(dataclasses.replace(generator, repeats=np.array([0.25, 1.0])), tmp_path / "people")
+    assert load(tmp_path / "people").repeats == pytest.approx([0.25, 1.0])
 
 
 def change_json(change: Callable[[dict], None]) -> Callable[[Path], None]:
@@ -89,6 +97,8 @@ TAMPERED = {
     "no persons": change_json(lambda body: body.update(persons=-1.0)),
     "counts of another shape": change_weights(lambda weights: weights.update(pairs=np.zeros(5))),
     "counts of pairs without pairs": change_json(lambda body: body.update(pairs=None)),
+    "repeats of one column alone": change_json(lambda body: body.update(repeats=[0.5])),
+    "a share of repeats above 1": change_json(lambda body: body.update(repeats=[0.5, 1.5])),
     "another width": change_json(lambda body: body["network"].update(hidden=9)),
     "unknown weight": change_weights(lambda weights: weights.update(extra=np.zeros(1, np.float32))),
     "missing weight": change_weights(lambda weights: weights.pop("head")),

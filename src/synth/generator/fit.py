@@ -21,9 +21,10 @@ from synth.generator.learning import Progress, learn
 from synth.generator.marginal_fit import fit_marginals, sample_mixture
 from synth.generator.marginals import Ways, measure
 from synth.generator.network import Columns, Network, Strata
-from synth.generator.pairs import Pairs, dependence, greedy_order, measure_pairs, measure_persistence
+from synth.generator.pairs import Pairs, dependence, greedy_order, measure_pairs
 from synth.generator.pairs import strata as strata_of
-from synth.generator.ranges import Integers, narrowest
+from synth.generator.ranges import Floats, Integers, narrowest
+from synth.generator.repeats import measure_repeats, pull_of
 from synth.generator.rows import PrivateRows
 from synth.generator.sampling import draw, sizes_from
 from synth.generator.sequences import Sequences, ends, places
@@ -65,7 +66,7 @@ def fit(codes: Codes, plan: Plan, randomness: Randomness, progress: StageProgres
         lambda j, column: ways.columns[j].encode(column).astype(narrowest(ways.columns[j].count - 1)), len(ways.columns)
     )
     pairs = measure_pairs(rows, ways, plan) if plan.pairs else None
-    persistence = measure_persistence(rows, ways, plan) if plan.pairs and plan.cap > 1 else None
+    repeats = measure_repeats(rows, ways, plan) if plan.pairs and plan.cap > 1 else None
     order, strata = _order(ways, pairs, len(generated(plan.layout)))
     rises = rising(plan.layout)
     columns = Columns(ways.columns, order, strata, plan.cap > 1, plan.network.basis, rises)
@@ -77,11 +78,11 @@ def fit(codes: Codes, plan: Plan, randomness: Randomness, progress: StageProgres
         mixture = fit_marginals(ways, pairs, plan.marginal_fit, plan.seed, during("marginal fit"))
         random = np.random.default_rng([plan.seed, 0])
         first = sample_mixture(mixture, plan.warm_start.units, random)
-        like = as_units(first, ways, columns, persistence, random)
+        like = as_units(first, ways, columns, repeats, random)
         learn(network, columns, like, plan.warm_start, plan.seed, during("warm start"))
         if plan.refinement and plan.tilt:
             given = first[: plan.refinement.units, columns.generated :]
-            like = _refined(network, columns, ways, pairs, given, plan)
+            like = _refined(network, columns, ways, pairs, repeats, given, plan)
             learn(network, columns, like, plan.refinement, plan.seed + 1, during("refinement"))
     if plan.dp_sgd:
         from synth.generator.dp_sgd import train
@@ -90,7 +91,18 @@ def fit(codes: Codes, plan: Plan, randomness: Randomness, progress: StageProgres
     curator.check_spent()
     weights = {name: matrix.detach().numpy().copy() for name, matrix in network.matrices.items()}
     return Generator(
-        plan.model, plan.cap, plan.network, ways, pairs, order, strata, rises, plan.tilt, plan.distillation, weights
+        plan.model,
+        plan.cap,
+        plan.network,
+        ways,
+        pairs,
+        repeats,
+        order,
+        strata,
+        rises,
+        plan.tilt,
+        plan.distillation,
+        weights,
     )
 
 
@@ -149,10 +161,13 @@ def _order(ways: Ways, pairs: Pairs | None, generated: int) -> tuple[Integers, S
     return order, strata_of(strength, order, given)
 
 
-def _refined(network: Network, columns: Columns, ways: Ways, pairs: Pairs, given: Integers, plan: Plan) -> Sequences:
+def _refined(
+    network: Network, columns: Columns, ways: Ways, pairs: Pairs, repeats: Floats | None, given: Integers, plan: Plan
+) -> Sequences:  # fmt: skip
     """Rows of the network, with the noisy marginals."""
     assert plan.tilt is not None
     random = np.random.default_rng([plan.seed, 1])
     sizes = sizes_from(ways.columns, given, plan.cap, random)
-    units = draw(network, columns, given, sizes, random)
+    pull = None if repeats is None else pull_of(network, columns, repeats, given, sizes, random)
+    units = draw(network, columns, given, sizes, random, pull=pull)
     return tilted(units.rows, ways, pairs, plan.tilt.steps, random)

@@ -14,7 +14,7 @@ from synth.artifacts import plan
 from synth.generator.marginals import Ways
 from synth.generator.network import Columns, Network, Strata
 from synth.generator.pairs import Pairs
-from synth.generator.ranges import Integers
+from synth.generator.ranges import Floats, Integers
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +30,9 @@ class Generator:
     network: plan.Network
     ways: Ways
     pairs: Pairs | None
+    repeats: (
+        Floats | None
+    )  # where a unit may have several rows: how often one has the level of the row before, [columns]
     order: Integers  # in which the table's columns are generated
     strata: Strata  # for each place of the order, the columns before it that it depends on most
     rising: tuple[plan.Rise, ...]  # columns that rise from row to row; the last generated ones are their steps

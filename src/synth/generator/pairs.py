@@ -1,4 +1,4 @@
-"""The paid 2-way marginals of coarse groups of levels, the choice of pairs, and how far rows repeat the row before."""
+"""The paid 2-way marginals of coarse groups of levels, and the choice of pairs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from synth.artifacts.layout import CHOICE, PAIRS, PERSISTENCE, all_pairs
+from synth.artifacts.layout import CHOICE, PAIRS, all_pairs
 from synth.artifacts.plan import Plan
 from synth.generator.levels import Levels
 from synth.generator.marginals import Ways, noise_persons
@@ -71,15 +71,6 @@ def measure_pairs(rows: PrivateRows, ways: Ways, plan: Plan) -> Pairs:
         pairs = sorted(pairs[place] for place in rows.choose(CHOICE, tables))
     counts = tuple(rows.histogram(PAIRS, groups[i], groups[j]) for i, j in pairs)
     return Pairs(groups, tuple(pairs), counts, noise)
-
-
-def measure_persistence(rows: PrivateRows, ways: Ways, plan: Plan) -> Floats:
-    """Of each column of the table, the noisy share of rows after a unit's first that repeat the level before, [columns]."""
-    found = []
-    for j, column in enumerate(ways.columns[: len(plan.layout)]):
-        differs, same = np.maximum(rows.repeats(PERSISTENCE, Whole(j, column.count)), 0)
-        found.append(same / (differs + same) if differs + same > 0 else column.shares @ column.shares)
-    return np.array(found)
 
 
 def coarsen(column: int, levels: Levels, most: int) -> Groups:

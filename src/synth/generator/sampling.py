@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -57,14 +58,17 @@ class Sampler:
     def __init__(
         self, network: Network, columns: Columns, given: Integers, sizes: Integers, random: np.random.Generator,
         rules: Sequence[Rule] = (), limits: Limits | None = None, names: Integers | None = None,
+        pull: Floats | None = None,
     ) -> None:  # fmt: skip
         """``given`` int64[units, given columns]: levels; ``sizes`` int64[units]: how many rows each unit will have; ``names``
-        int64[units]: by which the rules and the limits know them, their places where there are none."""
+        int64[units]: by which the rules and the limits know them, their places where there are none; ``pull`` float64[landed]: by
+        how much the logit of a level rises that the row before has."""
         self._names = np.arange(len(sizes)) if names is None else names
         self._limits = limits or {}
-        self._risen = np.zeros((2, len(sizes), len(columns.rising)), dtype=np.int64)
+        self._levels = np.zeros((len(sizes), columns.landed), dtype=np.int64)
+        self._ends = np.zeros((len(sizes), len(columns.rising)), dtype=np.int64)
         self.network, self.columns, self.given, self.sizes, self.random = network, columns, given, sizes, random
-        self._tables = _Tables(network, columns, rules)
+        self._tables = _Tables(network, columns, rules, pull)
         self._latent = _normal(random, (len(sizes), network.shape.latent))
         self._position = np.zeros(len(sizes), dtype=np.int64)
         outputs = columns.outputs if columns.several else 0
@@ -85,8 +89,8 @@ class Sampler:
         """These rows [units, generated] are the next ones of their units, each named once."""
         for k, rise in enumerate(self.columns.rises):
             length = None if rise.until is None else codes[:, rise.until]
-            end = ends(rise, codes[:, rise.column], length, self._cells(rise.until))
-            self._risen[:, units, k] = levels[:, rise.column], end
+            self._ends[units, k] = ends(rise, codes[:, rise.column], length, self._cells(rise.until))
+        self._levels[units] = levels[:, : self.columns.landed]
         if self.columns.several:
             for start in range(0, len(units), CHUNK_ROWS):
                 mine = units[start : start + CHUNK_ROWS]
@@ -104,10 +108,10 @@ class Sampler:
     def _told(self, units: Integers) -> _Told:
         names = self._names[units]
         limits = {j: (low[names], high[names]) for j, (low, high) in self._limits.items()}
-        levels, before = self._risen[0, units], self._risen[1, units]
         longest = [self._cells(rise.until) - rise.zero for rise in self.columns.rises]
         room = (self.sizes[units] - 1 - self._position[units])[:, None] * np.array(longest, dtype=np.int64)
-        return _Told(names, torch.from_numpy(self.given[units]), self._position[units], levels, before, room, limits)
+        given, levels, last = torch.from_numpy(self.given[units]), self._levels[units], self._ends[units]
+        return _Told(names, given, self._position[units], levels, last, room, limits)
 
     def _history(self, units: Integers) -> Tensor:
         if not self.columns.several:
@@ -119,8 +123,9 @@ class Sampler:
 
 @dataclass(frozen=True, eq=False)
 class _Told:
-    """What is known of the rows to be drawn: their unit's name, what is given, their place in the unit, and of each column that
-    rises the level and the end of the row before, and what the rows behind may need [rows, rising]; and what codes may be."""
+    """What is known of the rows to be drawn: their unit's name, what is given, their place in the unit, the levels of the
+    row before [rows, landed], of each column that rises the end of that row and what the rows behind may need [rows, rising],
+    and what codes may be."""
 
     names: Integers
     given: Tensor
@@ -146,8 +151,8 @@ class _Told:
 class _Tables:
     """The decoder as sums of table rows: what each level of a column adds to the hidden layer and to later columns."""
 
-    def __init__(self, network: Network, columns: Columns, rules: Sequence[Rule]) -> None:
-        self.columns = columns
+    def __init__(self, network: Network, columns: Columns, rules: Sequence[Rule], pull: Floats | None) -> None:
+        self.columns, self.pull = columns, pull
         known = columns.position.copy()
         self.first = by_place(rules, known, columns.generated)
         known[list(columns.rising)] = known[
@@ -190,6 +195,7 @@ class _Tables:
             logits = torch.addmm(columns.biases[j], numbers, columns.bases[j].T)
             like = _alike(drawn.levels, given, self.columns.strata[place], random)
             weights = (logits - logits.amax(1, keepdim=True)).exp()  # softmax is slow on few levels
+            self._draw_near(int(j), weights, told)
             self._possible(int(j), weights, told)
             drawn.levels[:, j] = categories(weights, like, random)
             self._decode(int(j), weights, drawn, told, random)
@@ -204,6 +210,12 @@ class _Tables:
                 if self.behind[place].shape[1]:  # where the inputs reach past the hidden layer
                     outputs[:, stop:] += functional.embedding(level, self.behind[place])
 
+    def _draw_near(self, j: int, weights: Tensor, told: _Told) -> None:
+        """Raises, in place, the weight of the level that the row before has."""
+        if self.pull is not None and j < self.columns.landed:
+            later = np.flatnonzero(told.position > 0)
+            weights[later, told.levels[later, j]] *= math.exp(self.pull[j])
+
     def _possible(self, j: int, weights: Tensor, told: _Told) -> None:
         """Takes its weight, in place, from what cannot be: beyond the limits, and where a column rises what came before."""
         columns = self.columns
@@ -211,7 +223,7 @@ class _Tables:
             later = torch.from_numpy(told.position > 0)
             if j in columns.rising:
                 weights[later] = 0
-                weights[later, torch.from_numpy(told.levels[:, columns.rising.index(j)])[later]] = 1
+                weights[later, torch.from_numpy(told.levels[:, j])[later]] = 1
             else:
                 weights[later, -1] = 0
                 weights[~later, :-1] = 0
@@ -333,13 +345,14 @@ class _Tables:
 def draw(
     network: Network, columns: Columns, given: Integers, sizes: Integers, random: np.random.Generator,
     rules: Sequence[Rule] = (), limits: Limits | None = None, names: Integers | None = None,
+    pull: Floats | None = None,
 ) -> Units:  # fmt: skip
     """Whole units, their levels with those ``given`` [units, given columns] at the end of each row.
 
     A row that breaks a rule is drawn again many times; what still breaks one stays as it was drawn last. ``names``: by which
     the rules and the limits know the units.
     """
-    sampler = Sampler(network, columns, given, sizes, random, rules, limits, names)
+    sampler = Sampler(network, columns, given, sizes, random, rules, limits, names, pull)
     rows = Sequences(np.empty((int(sizes.sum()), len(columns.levels)), dtype=np.int64), sizes)
     rows.levels[:, columns.generated :] = given[rows.unit]
     codes, held = np.empty((len(rows.levels), columns.landed), dtype=np.int64), np.ones(len(rows.levels), bool)

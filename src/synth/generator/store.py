@@ -55,7 +55,7 @@ class StoredPairs(Artifact):
 class StoredGenerator(Artifact):
     """``Generator`` as JSON, without its weights."""
 
-    schema_version: Literal["synth/generator/v4"] = "synth/generator/v4"
+    schema_version: Literal["synth/generator/v5"] = "synth/generator/v5"
     model: str
     max_rows_per_unit: int
     network: plan.Network
@@ -63,6 +63,7 @@ class StoredGenerator(Artifact):
     persons: float
     noise: float
     pairs: StoredPairs | None
+    repeats: tuple[float, ...] | None  # of the landed columns
     order: tuple[int, ...]
     strata: tuple[tuple[int, ...], ...]
     rising: tuple[plan.Rise, ...]
@@ -83,6 +84,7 @@ def save(generator: Generator, directory: Path) -> None:
         persons=generator.ways.persons,
         noise=generator.ways.noise,
         pairs=_stored_pairs(generator.pairs),
+        repeats=None if generator.repeats is None else tuple(generator.repeats.tolist()),
         order=tuple(generator.order.tolist()),
         strata=generator.strata,
         rising=generator.rising,
@@ -124,11 +126,14 @@ def load(directory: Path) -> Generator:
         raise _refused(directory, "the columns that rise do not name columns with steps")
     if not (stored.persons > 0 and stored.noise > 0):
         raise _refused(directory, "its number of persons or its noise is not positive")
+    repeats = None if stored.repeats is None else np.array(stored.repeats)
+    if repeats is not None and (len(repeats) != landed or not ((repeats >= 0) & (repeats <= 1)).all()):
+        raise _refused(directory, "how often rows repeat is not a share of each column")
     pairs = _pairs(directory, stored.pairs, columns, weights.pop(COUNTS, np.zeros(0))) if stored.pairs else None
     _check_weights(directory, stored, columns, order, weights)
     return Generator(
-        stored.model, stored.max_rows_per_unit, stored.network, Ways(columns, stored.persons, stored.noise), pairs, order,
-        stored.strata, stored.rising, stored.tilt, stored.distillation, weights,
+        stored.model, stored.max_rows_per_unit, stored.network, Ways(columns, stored.persons, stored.noise), pairs, repeats,
+        order, stored.strata, stored.rising, stored.tilt, stored.distillation, weights,
     )  # fmt: skip
 
 

@@ -17,7 +17,8 @@ from synth.artifacts.plan import Tilt
 from synth.generator.fitted import Generator, assemble
 from synth.generator.learning import learn
 from synth.generator.network import Columns, Network
-from synth.generator.ranges import Integers
+from synth.generator.ranges import Floats, Integers
+from synth.generator.repeats import pull_of
 from synth.generator.rules import Rule
 from synth.generator.sampling import Limits, draw, levels_from, sizes_from
 from synth.generator.tilt import best, chosen, tilt_weights, tilted
@@ -50,13 +51,16 @@ def synthesize(
     given = _given(generator, sizes, parent)
     tilt = generator.tilt
     if tilt and len(sizes) <= tilt.most_units:
-        yield _weighed(generator, network, columns, given, sizes, tilt, parent is None, random, rules, limits)
+        pull = _pull(generator, network, columns, given, sizes, random)
+        yield _weighed(generator, network, columns, given, sizes, tilt, parent is None, random, rules, limits, pull)
         return
     if tilt and generator.distillation:
         network, columns = _distilled(generator, network, columns, given, tilt, seed, rules, limits)
+    pull = _pull(generator, network, columns, given, sizes, random)
     for start in range(0, len(sizes), UNITS_AT_ONCE):
         part = slice(start, start + UNITS_AT_ONCE)
-        units = draw(network, columns, given[part], sizes[part], random, rules, limits, np.arange(len(sizes))[part])
+        names = np.arange(len(sizes))[part]
+        units = draw(network, columns, given[part], sizes[part], random, rules, limits, names, pull)
         yield Block(units.codes, units.held)
 
 
@@ -108,13 +112,23 @@ def _given(generator: Generator, sizes: Integers, parent: Integers | None) -> In
     return np.stack(levels, axis=1) if levels else np.zeros((len(sizes), 0), dtype=np.int64)
 
 
+def _pull(
+    generator: Generator, network: Network, columns: Columns, given: Integers, sizes: Integers,
+    random: np.random.Generator,
+) -> Floats | None:  # fmt: skip
+    """What draws rows to the levels of the row before, where a unit may have several."""
+    repeats = generator.repeats
+    return None if repeats is None else pull_of(network, columns, repeats, given, sizes, random)
+
+
 def _weighed(
     generator: Generator, network: Network, columns: Columns, given: Integers, sizes: Integers, tilt: Tilt,
     exchangeable: bool, random: np.random.Generator, rules: Sequence[Rule], limits: Limits | None,
+    pull: Floats | None,
 ) -> Block:  # fmt: skip
     """Several candidates for each unit, and of those as many as are wanted; any unit's where units are exchangeable."""
     wanted = np.repeat(np.arange(len(sizes)), tilt.candidates)
-    units = draw(network, columns, given[wanted], sizes[wanted], random, rules, limits, wanted)
+    units = draw(network, columns, given[wanted], sizes[wanted], random, rules, limits, wanted, pull)
     weights = tilt_weights(units.rows, generator.ways, generator.pairs, tilt.steps)
     weights = np.where(units.held_by_unit, np.maximum(weights, LEAST_WEIGHT), 0)
     if exchangeable:
@@ -136,7 +150,8 @@ def _distilled(
     names = random.integers(0, len(given), lesson.units)
     given = given[names]
     sizes = sizes_from(generator.ways.columns, given, generator.max_rows_per_unit, random)
-    units = draw(network, columns, given, sizes, random, rules, limits, names)
+    pull = _pull(generator, network, columns, given, sizes, random)
+    units = draw(network, columns, given, sizes, random, rules, limits, names, pull)
     rows = tilted(units.rows, generator.ways, generator.pairs, tilt.steps, random)
     full = Columns(generator.ways.columns, columns.order, columns.strata, columns.several, None, columns.rises)
     wide = network.unfolded(columns, full, seed)

@@ -12,7 +12,7 @@ from synth.generator.sequences import Sequences
 
 
 def as_units(
-    rows: Integers, ways: Ways, columns: Columns, persistence: Floats | None, random: np.random.Generator
+    rows: Integers, ways: Ways, columns: Columns, repeats: Floats | None, random: np.random.Generator
 ) -> Sequences:
     """Units whose first rows are ``rows`` int64[units, columns], the last column the rows per unit where there are several.
 
@@ -20,13 +20,13 @@ def as_units(
     often as is missing from the measured share of repeats. A column that rises keeps its first value, and has a step in every
     row but the first.
     """
-    if persistence is None:
+    if repeats is None:
         return Sequences(rows, np.ones(len(rows), dtype=np.int64))
     sizes = _sizes(rows[:, -1], ways.columns[-1], random)
     units = Sequences(np.repeat(rows, sizes, axis=0), sizes)
     generated, rising = columns.generated, list(columns.rising)
     copied = np.zeros(generated)
-    copied[: columns.landed] = _copied(ways.columns[: columns.landed], persistence)
+    copied[: columns.landed] = _copied(ways.columns[: columns.landed], repeats)
     copied[rising] = 1
     known = _with_steps(rows, ways, columns, random)
     for step in range(columns.landed, generated):
@@ -54,10 +54,10 @@ def _sizes(level: Integers, column: Levels, random: np.random.Generator) -> Inte
     return column.decode(level, random) + 1
 
 
-def _copied(columns: tuple[Levels, ...], persistence: Floats) -> Floats:
+def _copied(columns: tuple[Levels, ...], repeats: Floats) -> Floats:
     """How often each column is copied, so that with repeats by chance it repeats as often as measured."""
     chance = np.array([column.shares @ column.shares for column in columns])
-    return np.asarray(np.clip((persistence - chance) / np.maximum(1 - chance, 1e-9), 0, 1))
+    return np.asarray(np.clip((repeats - chance) / np.maximum(1 - chance, 1e-9), 0, 1))
 
 
 def _alike(group: Integers, chosen: Integers, random: np.random.Generator) -> Integers:
