@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
@@ -56,7 +57,7 @@ class Project:
         threads: int | None = None,
     ) -> None:
         self.root = loader.find_root(Path(path).resolve())
-        self.project = loader.load(self.root, vars)
+        self.project = replace(loader.load(self.root, vars), chosen=target)
         self.settings = self.project.settings
         self.target = self.project.target(target)
         self.target = self.target.model_copy(update={"threads": threads}) if threads else self.target
@@ -144,11 +145,15 @@ class Project:
         full_refresh: bool = False,
         listener: Listener | None = None,
         fail_fast: bool = False,
+        store_failures: bool = False,
         **how: Unpack[How],
     ) -> Results:
-        """Run and test in order; children of a model that failed, or whose tests failed, are skipped."""
+        """Run and test in order; children of a model that failed, or whose tests failed, are skipped.
+
+        ``store_failures``: the synthetic rows that break a test are kept as a table of the schema test_failures.
+        """
         said = self._said("build", full_refresh)
-        return self._build(*self._selected(select, exclude, how), said, listener, fail_fast)
+        return self._build(*self._selected(select, exclude, how), said, listener, fail_fast, store=store_failures)
 
     def test(
         self,
@@ -156,10 +161,12 @@ class Project:
         exclude: Selection = (),
         listener: Listener | None = None,
         fail_fast: bool = False,
+        store_failures: bool = False,
         **how: Unpack[How],
     ) -> Results:
-        """Judges what landed: the declared expectations and the singular tests."""
-        return self._build(*self._selected(select, exclude, how), self._said("test"), listener, fail_fast)
+        """Judges what landed: what metadata promise, and the project's own generic, singular and unit tests."""
+        chosen = self._selected(select, exclude, how)
+        return self._build(*chosen, self._said("test"), listener, fail_fast, store=store_failures)
 
     def retry(
         self, previous: Results | None = None, listener: Listener | None = None, fail_fast: bool = False
@@ -199,6 +206,14 @@ class Project:
             listener.checked(number, len(names), model.relation, result)
             found.append(result)
         return tuple(found)
+
+    def run_operation(self, macro: str, arguments: Mapping[str, Any] | None = None) -> Any:
+        """What a macro of the project gives. Its ``run_query`` asks the target's database, which holds synthetic and public
+        tables only, and may change it."""
+        from synth.operation import operation
+
+        with self._warehouse(read_only=False) as warehouse:
+            return operation(self.project, self.graph, warehouse, macro, arguments or {})
 
     def query(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         """A query of the target's database, which holds synthetic and public tables only."""
@@ -267,7 +282,7 @@ class Project:
 
     def docs(self) -> Path:
         """Writes ``catalog.json`` and the project's site; the path of its first page. Figures are of synthetic rows."""
-        from synth.build import SINGULAR
+        from synth.build import SUITES
         from synth.runtime.look_around import catalog, distributions
         from synth.site.facts import Facts
         from synth.site.write import write_site
@@ -286,7 +301,7 @@ class Project:
             found, spread = catalog(None, nodes), {}
         self.folder.write_catalog(found)
         fits = {name: fit_forecast(model) for name, model in compiled.synthetic.items()}
-        suites = self.folder.suites({*compiled.synthetic, SINGULAR})
+        suites = self.folder.suites({*compiled.synthetic, *compiled.public, *SUITES})
         facts = Facts(
             name=self.settings.name, generated_at=found.metadata.generated_at.removesuffix("+00:00").replace("T", " "),
             compiled=compiled, descriptions={node.id: self._described(node) for node in self.graph.nodes.values()},
@@ -344,16 +359,16 @@ class Project:
 
     def _build(
         self, compiled: Compiled, nodes: Sequence[ManifestNode], args: Invocation, listener: Listener | None,
-        fail_fast: bool, empty: bool = False,
+        fail_fast: bool, empty: bool = False, store: bool = False,
     ) -> Results:  # fmt: skip
-        from synth.build import SINGULAR, Build, Wanted
+        from synth.build import SUITES, Build, Wanted
         from synth.runtime.listener import Listener
         from synth.runtime.runner import Runner
 
         listener = listener or Listener()
         run = args.which != "test"
-        tests = tuple(n.unique_id for n in nodes if n.resource_type == "test" and args.which != "run")
-        wanted = Wanted(_models(nodes, or_tests=bool(tests)) if run else (), tests)
+        tests = tuple(n.unique_id for n in nodes if n.is_test and args.which != "run")
+        wanted = Wanted(_models(nodes, or_tests=bool(tests)) if run else (), tests, store)
         if not run and not tests:
             raise UsageError("the selection holds no test", "See them with: synth ls --resource-type test")
         if drafted := unreviewed(self.graph, wanted.models):
@@ -372,9 +387,10 @@ class Project:
                 self.target.threads, self.target.memory_limit, args.full_refresh, empty,
             )  # fmt: skip
             results = Build(compiled, runner, warehouse, listener, fail_fast).all(wanted, args)
-        self.folder.write_results(results, {e.id for e in compiled.checks.values()})
+        known = [*compiled.checks.values(), *(unit.expectation for unit in compiled.unit_tests.values())]
+        self.folder.write_results(results, {expectation.id for expectation in known})
         if results.suites:
-            self._write_data_docs({*compiled.synthetic, SINGULAR})
+            self._write_data_docs({*compiled.synthetic, *compiled.public, *SUITES})
         return results
 
     def _forecast(self, compiled: Compiled, models: Sequence[str], full_refresh: bool) -> Forecast:
@@ -398,6 +414,8 @@ class Project:
         if node.source is not None:
             table = next(t for t in node.source.source.tables if t.name == node.name.partition(".")[2])
             return table.description or node.source.source.description
+        if node.described:
+            return node.described.model.description
         return node.declared.table.description if node.declared else ""
 
     def _relation(self, model: str) -> str:

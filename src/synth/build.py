@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from synth.artifacts.compiled import Compiled
+from synth.artifacts.compiled import Compiled, PublicModel, SyntheticModel
 from synth.artifacts.results import Expectation, ExpectationResult, Invocation, Results, RunResult, SuiteResult
 from synth.errors import RunError
 from synth.runtime.listener import Listener
@@ -16,6 +16,8 @@ from synth.runtime.warehouse import Warehouse
 from synth.validation.judge import judge
 
 SINGULAR = "singular_tests"  # the suite of tests that are not a table's own
+UNIT = "unit_tests"  # that of made-up rows
+SUITES = (SINGULAR, UNIT)
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Wanted:
 
     models: tuple[str, ...]
     tests: tuple[str, ...]
+    store_failures: bool = False  # of tests that do not say otherwise
 
 
 @dataclass
@@ -39,10 +42,13 @@ class Build:
     suites: list[SuiteResult] = field(default_factory=list)
     singular: list[ExpectationResult] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)  # ids of expectations
+    _store: bool = False
 
     def all(self, wanted: Wanted, args: Invocation) -> Results:
         started = time.monotonic()
-        waiting = list(wanted.tests)
+        self._store = wanted.store_failures
+        self._units(test for test in wanted.tests if test in self.compiled.unit_tests)
+        waiting = [test for test in wanted.tests if test not in self.compiled.unit_tests]
         for number, name in enumerate(wanted.models, 1):
             self._run(name, number, len(wanted.models))
             later = set(wanted.models[number:])
@@ -62,10 +68,11 @@ class Build:
 
     def _run(self, name: str, number: int, total: int) -> None:
         relation = self.compiled.relation(name)
-        held_back = sorted(self.failed & set(self.compiled.parents[name]))
+        held_back = sorted(self.failed & {name, *self.compiled.parents[name]})
         if held_back or self._stopped:
             kind = "synthetic" if name in self.compiled.synthetic else "public"
-            why = f"{held_back[0]} failed" if held_back else "stopped at the first failure"
+            what = f"a unit test of {name}" if held_back and held_back[0] == name else next(iter(held_back), "")
+            why = f"{what} failed" if held_back else "stopped at the first failure"
             result = RunResult(model=name, kind=kind, status="skipped", seconds=0, message=why)
         else:
             self.listener.started(number, total, relation)
@@ -76,6 +83,21 @@ class Build:
         self.results.append(result)
         self.warehouse.log_run(self.listener.invocation_id, result)
         self.listener.finished(number, total, relation, result, self.runner.spent(name))
+
+    def _units(self, ids: Iterable[str]) -> None:
+        """Models of made-up rows, each in a database of its own: no table has to be there."""
+        results: list[ExpectationResult] = []
+        for test in ids:
+            unit = self.compiled.unit_tests[test]
+            if self._stopped:
+                self.skipped.append(unit.expectation.id)
+                continue
+            with Warehouse(None, threads=1, memory_limit="1GB") as scratch:
+                results += self._judge("", [unit.expectation], scratch, unit.setup)
+            if results[-1].status in ("fail", "error"):
+                self.failed.add(unit.model)
+        if results:
+            self._keep(UNIT, "made-up rows", "The project's unit tests", results)
 
     def _test(self, ids: Iterable[str]) -> None:
         """Judges tests whose models were made, those of one table together; the others are skipped."""
@@ -112,7 +134,7 @@ class Build:
         return not unbuilt
 
     def _suite(self, name: str, expectations: Iterable[Expectation]) -> None:
-        model = self.compiled.synthetic[name]
+        model: SyntheticModel | PublicModel = self.compiled.synthetic.get(name) or self.compiled.public[name]
         results = self._judge(model.relation, expectations)
         self._keep(name, model.relation, model.told, results)
         if any(r.status in ("fail", "error") for r in results):
@@ -124,11 +146,16 @@ class Build:
         if any(r.status in ("fail", "error") for r in results):
             self.failed |= set(self.compiled.parents[test])
 
-    def _judge(self, relation: str, expectations: Iterable[Expectation]) -> list[ExpectationResult]:
-        results = list(judge(self.warehouse, relation, expectations))
+    def _judge(
+        self, relation: str, expectations: Iterable[Expectation], tables: Warehouse | None = None,
+        setup: Sequence[str] = (),
+    ) -> list[ExpectationResult]:  # fmt: skip
+        """In the target's database, or in ``tables`` after its ``setup``."""
+        tables = tables or self.warehouse
+        results = list(judge(tables, relation, expectations, self._store, setup))
         for result in results:
             self.warehouse.log_test(self.listener.invocation_id, result)
-            examples = self.warehouse.examples(result.expectation) if result.status in ("fail", "warn") else None
+            examples = tables.examples(result.expectation) if result.status in ("fail", "warn") else None
             self.listener.tested(result, examples)
         return results
 

@@ -258,10 +258,25 @@ class PublicModel(Artifact):
     sql: str
     materialized: Literal["view", "table"]
     warning: str = ""  # what it says of itself where it is not private
+    description: str = ""
+    columns: tuple[OutputColumn, ...] = ()
+
+    @property
+    def told(self) -> str:
+        """What every report says of it."""
+        return f"{self.warning} {self.description}".strip()
 
     @property
     def relation(self) -> str:
         return f"public.{self.name}"
+
+
+class UnitTest(Artifact):
+    """What a model's SQL makes of made-up rows: statements for an empty database, then what must find no row there."""
+
+    model: str
+    setup: tuple[str, ...]
+    expectation: Expectation
 
 
 class ManifestNode(Artifact):
@@ -269,7 +284,7 @@ class ManifestNode(Artifact):
 
     unique_id: str
     name: str  # of what a declaration promises, a generic test: its expectation's id
-    resource_type: Literal["source", "model", "test"]
+    resource_type: Literal["source", "model", "test", "unit_test"]
     package_name: str  # the project's
     fqn: tuple[str, ...]  # the project, folders, and the name that files and users call it by
     original_file_path: str
@@ -278,7 +293,7 @@ class ManifestNode(Artifact):
     materialized: str
     config: dict[str, Any]
     tags: tuple[str, ...]
-    test_type: Literal["generic", "singular"] | None = None
+    test_type: Literal["generic", "singular", "unit"] | None = None
     test_name: str | None = None  # what a generic test checks: "in_set"
     trusted: tuple[str, ...]  # what its reports say of trust_sql, its own and that of private models it reads
     depends_on: tuple[str, ...]
@@ -287,6 +302,10 @@ class ManifestNode(Artifact):
     checksums: dict[
         str, str
     ]  # of body (as written), sql (as rendered), configs, contract (what metadata or source say)
+
+    @property
+    def is_test(self) -> bool:
+        return self.resource_type in ("test", "unit_test")
 
     @property
     def selector(self) -> str:
@@ -313,13 +332,15 @@ class Compiled(Artifact):
     public: dict[str, PublicModel]
     parents: dict[str, tuple[str, ...]]  # of each model by its name, and of each test by its node's id: models
     expectations: dict[str, tuple[Expectation, ...]]  # of each synthetic model
-    tests: dict[str, Expectation]  # singular ones
+    tests: dict[str, Expectation]  # that the project asks for, by name
+    unit_tests: dict[str, UnitTest]  # by their nodes' ids
     manifest: Manifest
 
     @property
     def checks(self) -> dict[str, Expectation]:
-        """Every test by its node's id."""
-        known = {e.id: e for found in self.expectations.values() for e in found} | self.tests
+        """Every test of tables by its node's id."""
+        promised = {e.id: e for found in self.expectations.values() for e in found}
+        known = promised | self.tests
         return {n.unique_id: known[n.name] for n in self.manifest.nodes.values() if n.resource_type == "test"}
 
     def relation(self, model: str) -> str:

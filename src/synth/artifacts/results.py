@@ -26,13 +26,38 @@ class Expectation(Artifact):
     sql: str  # selects the rows that break the expectation
     sql_path: str  # where that SQL lies, relative to the project
     severity: Literal["error", "warn"] = "error"
+    error_if: str = "!= 0"  # of the failures
+    warn_if: str = "!= 0"
+    fail_calc: str = "count(*)"  # SQL over the rows that break it
+    limit: int | None = None  # no more of them are looked for
+    store_failures: bool | None = None  # as a table; None: as the command says
+
+    @property
+    def stored_as(self) -> str:
+        """The table of the rows that break it, where they are kept."""
+        return "".join(c if c.isalnum() else "_" for c in self.id)
+
+    @property
+    def limited_sql(self) -> str:
+        return f"{self.sql}\nlimit {self.limit}" if self.limit else self.sql
+
+
+class Judged(Artifact):
+    """What was found of an expectation."""
+
+    rows: int  # looked at
+    failures: int
+    fails: bool  # by its error_if
+    warns: bool  # by its warn_if
+    stored: str | None = None
 
 
 class ExpectationResult(Artifact):
     expectation: Expectation
     status: Literal["pass", "fail", "warn", "error"]
     rows: int  # rows looked at
-    failures: int  # rows that break it
+    failures: int  # rows that break it, or what fail_calc makes of them
+    stored: str | None = None  # the table that keeps them
     seconds: float
     message: str | None = None
 

@@ -77,6 +77,9 @@ SELECTION = [
     ),
 ]  # fmt: skip
 REFRESH = flag("-f", "--full-refresh", is_flag=True, help="Fit again where a paid generator could be reused.")
+STORE = flag(
+    "--store-failures", is_flag=True, help="Keep the synthetic rows that break a test, in the schema test_failures."
+)
 FAIL_FAST = flag("-x", "--fail-fast", is_flag=True, help="Stop at the first failure.")
 
 
@@ -197,14 +200,14 @@ def verb(group: click.Group, *options: Callable[[Any], Any], name: str | None = 
     return add
 
 
-def read_variables(text: str | None) -> dict[str, Any]:
+def read_variables(text: str | None, named: str = "--vars") -> dict[str, Any]:
     if text is None:
         return {}
     from synth.project.yaml import read
 
-    document, problems = read("--vars", text)
+    document, problems = read(named, text)
     if problems or not isinstance(document.data, dict):
-        raise UsageError("--vars is not a YAML mapping", "For example: --vars '{year: 2020}'")
+        raise UsageError(f"{named} is not a YAML mapping", f"For example: {named} '{{year: 2020}}'")
     return dict(document.data)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from synth.cli.options import FAIL_FAST, REFRESH, SELECTION, Call, flag, folder, read_variables, verb
+from synth.cli.options import FAIL_FAST, REFRESH, SELECTION, STORE, Call, flag, folder, read_variables, verb
 from synth.errors import UsageError
 
 verbs = click.Group()
@@ -113,7 +113,10 @@ def compile_(call: Call) -> None:
     compiled = project.compile()
     call.warn(project.unprotected({*compiled.synthetic, *compiled.public}))
     call.warn(project.drafted(compiled.synthetic))
-    counts = f"{len(compiled.synthetic)} synthetic, {len(compiled.public)} public, {len(compiled.tests)} singular tests"
+    counts = (
+        f"{len(compiled.synthetic)} synthetic, {len(compiled.public)} public, {len(compiled.tests)} tests of its own"
+    )
+    counts += f", {len(compiled.unit_tests)} unit tests" if compiled.unit_tests else ""
     call.say(f"Compiled {counts} to {project.settings.target_path}/")
 
 
@@ -139,7 +142,7 @@ def plan(call: Call, select: Any, exclude: Any, full_refresh: bool, as_json: boo
     verbs,
     *SELECTION,
     click.option(
-        "--resource-type", "resource_types", multiple=True, type=click.Choice(["source", "model", "test"]),
+        "--resource-type", "resource_types", multiple=True, type=click.Choice(["source", "model", "test", "unit_test"]),
         help="Only of this kind.",
     ),
     click.option(
@@ -181,24 +184,28 @@ def run(
     call.close(project.run(select, exclude, full_refresh, console, fail_fast, empty, **how))
 
 
-@verb(verbs, *SELECTION, FAIL_FAST)
-def test(call: Call, select: Any, exclude: Any, fail_fast: bool, **how: Any) -> None:
-    """Judge the tables that landed: declared expectations and singular tests, as SQL and as Data Docs.
+@verb(verbs, *SELECTION, FAIL_FAST, STORE)
+def test(call: Call, select: Any, exclude: Any, fail_fast: bool, store_failures: bool, **how: Any) -> None:
+    """Judge the tables that landed: what metadata promise and the project's own tests, as SQL and as Data Docs.
+
+    Unit tests judge a model's SQL on made-up rows, whether it is built or not.
 
     Example: synth test --select admissions
     """
     project, console = call.project, call.console
-    call.close(project.test(select, exclude, console, fail_fast, **how))
+    call.close(project.test(select, exclude, console, fail_fast, store_failures, **how))
 
 
-@verb(verbs, *SELECTION, REFRESH, FAIL_FAST)
-def build(call: Call, select: Any, exclude: Any, full_refresh: bool, fail_fast: bool, **how: Any) -> None:
+@verb(verbs, *SELECTION, REFRESH, FAIL_FAST, STORE)
+def build(
+    call: Call, select: Any, exclude: Any, full_refresh: bool, fail_fast: bool, store_failures: bool, **how: Any
+) -> None:  # fmt: skip
     """Run and test in order; children of a failure are skipped.
 
     Example: synth build --select +admissions
     """
     project, console = call.project, call.console
-    call.close(project.build(select, exclude, full_refresh, console, fail_fast, **how))
+    call.close(project.build(select, exclude, full_refresh, console, fail_fast, store_failures, **how))
 
 
 @verb(verbs, folder("--state", default=None, help="Where its run_results.json is."), FAIL_FAST)
@@ -234,6 +241,25 @@ def check_sql(call: Call, select: Any, exclude: Any, units: int, **how: Any) -> 
     results = project.check_sql(select, exclude, units, console, **how)
     if any(result.status != "pass" for result in results):
         sys.exit(1)
+
+
+@verb(
+    verbs,
+    click.argument("macro", metavar="MACRO"),
+    click.option(
+        "--args", "arguments", default=None, metavar="YAML", help="What it is called with, such as '{days: 30}'."
+    ),
+    name="run-operation",
+)
+def run_operation(call: Call, macro: str, arguments: str | None) -> None:
+    """Call a macro of the project. Its run_query() asks the target's database, where no private row is.
+
+    Example: synth run-operation share_with --args '{role: analysts}'
+    """
+    given = call.project.run_operation(macro, read_variables(arguments, "--args"))
+    text = "" if given is None else str(given).strip()
+    if text:
+        call.say(text)
 
 
 # what looks at tables

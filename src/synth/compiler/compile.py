@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from synth.artifacts.compiled import Compiled, PublicModel
+from synth.artifacts.compiled import Compiled, OutputColumn, PublicModel, UnitTest
 from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import Expectation
 from synth.compiler import apart, bind, reads, tree
@@ -16,11 +16,18 @@ from synth.compiler.scope import People, Relation
 from synth.compiler.sizing import Calibrate
 from synth.compiler.sources import columns_of, people_of, source_tables
 from synth.compiler.synthetic import SyntheticCompiler
+from synth.compiler.unit_tests import UnitTests
 from synth.errors import Problem, ProjectError
 from synth.graph.dag import Graph, Node
 from synth.project.loader import Project
+from synth.project.nearest import nearest
 from synth.quoting import identifier
 
+_JUDGED = {
+    "fail_calc": "It is SQL over the rows that break the test; for example fail_calc: count(distinct id).",
+    "error_if": "It is a comparison with a number; for example error_if: '> 10'.",
+    "warn_if": "It is a comparison with a number; for example warn_if: '> 0'.",
+}
 _NESTED = ("STRUCT", "MAP", "UNION", "VARIANT")
 
 
@@ -30,6 +37,8 @@ def compile_project(project: Project, graph: Graph, calibrate: Calibrate) -> Com
     compiler.problems += population_problems(project.root, project.sources.values())
     for node in graph.nodes.values():
         compiler.compile(node)
+    compiler.problems += compiler.words
+    compiler.compile_unit_tests()
     if not compiler.problems:
         compiler.problems += compiler.maker.make()
     if compiler.problems:
@@ -45,11 +54,13 @@ class _Compiler:
         self.stubs = Stubs()
         self.problems: list[Problem] = []
         self.relations: dict[tuple[str, str], Relation] = {}  # of the private zone, by schema and name
+        self.words: list[Problem] = []  # of descriptions: what they describe can be judged all the same
         self.broken: set[str] = set()  # ids of nodes without known columns: their children cannot be judged
         self.statements: dict[str, str] = {}  # by id of a node that reads rows: what is run for its SQL
         self.maker = SyntheticCompiler(project, graph, self.stubs, calibrate, self.statements)
         self.public: dict[str, PublicModel] = {}
         self.tests: dict[str, Expectation] = {}
+        self.unit_tests: dict[str, UnitTest] = {}
 
     def compile(self, node: Node) -> None:
         if node.kind == "source":
@@ -65,6 +76,14 @@ class _Compiler:
             self._check(node)
         if node.zone != "synthetic" and not (readable and len(self.problems) == before):
             self.broken.add(node.id)
+
+    def compile_unit_tests(self) -> None:
+        made = UnitTests(self.graph, self.stubs, self.statements, f"{self.project.settings.target_path}/compiled")
+        for name, declared in self.project.unit_tests.items():
+            test = made.compile(declared) if declared.test.config.enabled else None
+            if test is not None:
+                self.unit_tests[f"unit_test.{self.graph.project}.{test.model}.{name}"] = test
+        self.problems += made.problems
 
     def _check(self, node: Node) -> None:
         try:
@@ -113,22 +132,58 @@ class _Compiler:
             self.problems += [Problem(node.place, what + ", ".join(nested), fix)] if nested else []
         sql = node.statement.strip()
         if node.kind == "test":
+            self._judge_problems(node, relation)
             self.tests[node.name] = self._test(node, sql)
         elif node.zone == "public":
             kind: Literal["view", "table"] = "table" if node.materialized == "table" else "view"
             self.public[node.name] = PublicModel(
                 name=node.name, file=node.file, sql=sql + "\n", materialized=kind,
-                warning=UNPROTECTED if node.not_private else "",
+                warning=UNPROTECTED if node.not_private else "", description=_description(node),
+                columns=self._described(node, types),
             )  # fmt: skip
 
     def _test(self, node: Node, sql: str) -> Expectation:
-        model = next(iter(_models(node.parents)), "")
-        description = node.name.replace("_", " ")
+        assert node.judged is not None
+        said, config = node.judged, node.judged.config
+        words = said.description or node.name.replace("_", " ")
+        kwargs = dict(said.kwargs) or {"description": words}
         return Expectation(
-            id=f"test.{node.name}", model=model, column=None, type="unexpected_rows_expectation",
-            kwargs={"description": description}, description=description, sql=sql + "\n",
-            sql_path=f"{self._compiled(node)}",
+            id=node.name if said.check else f"test.{node.name}", model=next(iter(_models(node.parents)), ""),
+            column=said.column, type=said.type, kwargs=kwargs if said.type.startswith("unexpected") else dict(said.kwargs),
+            description=words, sql=sql + "\n", sql_path=self._compiled(node), severity=config.severity,
+            error_if=config.error_if, warn_if=config.warn_if, fail_calc=config.fail_calc, limit=config.limit,
+            store_failures=config.store_failures,
         )  # fmt: skip
+
+    def _judge_problems(self, node: Node, relation: str) -> None:
+        """What counts as failures, and how many are too many, is SQL as well."""
+        assert node.judged is not None
+        config, failed = node.judged.config, f"(select {node.judged.config.fail_calc} from {relation})"
+        for key, sql in (
+            ("fail_calc", f"select {failed}"), ("error_if", f"select {failed} {config.error_if}"),
+            ("warn_if", f"select {failed} {config.warn_if}"),
+        ):  # fmt: skip
+            try:
+                self.stubs.value(sql)
+            except BindProblem as problem:
+                self.problems.append(
+                    Problem(node.place, f"{key}: {problem.what}", f"{problem.hint} {_JUDGED[key]}".strip())
+                )
+                return
+
+    def _described(self, node: Node, types: Mapping[str, str]) -> tuple[OutputColumn, ...]:
+        """The columns of a public model, with what models/*.yml says of them."""
+        said = {c.name.casefold(): c.description for c in node.described.model.columns} if node.described else {}
+        for i, column in enumerate(node.described.model.columns if node.described else ()):
+            if column.name.casefold() not in {name.casefold() for name in types}:
+                assert node.described is not None
+                place = node.described.place("columns", i, "name")
+                what = f"the model '{node.name}' has no column '{column.name}'"
+                self.words.append(Problem(place, what, nearest(column.name, types)))
+        return tuple(
+            OutputColumn(name=name, sql_type=sql_type, description=said.get(name.casefold(), ""))
+            for name, sql_type in types.items()
+        )
 
     def _compiled(self, node: Node) -> str:
         """Where a node's compiled SQL lies, relative to the project: a folder for a synthetic model."""
@@ -137,14 +192,19 @@ class _Compiler:
 
     def compiled(self) -> Compiled:
         models, promised = self.maker.models, self.maker.expectations
-        found = manifest(self.project, self.graph, models, promised, self._compiled)
+        found = manifest(self.project, self.graph, models, promised, self.unit_tests, self._compiled)
         made = {n.name: n.parents for n in self.graph.of_kind("model") if n.zone != "private"}
-        tests = {n.unique_id: n.depends_on for n in found.nodes.values() if n.resource_type == "test"}
+        tests = {n.unique_id: n.depends_on for n in found.nodes.values() if n.resource_type in ("test", "unit_test")}
         return Compiled(
             sources=source_tables(self.graph),
-            synthetic=models, public=self.public, expectations=promised, tests=self.tests, manifest=found,
+            synthetic=models, public=self.public, expectations=promised, tests=self.tests,
+            unit_tests=self.unit_tests, manifest=found,
             parents={key: _models(parents) for key, parents in {**made, **tests}.items()},
         )  # fmt: skip
+
+
+def _description(node: Node) -> str:
+    return node.described.model.description if node.described else ""
 
 
 def _models(ids: Iterable[str]) -> tuple[str, ...]:

@@ -121,16 +121,6 @@ def _rows(
         sql = f"select * from (select *, {before} as before from {made.relation})\nwhere {start} < before\n"
         what = f"the rows of a unit do not overlap: each {by} is at or after the {table.until} before it"
         yield made.query(None, "no_overlap", what, "unexpected_rows_expectation", {"description": what}, sql)
-    for test in table.tests:
-        low, high = test.row_count.min, test.row_count.max
-        ends = [("at least", "<", low), ("at most", ">", high)]
-        words = " and ".join(f"{word} {end:,}" for word, _, end in ends if end is not None)
-        bad = " or ".join(f"count(*) {sign} {end}" for _, sign, end in ends if end is not None) or "false"
-        sql = f"select count(*) as rows from {made.relation}\nhaving {bad}\n"
-        yield made.query(
-            None, "row_count_between", f"the table has {words or 'any number of'} rows",
-            "expect_table_row_count_to_be_between", {"min_value": low, "max_value": high}, sql,
-        )  # fmt: skip
 
 
 def _column(made: _Maker, column: spec.Column) -> Iterator[Expectation]:

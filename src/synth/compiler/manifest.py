@@ -6,26 +6,28 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
-from synth.artifacts.compiled import Manifest, ManifestMetadata, ManifestNode, SyntheticModel
+from synth.artifacts.compiled import Manifest, ManifestMetadata, ManifestNode, SyntheticModel, UnitTest
 from synth.artifacts.results import Expectation
 from synth.compiler.synthetic import trusted_by
 from synth.graph.dag import Graph, Node
-from synth.project.loader import Declared, DeclaredSource, Project
+from synth.project.loader import Declared, DeclaredSource, DeclaredUnitTest, Project
 from synth.version import __version__
 
-_WORDS = {"description": True, "config": True, "tests": True}  # of a table, and no part of its contract
+_WORDS = {"description": True, "config": True, "tests": True, "data_tests": True}  # of a table, no part of its contract
 
 
 def manifest(
     project: Project, graph: Graph, models: Mapping[str, SyntheticModel],
-    expectations: Mapping[str, tuple[Expectation, ...]], compiled_path: Callable[[Node], str],
+    expectations: Mapping[str, tuple[Expectation, ...]], unit_tests: Mapping[str, UnitTest], compiled_path: Callable[[Node], str],
 ) -> Manifest:  # fmt: skip
     """Sources, models and singular tests, then what each synthetic model's declaration promises, as generic tests."""
     nodes = [_node(node, graph, models, compiled_path) for node in graph.nodes.values()]
     for node in graph.of_kind("model"):
         nodes += [_generic(project, graph, node, expectation) for expectation in expectations.get(node.name, ())]
+    declared = {f"unit_test.{graph.project}.{t.model}.{n}": (project.unit_tests[n], t) for n, t in _by_name(unit_tests)}
+    nodes += [_unit(project, graph, key, *found) for key, found in declared.items()]
     metadata = ManifestMetadata(synth_version=__version__, project_name=graph.project)
     return Manifest(metadata=metadata, nodes={node.unique_id: node for node in nodes})
 
@@ -39,13 +41,27 @@ def _node(
     config = _config(node, materialized)
     return ManifestNode(
         unique_id=node.id, name=node.name, resource_type=node.kind, package_name=graph.project,
-        fqn=(graph.project, *(node.text.folders if node.text else ()), *name), original_file_path=node.file,
-        patch_path=node.declared.document.file if node.declared else None, zone=node.zone, materialized=materialized,
-        config=config, tags=node.config.tags, test_type="singular" if node.kind == "test" else None,
+        fqn=(graph.project, *_folders(node), *name), original_file_path=node.file,
+        patch_path=_patch(node), zone=node.zone, materialized=materialized,
+        config=config, tags=node.judged.config.tags if node.judged else node.config.tags, test_type=_test_type(node),
+        test_name=node.judged.check if node.judged else None,
         trusted=tuple(map(str, trusted_by(graph, node))), depends_on=node.parents,
         compiled_path=None if node.kind == "source" or node.zone == "private" else compiled_path(node),
         fingerprint=model.fit_fingerprint() if model else None, checksums=dict(_checksums(node, config)),
     )  # fmt: skip
+
+
+def _patch(node: Node) -> str | None:
+    """The YAML file that says what a model is."""
+    return node.declared.document.file if node.declared else node.described.document.file if node.described else None
+
+
+def _test_type(node: Node) -> Literal["generic", "singular"] | None:
+    return None if node.judged is None else "generic" if node.judged.check else "singular"
+
+
+def _folders(node: Node) -> tuple[str, ...]:
+    return node.text.folders if node.text else node.judged.folders if node.judged else ()
 
 
 def _generic(project: Project, graph: Graph, node: Node, expectation: Expectation) -> ManifestNode:
@@ -66,6 +82,23 @@ def _generic(project: Project, graph: Graph, node: Node, expectation: Expectatio
     )  # fmt: skip
 
 
+def _by_name(unit_tests: Mapping[str, UnitTest]) -> Iterator[tuple[str, UnitTest]]:
+    yield from ((key.rpartition(".")[2], test) for key, test in unit_tests.items())
+
+
+def _unit(project: Project, graph: Graph, key: str, declared: DeclaredUnitTest, test: UnitTest) -> ManifestNode:
+    node = next(n for n in graph.of_kind("model") if n.name == test.model)
+    file, config = declared.document.file, {"enabled": True, "materialized": "unit"}
+    below = next(PurePosixPath(file).relative_to(f) for f in project.settings.model_paths if _is_below(file, f))
+    return ManifestNode(
+        unique_id=key, name=declared.test.name, resource_type="unit_test", package_name=graph.project,
+        fqn=(graph.project, *below.parts[:-1], node.asked, declared.test.name), original_file_path=file, patch_path=None,
+        zone=node.zone, materialized="unit", config=config, tags=declared.test.config.tags, test_type="unit", trusted=(),
+        depends_on=(node.id,), compiled_path=test.expectation.sql_path, fingerprint=None,
+        checksums={"body": _digest(declared.test.model_dump(mode="json")), "configs": _digest(config)},
+    )  # fmt: skip
+
+
 def _is_below(file: str, folder: str) -> bool:
     return PurePosixPath(file).is_relative_to(folder)
 
@@ -74,8 +107,8 @@ def _config(node: Node, materialized: str) -> dict[str, Any]:
     if node.source is not None:
         return {"enabled": True, "meta": node.source.source.meta}
     said = node.config.model_dump(mode="json", exclude_none=True)
-    severity = {"severity": "error"} if node.kind == "test" else {}
-    return {**said, "enabled": True, "materialized": materialized, **severity}
+    judged = node.judged.config.model_dump(mode="json", exclude_none=True) if node.judged else {}
+    return {**said, **judged, "enabled": True, "materialized": materialized}
 
 
 def _checksums(node: Node, config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -86,12 +119,15 @@ def _checksums(node: Node, config: Mapping[str, Any]) -> Iterator[tuple[str, str
         yield "configs", _digest({key: value for key, value in config.items() if key != "tags"})
     if node.declared:
         yield "contract", _digest(_promised(node.declared))
+    if node.described:
+        words = {"description": True, "config": True, "tests": True, "data_tests": True}
+        yield "contract", _digest(node.described.model.model_dump(mode="json", exclude=words))
     if node.source:
         yield "contract", _digest(_given(node.source, node.name))
 
 
 def _promised(declared: Declared) -> Any:
-    inner = {"__all__": {"description": True}}
+    inner = {"__all__": {"description": True, "tests": True, "data_tests": True}}
     return declared.table.model_dump(mode="json", exclude={**_WORDS, "columns": inner, "constraints": inner})
 
 

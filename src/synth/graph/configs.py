@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from synth.errors import Place, Problem
+from synth.graph.rendered import Rendered
 from synth.project import spec
 from synth.project.complaints import must
 from synth.project.loader import Declared, Project
@@ -25,6 +26,8 @@ def config_of(
     layers = list(_folder_layers(project, (*(text.folders if text else ()), name)))
     if declared:
         layers.append(declared.table.config.model_dump(exclude_unset=True))
+    if described := project.properties.get(name):
+        layers.append(described.model.config.model_dump(exclude_unset=True))
     merged: dict[str, Any] = {}
     tags: list[str] = []
     for layer in [*layers, given]:
@@ -39,11 +42,23 @@ def config_of(
     return spec.ModelConfig.model_validate({**merged, "tags": tuple(dict.fromkeys(tags))})
 
 
-def _problems(error: ValidationError, place: Callable[[str], Place]) -> Iterator[Problem]:
+def test_config(asked: Rendered, problems: list[Problem]) -> spec.TestConfig:
+    """What config() in a singular test says."""
+    try:
+        return spec.TestConfig.model_validate(asked.config)
+    except ValidationError as error:
+        assert asked.text is not None
+        problems += _problems(error, partial(_place, asked.text), spec.TestConfig)
+        return spec.TestConfig()
+
+
+def _problems(
+    error: ValidationError, place: Callable[[str], Place], kind: type[spec.Spec] = spec.ModelConfig
+) -> Iterator[Problem]:  # fmt: skip
     for detail in error.errors(include_url=False, include_input=False):
         key, *inner = (part for part in detail["loc"] if isinstance(part, str))
         if detail["type"] == "extra_forbidden":
-            known = spec.GeneratorSpec.model_fields if inner else spec.ModelConfig.model_fields
+            known = spec.GeneratorSpec.model_fields if inner else kind.model_fields
             name = inner[-1] if inner else key
             yield Problem(place(key), f"unknown config '{'.'.join((key, *inner))}'", nearest(name, known))
         elif detail["type"] == "value_error":

@@ -8,12 +8,13 @@ from typing import Literal
 
 from synth.artifacts.plan import NOT_PRIVATE
 from synth.errors import Place, Problem, ProjectError
-from synth.graph.configs import config_of, folder_problems
+from synth.graph.configs import config_of, folder_problems, test_config
 from synth.graph.rendered import Rendered, model_names, reference, render, rendered_model
 from synth.graph.selection import Selection
 from synth.graph.selectors import named_selections
+from synth.graph.tests import Judgement, generic_tests
 from synth.project import spec
-from synth.project.loader import Declared, DeclaredSource, Project
+from synth.project.loader import Declared, DeclaredModel, DeclaredSource, Project
 from synth.project.nearest import nearest
 from synth.project.sql_file import SqlFile
 
@@ -22,7 +23,7 @@ Zone = Literal["private", "synthetic", "public"]
 
 @dataclass(frozen=True)
 class Node:
-    """A source table, a model or a singular test."""
+    """A source table, a model or a test of the project's own; what metadata promise is tested besides."""
 
     id: str  # as in dbt: "model.hospital.admissions"
     name: str  # "admissions", "mimic.admissions", "NOT_PRIVATE_admissions"
@@ -37,6 +38,8 @@ class Node:
     declared: Declared | None = None
     source: DeclaredSource | None = None
     links: tuple[str, ...] = ()  # ids of the synthetic models that its foreign keys refer to, in that order
+    described: DeclaredModel | None = None  # what models/*.yml says of a model without metadata
+    judged: Judgement | None = None  # of a test
 
     @property
     def statement(self) -> str:
@@ -96,7 +99,7 @@ def build(project: Project) -> Graph:
     names = model_names(project)
     problems: list[Problem] = [*_table_problems(project), *folder_problems(project, names)]
     rendered = {name: rendered_model(project, name, problems) for name in names}
-    tests = [render(project, f.name, f.place(), f, None, problems) for f in project.tests.values()]
+    singular = [render(project, f.name, f.place(), f, None, problems) for f in project.tests.values()]
     configs = {n: config_of(project, n, d.text, d.declared, d.config, problems) for n, d in rendered.items()}
     enabled = {name: asked for name, asked in rendered.items() if configs[name].enabled is not False}
     zones = {name: _zone(project, asked, configs[name], problems) for name, asked in enabled.items()}
@@ -110,9 +113,11 @@ def build(project: Project) -> Graph:
         if node.zone == "synthetic" and node.declared is not None:
             node = _linked(project, node, zones, landed, problems)
         nodes[node.id] = node
-    for asked in tests:
+    tests = [(asked, Judgement(test_config(asked, problems))) for asked in singular]
+    for asked, judged in [*(t for t in tests if t[1].config.enabled), *generic_tests(project, [*enabled], problems)]:
         parents = _parents(project, asked, landed, problems)
         node = _node(project, asked, "test", "public", spec.ModelConfig(), parents, zones, landed)
+        node = replace(node, judged=judged)
         problems += _zone_problems(node, zones, landed, asked, rendered, nodes)
         nodes[node.id] = node
     selectors = named_selections(project, problems)
@@ -202,12 +207,16 @@ def _node(
     parents: tuple[str, ...], zones: Mapping[str, Zone], landed: Mapping[str, str],
 ) -> Node:  # fmt: skip
     sql = asked.sql
-    for ref in asked.refs:
+    for ref in (*asked.refs, asked.name):
         sql = sql.replace(f'"ref"."{ref}"', f'"{zones.get(ref, "ref")}"."{landed.get(ref, ref)}"')
     file = asked.text.file if asked.text else asked.place.file
     name = landed[asked.name] if kind == "model" else asked.name
     node_id = f"{kind}.{project.settings.name}.{name}"
-    return Node(node_id, name, kind, zone, file, parents, asked.place, config, sql, asked.text, asked.declared)
+    described = project.properties.get(asked.name) if kind == "model" else None
+    return Node(
+        node_id, name, kind, zone, file, parents, asked.place, config, sql, asked.text, asked.declared,
+        described=described,
+    )  # fmt: skip
 
 
 def _linked(

@@ -16,7 +16,7 @@ OF_STATE = ("state", "result")
 _ABSENT = {
     "access": "access levels", "exposure": "exposures", "group": "groups", "metric": "metrics", "package": "packages",
     "saved_query": "saved queries", "semantic_model": "semantic models", "source_status": "freshness of sources",
-    "unit_test": "unit tests", "version": "versions of models",
+    "version": "versions of models",
 }  # fmt: skip
 
 
@@ -28,9 +28,10 @@ def default(value: str) -> str:
 def check(method: str, value: str) -> None:
     """Raises UsageError for a method that there is not, and for a value that it can never have."""
     known = {"state": CHANGES, "result": STATUSES}.get(method)
-    if method in _ABSENT or (method, value) == ("test_type", "unit"):
-        what = "unit tests" if method == "test_type" else _ABSENT[method]
-        raise UsageError(f"'{method}:{value}' is dbt's: synth has no {what}", f"Methods: {', '.join(_METHODS)}.")
+    if method in _ABSENT:
+        raise UsageError(
+            f"'{method}:{value}' is dbt's: synth has no {_ABSENT[method]}", f"Methods: {', '.join(_METHODS)}."
+        )
     if method not in _VALUES and method not in OF_STATE and not method.startswith("config."):
         raise UsageError(f"unknown selection method '{method}:'", nearest(method, _METHODS))
     if known and value not in known:
@@ -132,7 +133,7 @@ def _sources(node: ManifestNode) -> tuple[str, ...]:
 
 def _test_types(node: ManifestNode) -> tuple[str, ...]:
     """With dbt's older words, ``schema`` and ``data``."""
-    older = {"generic": ("schema", "data"), "singular": ("data",)}
+    older = {"generic": ("schema", "data"), "singular": ("data",), "unit": ()}
     return (node.test_type, *older[node.test_type]) if node.test_type else ()
 
 
@@ -159,6 +160,7 @@ _VALUES: dict[str, Callable[[ManifestNode], Iterable[str]]] = {
     "source": _sources,
     "resource_type": lambda node: (node.resource_type,),
     "test_type": _test_types,
+    "unit_test": lambda node: (node.name,) if node.resource_type == "unit_test" else (),
     "test_name": lambda node: (node.test_name,) if node.test_name else (),
 }
 _FITS: dict[str, Callable[[ManifestNode, str], bool]] = {"fqn": _called, "path": _lies_in, "source": _is_source}

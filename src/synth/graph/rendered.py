@@ -88,7 +88,12 @@ def render(
             raise RenderError(what, "Name the columns.", "declared_columns")
         return _columns(declared.table)
 
-    names = {"config": config, "ref": ref, "source": source, "declared_columns": declared_columns}
+    names = {
+        "config": config, "ref": ref, "source": source, "declared_columns": declared_columns,
+        "target": project.target_words, "run_query": _run_query, "statement": _run_query,
+    }  # fmt: skip
+    if project.models.get(name) is text:
+        names["this"] = This(name)
     try:
         made.sql = project.renderer.sql(text.text, names)
     except RenderError as error:
@@ -97,10 +102,37 @@ def render(
     return made
 
 
+_REF = re.compile(r"""\s*ref\(\s*['"](\w+)['"]\s*\)\s*""")
+
+
+def ref_in(value: Any) -> str | None:
+    """The model of an argument that is written ``ref('model')``."""
+    found = _REF.fullmatch(value) if isinstance(value, str) else None
+    return found[1] if found else None
+
+
+@dataclass(frozen=True)
+class This:
+    """The relation that a model becomes."""
+
+    name: str
+
+    @property
+    def identifier(self) -> str:
+        return self.name
+
+    def __str__(self) -> str:
+        return f'"ref"."{self.name}"'
+
+
+def _run_query(*_: Any, **__: Any) -> None:
+    what = "run_query() has no place in a model or a test: compiling reads no row"
+    raise RenderError(what, "Ask in a macro that you run by: synth run-operation.", "run_query")
+
+
 def reference(made: Rendered, name: str) -> Place:
     """Where it names a source, a table or a model."""
     if made.text is not None:
         found = re.search(rf"['\"]({re.escape(name)})['\"]", made.text.text)
         return made.text.place(found.start(1)) if found else made.text.find(name)
-    assert made.declared is not None
-    return made.declared.place("source")
+    return made.declared.place("source") if made.declared is not None else made.place

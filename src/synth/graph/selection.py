@@ -125,7 +125,7 @@ class _Selector:
 
     def _with_tests(self, chosen: set[str], mode: Indirect) -> tuple[set[str], set[str]]:
         """With the tests of what is chosen; and those that also read what is not, where that matters."""
-        near = {c for i in chosen for c in self.children[i] if self.manifest.nodes[c].resource_type == "test"} - chosen
+        near = {c for i in chosen for c in self.children[i] if self.manifest.nodes[c].is_test} - chosen
         if mode == "empty":
             return chosen, set()
         ready = near if mode == "eager" else self._ready(chosen, near, mode)

@@ -74,7 +74,8 @@ def _holds(change: str, old: ManifestNode | None, new: ManifestNode) -> bool:
 
 
 def _result_id(node: ManifestNode) -> str:
-    return f"test.{node.name}" if node.test_type == "singular" else node.name
+    before = {"singular": "test.", "unit": "unit_test."}
+    return before.get(node.test_type or "", "") + node.name
 
 
 def _statuses(results: Results) -> Iterator[tuple[str, str]]:

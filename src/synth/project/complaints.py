@@ -146,6 +146,9 @@ def _path(data: Any, error: ErrorDetails) -> yaml.Path:
     path: list[int | str] = []
     for part in error["loc"]:
         here = _at(data, tuple(path))
+        if part in ("config", "arguments") and isinstance(here, dict) and len(here) == 1 and part not in here:
+            path.append(next(iter(here)))  # of a test that is written as {name: what is said of it}
+            here = _at(data, tuple(path))
         if part in here if isinstance(here, dict) else isinstance(here, list) and isinstance(part, int):
             path.append(part)
     if error["type"] == "missing":

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError, nodes
+from jinja2.ext import Extension
+from jinja2.parser import Parser
+from jinja2.runtime import Context, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from synth.errors import Place
@@ -31,7 +36,39 @@ class RenderError(Exception):
         self.what, self.fix, self.needle, self.line, self.place = what, fix, needle, line, place
 
 
+TEST = "test_"  # before the name of a generic test, in that of its macro
 _MISSING = object()
+
+
+class _Returned(Exception):
+    """``return()`` within a macro: its call is this value, and not the text that it has printed."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__()
+        self.value = value
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().call(__context, __obj, *args, **kwargs)
+        except _Returned as returned:
+            if isinstance(__obj, Macro):
+                return returned.value
+            raise
+
+
+class _TestBlock(Extension):
+    """``{% test name(model, column_name) %} ... {% endtest %}``: a macro that makes the SQL of a generic test."""
+
+    tags = {"test"}  # noqa: RUF012
+
+    def parse(self, parser: Parser) -> nodes.Macro:
+        node = nodes.Macro(lineno=next(parser.stream).lineno)
+        node.name = TEST + parser.parse_assign_target(name_only=True).name
+        parser.parse_signature(node)
+        node.body = parser.parse_statements(("name:endtest",), drop_needle=True)
+        return node
 
 
 def _env_var(name: str, default: Any = _MISSING) -> Any:
@@ -53,6 +90,44 @@ def _var(variables: Mapping[str, Any]) -> Callable[..., Any]:
     return var
 
 
+def _return(value: Any = None) -> None:
+    raise _Returned(value)
+
+
+def _raise_compiler_error(message: Any) -> None:
+    raise RenderError(str(message), "A macro or a model of the project says so.")
+
+
+def _log(message: Any, info: bool = False) -> str:
+    if info:
+        sys.stderr.write(f"{message}\n")
+    return ""
+
+
+class _Exceptions:
+    """dbt's namespace of that name."""
+
+    raise_compiler_error = staticmethod(_raise_compiler_error)
+
+    @staticmethod
+    def warn(message: Any) -> str:
+        return _log(f"Warning: {message}", info=True)
+
+
+def _from_json(text: str, default: Any = None) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return default
+
+
+_CALLED, _KEEP = "_called_with", "_keep"  # names within the template that calls a macro
+_ALWAYS = {
+    "env_var": _env_var, "return": _return, "exceptions": _Exceptions(), "log": _log, "execute": False, "zip": zip,
+    "set": set, "tojson": lambda value, sort_keys=False: json.dumps(value, sort_keys=sort_keys), "fromjson": _from_json,
+}  # fmt: skip
+
+
 @dataclass
 class Renderer:
     """Renders with ``var``, ``env_var`` and, in SQL, the project's macros and what the caller adds."""
@@ -60,7 +135,9 @@ class Renderer:
     variables: Mapping[str, Any]
     macros: tuple[SqlFile, ...] = ()
     _environment: ImmutableSandboxedEnvironment = field(
-        default_factory=lambda: ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+        default_factory=lambda: _Environment(
+            undefined=StrictUndefined, keep_trailing_newline=True, extensions=["jinja2.ext.do", _TestBlock]
+        )
     )
 
     def value(self, text: str) -> str:
@@ -71,6 +148,23 @@ class Renderer:
         """A model or a test."""
         return self._render(text, names, with_macros=True)
 
+    def macro(self, name: str, arguments: Mapping[str, Any], names: Mapping[str, Any]) -> Any:
+        """What a macro of the project gives. Raises RenderError, also where there is none of that name."""
+        if name not in self.macro_names:
+            shown = [known for known in self.macro_names if not known.startswith(TEST)]
+            raise RenderError(f"there is no macro '{name}'", nearest(name, shown) or "Macros stand in macros/.")
+        known = {**self._known(names), _CALLED: dict(arguments)}
+        found: list[Any] = []
+        known[_KEEP] = found.append
+        self._render(f"{{%- do {_KEEP}({name}(**{_CALLED})) -%}}", known, with_macros=True)
+        return found[0]
+
+    @property
+    def macro_names(self) -> frozenset[str]:
+        """Of all macros; those of generic tests begin with ``TEST``."""
+        parsed = self._environment.parse("\n".join(m.text for m in self.macros))
+        return frozenset(macro.name for macro in parsed.find_all(nodes.Macro))
+
     def check(self, text: str) -> None:
         """Raises RenderError where the text is not a template."""
         try:
@@ -79,7 +173,7 @@ class Renderer:
             raise _syntax(error) from None
 
     def _render(self, text: str, names: Mapping[str, Any], with_macros: bool) -> str:
-        known = {"var": _var(self.variables), "env_var": _env_var, **names}
+        known = self._known(names)
         try:
             if with_macros and self.macros:
                 known |= self._macro_names(known)
@@ -88,6 +182,9 @@ class Renderer:
             raise _syntax(error) from None
         except Exception as error:  # whatever the user's expression raises
             raise self._failure(error, text, known) from None
+
+    def _known(self, names: Mapping[str, Any]) -> dict[str, Any]:
+        return {**_ALWAYS, "var": _var(self.variables), **names}
 
     def _macro_names(self, names: dict[str, Any]) -> dict[str, Any]:
         """The macros of all files, as of one, so that each can call any other."""
@@ -107,7 +204,8 @@ class Renderer:
             words = re.findall(r"'([^']+)'|(\w+)\(\)", message)
             source = "\n".join(m.text for m in self.macros) if file == _MACROS else text
             needle = next((word for pair in words for word in pair if word and word in source), "")
-            fix = nearest(needle, known) if isinstance(error, UndefinedError) and needle else "Mend the template."
+            shown = [name for name in known if not name.startswith(("_", TEST))]
+            fix = nearest(needle, shown) if isinstance(error, UndefinedError) and needle else "Mend the template."
             made = RenderError(f"Jinja: {message}", fix, needle, line)
         made.place = self._macro_place(made.line, made.needle) if file == _MACROS else None
         return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -46,6 +46,28 @@ class DeclaredSource:
 
 
 @dataclass(frozen=True)
+class DeclaredModel:
+    """What models/*.yml says of a model without metadata."""
+
+    model: spec.ModelProperties
+    document: yaml.Document
+    path: yaml.Path
+
+    def place(self, *path: str | int, key: bool = False) -> Place:
+        return self.document.place((*self.path, *path), key)
+
+
+@dataclass(frozen=True)
+class DeclaredUnitTest:
+    test: spec.UnitTest
+    document: yaml.Document
+    path: yaml.Path
+
+    def place(self, *path: str | int, key: bool = False) -> Place:
+        return self.document.place((*self.path, *path), key)
+
+
+@dataclass(frozen=True)
 class DeclaredSelector:
     selector: spec.Selector
     document: yaml.Document
@@ -63,9 +85,22 @@ class Project:
     sources: Mapping[str, DeclaredSource]
     tables: Mapping[str, Declared]
     models: Mapping[str, SqlFile]
+    properties: Mapping[str, DeclaredModel]
     tests: Mapping[str, SqlFile]
+    unit_tests: Mapping[str, DeclaredUnitTest]
     selectors: Mapping[str, DeclaredSelector]
     renderer: Renderer = field(compare=False)
+    chosen: str | None = None  # the target that was asked for
+
+    @property
+    def target_words(self) -> dict[str, Any]:
+        """``target`` in SQL, with dbt's keys."""
+        name = self.chosen or self.settings.default_target
+        found = self.target(name)
+        return {
+            "name": name, "type": "duckdb", "threads": found.threads, "schema": "public",
+            "database": Path(found.database).stem, "path": found.database,
+        }  # fmt: skip
 
     def target(self, name: str | None) -> spec.TargetSpec:
         name = name or self.settings.default_target
@@ -117,15 +152,20 @@ def _load(
     renderer = Renderer({**(given if isinstance(given, dict) else {}), **(variables or {})})
     settings = _validate(spec.ProjectSpec, first, renderer, problems)
     settings = settings or _paths_only(first)
-    macros = _macros(root, settings, renderer, problems)
+    macros = _macros(root, settings.macro_paths, renderer, problems)
+    generic = tuple(f"{path}/generic" for path in settings.test_paths)
+    macros += _macros(root, generic, renderer, problems)
     renderer = Renderer(renderer.variables, macros)
     sources = _sources(root, settings, renderer, problems)
     people = {name: declared.source.location for name, declared in sources.items() if declared.source.privacy}
     tables = _tables(root, settings, renderer, ValueFiles(root, people, settings.target_path), later)
     models = _sql(root, settings.model_paths, "model", later)
-    tests = _sql(root, settings.test_paths, "test", later)
+    properties, unit_tests = _properties(root, settings, renderer, {*models, *tables}, tables, later)
+    tests = _sql(root, settings.test_paths, "test", later, without=generic)
     selectors = _selectors(root, renderer, later)
-    return Project(root, settings, first, sources, tables, models, tests, selectors, renderer)
+    return Project(
+        root, settings, first, sources, tables, models, properties, tests, unit_tests, selectors, renderer
+    )  # fmt: skip
 
 
 def target_path(root: Path) -> str:
@@ -147,9 +187,11 @@ def _paths_only(document: yaml.Document) -> spec.ProjectSpec:
     return spec.ProjectSpec.model_validate(settings)
 
 
-def _macros(root: Path, settings: spec.ProjectSpec, renderer: Renderer, problems: list[Problem]) -> tuple[SqlFile, ...]:
+def _macros(
+    root: Path, folders: tuple[str, ...], renderer: Renderer, problems: list[Problem]
+) -> tuple[SqlFile, ...]:  # fmt: skip
     found = []
-    for path, file in _files(root, settings.macro_paths, (".sql",)):
+    for path, file in _files(root, folders, (".sql",)):
         macro = SqlFile(path.stem, file, _text(path, file, problems), ())
         try:
             renderer.check(macro.text)
@@ -192,10 +234,41 @@ def _tables(
     return found
 
 
-def _sql(root: Path, folders: tuple[str, ...], what: str, problems: list[Problem]) -> dict[str, SqlFile]:
+def _properties(
+    root: Path, settings: spec.ProjectSpec, renderer: Renderer, models: Collection[str], tables: Collection[str],
+    problems: list[Problem],
+) -> tuple[dict[str, DeclaredModel], dict[str, DeclaredUnitTest]]:  # fmt: skip
+    """What YAML in the model paths says, of models without metadata and of unit tests."""
+    names, unit_names = _Names("model", problems), _Names("unit test", problems)
+    found: dict[str, DeclaredModel] = {}
+    unit_tests: dict[str, DeclaredUnitTest] = {}
+    for document in _documents(root, settings.model_paths, problems):
+        parsed = _validate(spec.PropertiesFile, document, renderer, problems)
+        for i, model in enumerate(parsed.models if parsed else ()):
+            described = DeclaredModel(model, document, ("models", i))
+            place = described.place("name")
+            if model.name in tables:
+                what = f"the model '{model.name}' has metadata, which say all of it"
+                problems.append(Problem(place, what, f"Move this to {settings.metadata_paths[0]}/."))
+            elif model.name not in models:
+                problems.append(Problem(place, f"there is no model '{model.name}'", nearest(model.name, models)))
+            elif names.new(model.name, place):
+                found[model.name] = described
+        for i, test in enumerate(parsed.unit_tests if parsed else ()):
+            declared = DeclaredUnitTest(test, document, ("unit_tests", i))
+            if unit_names.new(test.name, declared.place("name")):
+                unit_tests[test.name] = declared
+    return found, unit_tests
+
+
+def _sql(
+    root: Path, folders: tuple[str, ...], what: str, problems: list[Problem], without: tuple[str, ...] = ()
+) -> dict[str, SqlFile]:  # fmt: skip
     names = _Names(what, problems)
     found: dict[str, SqlFile] = {}
     for path, file in _files(root, folders, (".sql",)):
+        if any(Path(file).is_relative_to(folder) for folder in without):
+            continue
         below = next(Path(file).relative_to(f) for f in folders if Path(file).is_relative_to(f))
         sql = SqlFile(path.stem, file, _text(path, file, problems), below.parts[:-1])
         if not spec.NAME.fullmatch(sql.name):

@@ -370,10 +370,81 @@ class SelectorsFile(Spec):
     selectors: tuple[Selector, ...]
 
 
+# tests, in metadata/ and beside models
+
+
+class TestConfig(Spec):
+    """How what a test finds is judged."""
+
+    severity: Literal["error", "warn"] = "error"
+    error_if: str = Field(default="!= 0", min_length=1, description="of the failures: '> 10'")
+    warn_if: str = Field(default="!= 0", min_length=1, description="of the failures: '> 0'")
+    where: str | None = Field(default=None, min_length=1, description="SQL: only these rows are judged")
+    limit: int | None = Field(default=None, ge=1, description="no more failures are looked for")
+    fail_calc: str = Field(default="count(*)", min_length=1, description="SQL: what counts as the failures")
+    store_failures: bool | None = Field(default=None, description="keep what fails as a table")
+    tags: Annotated[tuple[str, ...], BeforeValidator(_listed), _ONE_OR_SEVERAL] = ()
+    enabled: bool = True
+
+
+def _test(written: Any) -> Any:
+    """dbt's ways to write a generic test: its name; its name with arguments; or ``test_name`` beside them."""
+    if isinstance(written, str):
+        return {"test": written}
+    if not isinstance(written, dict) or "test" in written:
+        return written
+    if "test_name" in written:
+        name, body = written["test_name"], {k: v for k, v in written.items() if k != "test_name"}
+    elif len(written) == 1:
+        ((name, body),) = written.items()
+    else:
+        raise ValueError(
+            "a test is a name, or one name with its arguments; for example {accepted_values: {values: [F, M]}}"
+        )
+    if not isinstance(body, dict | None):
+        raise ValueError(f"{name}: its arguments must be a mapping; for example {{{name}: {{severity: warn}}}}")
+    body = dict(body or {})
+    config = {**(body.pop("config", None) or {})}
+    config |= {key: body.pop(key) for key in TestConfig.model_fields if key in body}
+    said = {key: body.pop(key) for key in ("name", "description") if key in body}
+    return {"test": name, "arguments": {**(body.pop("arguments", None) or {}), **body}, "config": config, **said}
+
+
+class GenericTest(Spec):
+    """A test of a table or a column: not_null, unique, accepted_values, relationships, row_count or one of the project's."""
+
+    test: Name
+    name: Name | None = Field(default=None, description="what it is called; by default made of test, model and column")
+    description: str = ""
+    arguments: dict[str, Any] = {}
+    config: TestConfig = TestConfig()
+
+
+_TESTS = WithJsonSchema(
+    {
+        "type": "array",
+        "items": {
+            "anyOf": [
+                {"type": "string", "examples": ["not_null", "unique"]},
+                {"type": "object", "examples": [{"accepted_values": {"values": ["F", "M"]}}]},
+            ]
+        },
+    }
+)
+Tests = Annotated[tuple[Annotated[GenericTest, BeforeValidator(_test)], ...], _TESTS]
+
+
+class Tested(Spec):
+    """What may have tests."""
+
+    tests: Tests = ()
+    data_tests: Tests = Field(default=(), description="the same, as newer versions of dbt call it")
+
+
 # metadata/*.yml
 
 
-class _Column(Spec):
+class _Column(Tested):
     is_read: ClassVar[bool] = True  # the model's SQL has to give it
 
     name: ColumnName
@@ -772,15 +843,6 @@ class Constraint(Spec):
         return self
 
 
-class RowCountTest(Spec):
-    min: int | None = Field(default=None, ge=0)
-    max: int | None = Field(default=None, ge=0)
-
-
-class TableTest(Spec):
-    row_count: RowCountTest
-
-
 class GeneratorSpec(Spec):
     """What is to be fitted, and how; what is left out follows from epsilon, the units and the columns."""
 
@@ -842,7 +904,7 @@ class ModelConfig(Spec):
     )
 
 
-class Table(Spec):
+class Table(Tested):
     name: Name
     source: str | None = None
     description: str = ""
@@ -857,9 +919,64 @@ class Table(Spec):
     config: ModelConfig = ModelConfig()
     columns: tuple[Column, ...] = Field(min_length=1)
     constraints: tuple[Constraint, ...] = ()
-    tests: tuple[TableTest, ...] = ()
 
 
 class MetadataFile(Spec):
     version: int = 2
     tables: tuple[Table, ...]
+
+
+# models/*.yml
+
+
+class ModelColumn(Tested):
+    name: ColumnName
+    description: str = ""
+
+
+class ModelProperties(Tested):
+    """Of a model without metadata: words, config and tests."""
+
+    name: Name
+    description: str = ""
+    config: ModelConfig = ModelConfig()
+    columns: tuple[ModelColumn, ...] = ()
+
+
+class Rows(Spec):
+    """Made-up rows: a list of mappings, or lines of CSV under a heading."""
+
+    rows: tuple[dict[str, str | bool | int | float | None], ...] | str = ()
+    format: Literal["dict", "csv"] = "dict"
+
+    @model_validator(mode="after")
+    def _as_said(self) -> Rows:
+        if isinstance(self.rows, str) != (self.format == "csv"):
+            raise ValueError("rows: are a list of mappings, or text with format: csv")
+        return self
+
+
+class Given(Rows):
+    input: str = Field(description="ref('model') or source('name', 'table')")
+
+
+class UnitTestConfig(Spec):
+    tags: Annotated[tuple[str, ...], BeforeValidator(_listed), _ONE_OR_SEVERAL] = ()
+    enabled: bool = True
+
+
+class UnitTest(Spec):
+    """The rows that a model makes of made-up rows."""
+
+    name: Name
+    model: Name
+    description: str = ""
+    given: tuple[Given, ...] = ()
+    expect: Rows
+    config: UnitTestConfig = UnitTestConfig()
+
+
+class PropertiesFile(Spec):
+    version: int = 2
+    models: tuple[ModelProperties, ...] = ()
+    unit_tests: tuple[UnitTest, ...] = ()

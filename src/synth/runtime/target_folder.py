@@ -163,6 +163,9 @@ def _files(compiled: Compiled) -> Iterator[tuple[str, str]]:
             yield f"compiled/{name}/expectations/{Path(expectation.sql_path).name}", expectation.sql
     for name, test in compiled.tests.items():
         yield f"compiled/tests/{name}.sql", test.sql
+    for unit in compiled.unit_tests.values():
+        text = ";\n\n".join([*unit.setup, unit.expectation.sql])
+        yield f"compiled/unit_tests/{Path(unit.expectation.sql_path).name}", f"{text.rstrip()};\n"
     yield _MANIFEST, _json(compiled.manifest)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synth.artifacts.compiled import Constraint, Link, OutputColumn, Part, PublicModel, Request, SyntheticModel
-from synth.artifacts.results import Expectation, ExpectationResult, RunResult
+from synth.artifacts.results import Expectation, ExpectationResult, Judged, RunResult
 from synth.errors import RunError
 from synth.quoting import identifier, literal, rows_of
 from synth.runtime.duckdb_errors import lock_holder
@@ -20,6 +20,7 @@ from synth.runtime.duckdb_errors import lock_holder
 if TYPE_CHECKING:
     import pandas
 
+FAILURES = "test_failures"  # the schema of what breaks tests, where that is kept
 Codes = Mapping[str, NDArray[Any]]  # "#unit", "#position", "#draw", "#1", ..., int64; of the row above: keys and dates
 
 _LOG = """
@@ -129,12 +130,7 @@ class Warehouse:
         ``drawn``: from the model's generator, so that the tables below can go by its rows.
         """
         relation = f'synthetic."{model.name}"'
-        comments = [f"comment on table {relation} is {literal(label)}"]
-        comments += [
-            f"comment on column {relation}.{identifier(column.name)} is {literal(column.description)}"
-            for column in model.columns
-            if column.description
-        ]
+        comments = [f"comment on table {relation} is {literal(label)}", *_described(relation, model.columns)]
         hidden = []
         if model.rows_sql:
             made_by = literal(model.fit_fingerprint() if drawn else "")
@@ -204,19 +200,36 @@ class Warehouse:
             else []
         )
         create = [f"create or replace {model.materialized} {relation} as {model.sql}"]
-        if model.warning:
-            create.append(f"comment on {model.materialized} {relation} is {literal(model.warning)}")
+        if model.told:
+            create.append(f"comment on {model.materialized} {relation} is {literal(model.told)}")
+        create += _described(relation, model.columns)
         self._in_transaction([*drop, *create])
         return self.count(relation)
 
-    def judge(self, expectation: Expectation, relation: str) -> tuple[int, int]:
-        """Rows looked at, and rows (or groups) that break the expectation."""
-        failures = self._connection.execute(f"select count(*) from ({expectation.sql}\n)").fetchone()
-        return self.count(relation) if relation else 0, int(failures[0]) if failures else 0
+    def judge(self, expectation: Expectation, relation: str, store: bool = False) -> Judged:
+        """Looks for what breaks it; ``store``: as a table, where the expectation does not say."""
+        kept = store if expectation.store_failures is None else expectation.store_failures
+        broken, stored = f"({expectation.limited_sql}\n)", None
+        if kept:
+            stored = f"{FAILURES}.{identifier(expectation.stored_as)}"
+            self._connection.execute(f"create schema if not exists {FAILURES}")
+            self._connection.execute(f"create or replace table {stored} as from {broken}")
+            broken = stored
+        found = self._connection.execute(
+            f"with found as (select {expectation.fail_calc} as failures from {broken}) "
+            f"select coalesce(failures, 0), failures {expectation.error_if}, failures {expectation.warn_if} from found"
+        ).fetchone()
+        failures, fails, warns = found or (0, False, False)
+        rows = self.count(relation) if relation else 0
+        return Judged(rows=rows, failures=int(failures), fails=bool(fails), warns=bool(warns), stored=stored)
+
+    def prepare(self, statements: Sequence[str]) -> None:
+        for statement in statements:
+            self._connection.execute(statement)
 
     def examples(self, expectation: Expectation, limit: int = 5) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Column names and a few of the synthetic rows that break an expectation."""
-        return self.query(f"select * from ({expectation.sql}\n) limit {limit}")
+        return self.query(f"select * from ({expectation.limited_sql}\n) limit {limit}")
 
     def query(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         result = self._connection.execute(sql)
@@ -256,6 +269,14 @@ class Warehouse:
         except BaseException:
             self._connection.execute("rollback")
             raise
+
+
+def _described(relation: str, columns: Iterable[OutputColumn]) -> list[str]:
+    return [
+        f"comment on column {relation}.{identifier(column.name)} is {literal(column.description)}"
+        for column in columns
+        if column.description
+    ]
 
 
 def _moment(column: OutputColumn) -> str:

@@ -24,7 +24,7 @@ _ASSETS = ("site.css", "site.js")
 
 def pages(facts: Facts) -> Iterator[tuple[str, str]]:
     """Every file of the site, by its path."""
-    nodes = [n for n in facts.compiled.manifest.nodes.values() if n.resource_type != "test"]
+    nodes = [n for n in facts.compiled.manifest.nodes.values() if not n.is_test]
     spots = [_spot(node) for node in nodes]
     yield (
         "index.html",

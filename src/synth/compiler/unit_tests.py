@@ -1,0 +1,151 @@
+"""Unit tests: the rows that a model's SQL makes of made-up rows, as statements for a database that holds nothing else."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from synth.artifacts.compiled import UnitTest
+from synth.artifacts.results import Expectation
+from synth.compiler.bind import BindProblem, Stubs
+from synth.errors import Place, Problem
+from synth.graph.dag import Graph, Node
+from synth.graph.rendered import ref_in
+from synth.project import spec
+from synth.project.loader import DeclaredUnitTest
+from synth.project.nearest import nearest
+from synth.quoting import identifier, literal
+
+Row = Mapping[str, str | bool | int | float | None]
+_SOURCE = re.compile(r"""\s*source\(\s*['"](\w+)['"]\s*,\s*['"](\w+)['"]\s*\)\s*""")
+_EXAMPLE = "For example input: ref('admissions'), or input: source('mimic', 'admissions')."
+
+
+class UnitTests:
+    """Compiles them against the stubs, which have the columns of everything that a model may read."""
+
+    def __init__(self, graph: Graph, stubs: Stubs, statements: Mapping[str, str], folder: str) -> None:
+        self.graph, self.stubs, self.statements, self.folder = graph, stubs, statements, folder
+        self.problems: list[Problem] = []
+
+    def compile(self, declared: DeclaredUnitTest) -> UnitTest | None:
+        """None where the problems say why."""
+        before, test = len(self.problems), declared.test
+        models = {node.asked: node for node in self.graph.of_kind("model")}
+        node = models.get(test.model)
+        if node is None:
+            self._wrong(declared.place("model"), f"there is no model '{test.model}'", nearest(test.model, models))
+            return None
+        if node.id not in self.statements:
+            return None  # its SQL is broken, which is told
+        inputs = self._inputs(declared, node)
+        setup = [f"create schema if not exists {schema}" for schema in ("source", "private", "synthetic", "public")]
+        for parent, rows, place in inputs:
+            types = self._types(parent.relation)
+            setup.append(f"create table {parent.relation} as\n{self._table(rows, types, parent.name, place)}")
+        made = self._types(f"(\n{self.statements[node.id]}\n)")
+        expected = list(self._rows(test.expect, declared.place("expect")))
+        names = list(dict.fromkeys(name for row in expected for name in row)) or list(made)
+        setup.append(f"create table actual as\n{self.statements[node.id]}")
+        wanted = {name: made[name] for name in made if name.casefold() in {n.casefold() for n in names}}
+        setup.append(
+            f"create table expected as\n{self._table(expected, wanted, node.asked, declared.place('expect'), made)}"
+        )
+        if len(self.problems) > before:
+            return None
+        listed = ", ".join(map(identifier, wanted))
+        sides = [
+            f"select '{side}' as rows, * from (select {listed} from {here} except all select {listed} from {there})"
+            for side, here, there in (("expected", "expected", "actual"), ("actual", "actual", "expected"))
+        ]
+        words = test.description or f"{node.asked}: {test.name.replace('_', ' ')}"
+        return UnitTest(
+            model=node.name,
+            setup=tuple(setup),
+            expectation=Expectation(
+                id=f"unit_test.{test.name}", model=node.name, column=None, type="unexpected_rows_expectation",
+                kwargs={"description": words}, description=words, sql="\nunion all\n".join(sides) + "\n",
+                sql_path=f"{self.folder}/unit_tests/{test.name}.sql",
+            ),
+        )  # fmt: skip
+
+    def _inputs(self, declared: DeclaredUnitTest, node: Node) -> list[tuple[Node, list[Row], Place]]:
+        """The rows of each thing that the model reads."""
+        found: dict[str, tuple[list[Row], Place]] = {}
+        read = {parent.id: parent for parent in self.graph.read_by(node)}
+        asked = {parent.id: _called(parent) for parent in read.values()}
+        for i, given in enumerate(declared.test.given):
+            place = declared.place("given", i, "input")
+            wanted = _called_in(given.input)
+            ids = [key for key, called in asked.items() if called == wanted]
+            if wanted is None:
+                self._wrong(place, f"input: '{given.input}' is no ref() or source()", _EXAMPLE)
+            elif not ids:
+                what = f"the model '{node.asked}' does not read {wanted}"
+                self._wrong(place, what, nearest(wanted, asked.values()) or f"It reads: {', '.join(asked.values())}.")
+            else:
+                found[ids[0]] = (list(self._rows(given, place)), place)
+        for key in read.keys() - found.keys():
+            what = f"the unit test '{declared.test.name}' gives no rows of {asked[key]}"
+            self._wrong(declared.place("name"), what, f"Add to given: {{input: {asked[key]}, rows: []}}.")
+        return [(read[key], *value) for key, value in found.items()]
+
+    def _rows(self, given: spec.Rows, place: Place) -> Iterator[Row]:
+        if not isinstance(given.rows, str):
+            yield from given.rows
+            return
+        lines = list(csv.reader(io.StringIO(given.rows.strip()), skipinitialspace=True))
+        for number, line in enumerate(lines[1:], 2):
+            if len(line) != len(lines[0]):
+                self._wrong(place, f"line {number} of rows has {len(line)} values, the heading {len(lines[0])}", "")
+                return
+            yield {name.strip(): value or None for name, value in zip(lines[0], line, strict=True)}
+
+    def _types(self, relation: str) -> dict[str, str]:
+        return self.stubs.types(f"from {relation}" if not relation.startswith("(") else relation)
+
+    def _table(
+        self, rows: Sequence[Row], types: Mapping[str, str], name: str, place: Place, known: Mapping[str, str] | None = None
+    ) -> str:  # fmt: skip
+        """A query that gives rows of these columns, each value of its column's type; what is not said is null."""
+        spelled = {column.casefold(): column for column in types}
+        for column in dict.fromkeys(column for row in rows for column in row):
+            if column.casefold() not in spelled:
+                self._wrong(place, f"{name} has no column '{column}'", nearest(column, known or types))
+                return "select null"
+        empty = ", ".join(f"cast(null as {sql_type}) as {identifier(column)}" for column, sql_type in types.items())
+        selects = []
+        for row in rows:
+            said = {spelled[column.casefold()]: value for column, value in row.items()}
+            cells = [f"cast({_constant(said.get(c))} as {t}) as {identifier(c)}" for c, t in types.items()]
+            selects.append(f"select {', '.join(cells)}")
+            try:
+                self.stubs.value(selects[-1])
+            except BindProblem as problem:
+                self._wrong(place, f"a value of {name}: {problem.what}", "Write it as DuckDB reads that type.")
+                return "select null"
+        return "\nunion all ".join(selects) or f"select {empty} limit 0"
+
+    def _wrong(self, place: Place, what: str, fix: str) -> None:
+        self.problems.append(Problem(place, what, fix))
+
+
+def _called(node: Node) -> str:
+    """As a model's SQL names it."""
+    if node.kind == "source":
+        name, _, table = node.name.partition(".")
+        return f"source('{name}', '{table}')"
+    return f"ref('{node.asked}')"
+
+
+def _called_in(text: str) -> str | None:
+    if name := ref_in(text):
+        return f"ref('{name}')"
+    found = _SOURCE.fullmatch(text)
+    return f"source('{found[1]}', '{found[2]}')" if found else None
+
+
+def _constant(value: str | bool | int | float | None) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else literal(value)

@@ -1,0 +1,205 @@
+"""The project's own tests, through the command line: generic, singular and unit tests, and what their configs do.
+
+Nothing is fitted: the tables that are judged are public models over constants.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from processes import synth
+
+PROJECT = "name: wards\ntargets: {dev: {database: target/dev.duckdb}, prod: {database: target/prod.duckdb}}\n"
+WARDS = """{{ config(materialized='table') }}
+select * from (values ('A', 10, 1), ('B', 25, 1), ('B', 3, 2), (null, 7, 3)) as t (ward, beds, floor)
+"""
+FLOORS = "select floor, sum(beds) as beds from {{ ref('wards') }} group by floor\n"
+
+
+@pytest.fixture
+def wards(tmp_path: Path) -> Path:
+    """Two public models, the second over the first."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "synth_project.yml").write_text(PROJECT)
+    (tmp_path / "models" / "wards.sql").write_text(WARDS)
+    (tmp_path / "models" / "floors.sql").write_text(FLOORS)
+    return tmp_path
+
+
+def declare(project: Path, text: str) -> None:
+    (project / "models" / "properties.yml").write_text(text)
+
+
+def statuses(project: Path) -> dict[str, tuple[str, int]]:
+    """Of each test of the last command: its status and failures."""
+    found = json.loads((project / "target" / "run_results.json").read_text())
+    return {r["expectation"]["id"]: (r["status"], r["failures"]) for s in found["suites"] for r in s["results"]}
+
+
+def test_generic_tests_find_what_breaks_them(wards: Path) -> None:
+    declare(
+        wards,
+        """
+models:
+  - name: wards
+    description: Wards and their beds
+    tests: [row_count: {min: 5}]
+    columns:
+      - {name: ward, description: its letter, tests: [not_null, unique, accepted_values: {values: [A]}]}
+      - {name: floor, data_tests: [relationships: {to: ref('floors'), field: floor}, at_most: {top: 2}]}
+""",
+    )
+    (wards / "tests" / "generic").mkdir(parents=True)
+    (wards / "tests" / "generic" / "at_most.sql").write_text(
+        "{% test at_most(model, column_name, top) %}"
+        "select {{ column_name }} from {{ model }} where {{ column_name }} > {{ top }}{% endtest %}"
+    )
+    result = synth(wards, "build", "--store-failures")
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert statuses(wards) == {
+        "row_count_wards": ("fail", 1), "not_null_wards_ward": ("fail", 1), "unique_wards_ward": ("fail", 1),
+        "accepted_values_wards_ward": ("fail", 2), "at_most_wards_floor": ("fail", 1),
+    }  # fmt: skip
+    assert "SKIP=2" in result.stdout  # the model below, and the test that reads it
+    (wards / "models" / "floors.sql").write_text("select 1 as floor")
+    assert synth(wards, "run").returncode == 0
+    synth(wards, "test", "--select", "relationships_wards_floor")
+    assert statuses(wards) == {"relationships_wards_floor": ("fail", 2)}
+    with duckdb.connect(str(wards / "target" / "dev.duckdb"), read_only=True) as target:
+        kept = target.execute("select ward from test_failures.accepted_values_wards_ward").fetchall()
+        (told,) = target.execute("select comment from duckdb_columns() where column_name = 'ward' limit 1").fetchone()  # type: ignore[misc]
+        (words,) = target.execute("select comment from duckdb_tables() where table_name = 'wards'").fetchone()  # type: ignore[misc]
+    assert kept == [("B",), ("B",)] and told == "its letter" and words == "Wards and their beds"
+
+
+@pytest.mark.parametrize(
+    ("config", "status", "failures"),
+    [
+        ("{}", "fail", 2),
+        ("{severity: warn}", "warn", 2),
+        ("{error_if: '> 2'}", "warn", 2),
+        ("{error_if: '> 2', warn_if: '> 2'}", "pass", 2),
+        ("{severity: warn, warn_if: 'between 3 and 9'}", "pass", 2),
+        ("{where: floor = 1}", "fail", 1),
+        ("{config: {where: floor = 3}}", "pass", 0),
+        ("{limit: 1}", "fail", 1),
+        ("{fail_calc: sum(beds)}", "fail", 28),
+        ("{fail_calc: sum(beds), where: floor = 3}", "pass", 0),  # the sum of no row is null
+    ],
+)
+def test_config_says_how_failures_are_judged(wards: Path, config: str, status: str, failures: int) -> None:
+    keys = "" if config == "{}" else f", {config[1:-1]}"
+    declare(
+        wards,
+        "models: [{name: wards, columns: [{name: ward, tests: "
+        f"[accepted_values: {{name: known, values: [A]{keys}}}]}}]}}]\n",
+    )
+    result = synth(wards, "build", "-s", "wards")
+    assert result.returncode == (status == "fail"), result.stdout + result.stderr
+    assert statuses(wards)["known"] == (status, failures)
+
+
+def test_a_singular_test_has_a_config(wards: Path) -> None:
+    (wards / "tests").mkdir()
+    (wards / "tests" / "few_beds.sql").write_text(
+        "{{ config(severity='warn', tags=['odd']) }} select * from {{ ref('wards') }} where beds < 5"
+    )
+    (wards / "tests" / "never.sql").write_text("{{ config(enabled=false) }} select * from {{ ref('wards') }}")
+    assert synth(wards, "build").returncode == 0
+    assert statuses(wards) == {"test.few_beds": ("warn", 1)}
+    listed = synth(wards, "ls", "--select", "tag:odd,config.severity:warn", "--output", "name").stdout.split()
+    assert listed == ["few_beds"]
+
+
+UNIT = """
+unit_tests:
+  - name: beds_add_up
+    model: floors
+    given:
+      - input: ref('wards')
+        format: csv
+        rows: |
+          floor,beds
+          1,10
+          1,
+          2,3
+    expect:
+      rows:
+        - {floor: 1, beds: BEDS}
+        - {floor: 2, beds: 3}
+"""
+
+
+def test_unit_tests_need_no_table(wards: Path) -> None:
+    declare(wards, UNIT.replace("BEDS", "10"))
+    result = synth(wards, "test", "--select", "test_type:unit")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert statuses(wards) == {"unit_test.beds_add_up": ("pass", 0)}
+    statements = (wards / "target" / "compiled" / "unit_tests" / "beds_add_up.sql").read_text()
+    with duckdb.connect() as elsewhere:  # anybody can run it
+        *setup, question = statements.rstrip().removesuffix(";").split(";\n\n")
+        for statement in setup:
+            elsewhere.execute(statement)
+        assert elsewhere.execute(question).fetchall() == []
+
+
+def test_a_model_whose_unit_test_fails_is_not_built(wards: Path) -> None:
+    declare(wards, UNIT.replace("BEDS", "11"))
+    result = synth(wards, "build")
+    assert result.returncode == 1
+    assert "2 rows differ" in result.stdout and "expected" in result.stdout and "actual" in result.stdout
+    assert "SKIP  public.floors  a unit test of floors failed" in result.stdout
+    with duckdb.connect(str(wards / "target" / "dev.duckdb"), read_only=True) as target:
+        names = target.execute(
+            "select table_name from information_schema.tables where table_schema = 'public'"
+        ).fetchall()
+    assert names == [("wards",)]
+    declare(wards, UNIT.replace("BEDS", "10"))
+    assert synth(wards, "retry").returncode == 0
+    assert statuses(wards) == {"unit_test.beds_add_up": ("pass", 0)}
+
+
+def test_sql_knows_its_relation_and_its_target(wards: Path) -> None:
+    (wards / "models" / "about.sql").write_text(
+        "select '{{ target.name }} {{ target.type }} {{ target.database }} {{ this.name }}' as words, "
+        "{{ (var('n', 3), 2) | sum }} as n, '{{ this }}' as this {{ log('compiling', info=true) }}"
+    )
+    result = synth(wards, "build", "--select", "about", "--target", "prod")
+    assert result.returncode == 0 and "compiling" in result.stderr
+    with duckdb.connect(str(wards / "target" / "prod.duckdb"), read_only=True) as target:
+        assert target.execute("select * from public.about").fetchall() == [
+            ("prod duckdb prod about", 5, '"public"."about"')
+        ]
+
+
+def test_a_macro_can_return_a_value_and_be_run(wards: Path) -> None:
+    (wards / "macros").mkdir()
+    (wards / "macros" / "ops.sql").write_text(
+        """
+{% macro names() %}{{ return(['wards', 'floors']) }}{% endmacro %}
+{% macro drop_it(name) %}{% do run_query('drop table ' ~ ref(name)) %}dropped {{ name }}{% endmacro %}
+{% macro counts() %}
+{%- for name in names() %}{{ name }}: {{ run_query('select count(*) as n from ' ~ ref(name)).columns[0].values()[0] }}
+{% endfor %}{% endmacro %}
+"""
+    )
+    missing = synth(wards, "run-operation", "counts")
+    assert missing.returncode == 1 and "synth build" in missing.stderr
+    synth(wards, "run")
+    assert synth(wards, "run-operation", "counts").stdout == "wards: 4\nfloors: 3\n"
+    assert synth(wards, "run-operation", "drop_it", "--args", "{name: wards}").stdout == "dropped wards\n"
+    assert synth(wards, "run-operation", "counts").returncode == 1
+
+
+def test_a_macro_that_is_run_reaches_no_file(wards: Path) -> None:
+    (wards / "macros").mkdir()
+    (wards / "private.csv").write_text("name\nJane Doe\n")
+    (wards / "macros" / "ops.sql").write_text(
+        "{% macro peep() %}{{ run_query(\"from '\" ~ 'private.csv' ~ \"'\").rows }}{% endmacro %}"
+    )
+    result = synth(wards, "run-operation", "peep")
+    assert result.returncode == 1 and "Jane" not in result.stdout + result.stderr
