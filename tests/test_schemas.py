@@ -31,7 +31,7 @@ def examples() -> Iterator[tuple[str, Path]]:
     for project in PROJECTS:
         yield "synth_project", project / "synth_project.yml"
         yield from (("selectors", path) for path in project.glob("selectors.yml"))
-        for kind in ("sources", "metadata"):
+        for kind in ("sources", "metadata", "models"):
             yield from ((kind, path) for path in sorted((project / kind).rglob("*.yml")))
 
 
@@ -89,14 +89,14 @@ def properties(schema: Any) -> Iterator[str]:
 
 def test_the_files_that_lie_here_are_these(tmp_path: Path) -> None:
     for path in write_schemas(tmp_path):
-        assert path.read_text() == (ROOT / ".synth" / path.name).read_text(), "say: synth schema"
+        assert path.read_text() == (ROOT / ".synth" / path.relative_to(tmp_path)).read_text(), "say: synth schema"
 
 
 @pytest.mark.parametrize("project", [ROOT, STARTER])
 def test_files_name_their_schema(project: Path) -> None:
     for path in [
         project / "synth_project.yml",
-        *(p for k in ("sources", "metadata") for p in (project / k).glob("*.yml")),
+        *(p for k in ("sources", "metadata", "models") for p in (project / k).glob("*.yml")),
     ]:
         first = path.read_text().splitlines()[0]
         name = "synth_project" if path.parent == project else path.parent.name
@@ -111,6 +111,9 @@ def test_files_name_their_schema(project: Path) -> None:
         ("metadata", {"tables": [{"name": "t", "columns": [{"name": "a", "type": "intger", "bounds": [0, 1]}]}]}),
         ("metadata", {"tables": [{"name": "t", "columns": [{"name": "a", "type": "integer"}]}]}),
         ("sources", {"sources": [{"name": "s", "location": "x", "tables": [], "privacy": "private"}]}),
+        ("metadata", {"tables": [{"name": "t", "tests": [{"row_count": {"limit": 0}}]}]}),
+        ("models", {"models": [{"name": "m", "columns": [{"name": "a", "tests": [{"unique": {}, "not_null": {}}]}]}]}),
+        ("models", {"unit_tests": [{"name": "u", "model": "m"}]}),
         ("synth_project", {"name": "p", "models": {"p": {"+epsilom": 1.0}}}),
         ("synth_project", {"name": "p", "targets": {"dev": {"database": "x", "threads": "two"}}}),
     ],

@@ -1,4 +1,5 @@
-"""JSON Schemas of what users write, for editors: made of the types that validate, so that both know the same keys.
+"""JSON Schemas of what users write, for editors, and of what synth writes: made of the types that validate, so that both know
+the same keys.
 
 A schema knows less than the types: which keys go together, and what a value means, is told by ``synth compile``.
 """
@@ -13,6 +14,11 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from synth.artifacts.catalog import Catalog
+from synth.artifacts.compiled import Manifest
+from synth.artifacts.forecast import Forecast
+from synth.artifacts.plan import Artifact, Plan
+from synth.artifacts.results import Results
 from synth.project import spec
 
 DRAFT = "http://json-schema.org/draft-07/schema#"  # what editors know best
@@ -20,7 +26,15 @@ FILES: dict[str, type[spec.Spec]] = {
     "synth_project": spec.ProjectSpec,
     "sources": spec.SourcesFile,
     "metadata": spec.MetadataFile,
+    "models": spec.PropertiesFile,
     "selectors": spec.SelectorsFile,
+}
+ARTIFACTS: dict[str, type[Artifact]] = {
+    "manifest": Manifest,
+    "run_results": Results,
+    "catalog": Catalog,
+    "plan": Plan,
+    "forecast": Forecast,
 }
 _TEMPLATE = {"type": "string", "pattern": r"\{\{"}
 _NO_TEXT = ("integer", "number", "boolean", "array", "object")
@@ -50,14 +64,20 @@ def schemas() -> dict[str, dict[str, Any]]:
     return {name: _schema(name, kind) for name, kind in FILES.items()}
 
 
+def artifact_schemas() -> dict[str, dict[str, Any]]:
+    """By the name of the file in target/ that each is of."""
+    made = {name: kind.model_json_schema(by_alias=True, mode="serialization") for name, kind in ARTIFACTS.items()}
+    return {name: {"$schema": DRAFT, **schema, "title": f"synth: {name}.json"} for name, schema in made.items()}
+
+
 def write_schemas(folder: Path) -> list[Path]:
-    """A file for each, of the same bytes each time."""
-    folder.mkdir(parents=True, exist_ok=True)
-    files = []
-    for name, made in schemas().items():
-        files.append(folder / f"{name}.schema.json")
-        files[-1].write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
-    return files
+    """A file for each, of the same bytes each time; those of artifacts in a folder of their own."""
+    (folder / "artifacts").mkdir(parents=True, exist_ok=True)
+    found = {f"{name}.schema.json": made for name, made in schemas().items()}
+    found |= {f"artifacts/{name}.schema.json": made for name, made in artifact_schemas().items()}
+    for name, made in found.items():
+        (folder / name).write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    return [folder / name for name in found]
 
 
 def _schema(name: str, kind: type[spec.Spec]) -> dict[str, Any]:
@@ -77,6 +97,13 @@ def _short_forms(definitions: dict[str, Any]) -> None:
     if "Source" in definitions:
         privacy = definitions["Source"]["properties"]["privacy"]
         privacy["anyOf"] = [part if part != {"type": "null"} else {"const": "public"} for part in privacy["anyOf"]]
+    if "GenericTest" in definitions:
+        known = definitions["GenericTest"]["properties"]
+        said = {**definitions["TestConfig"]["properties"], **{k: v for k, v in known.items() if k != "test"}}
+        body = {"anyOf": [{"type": "object", "properties": said}, {"type": "null"}]}
+        one = {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": body}
+        named = {"type": "object", "required": ["test_name"], "properties": {"test_name": {"type": "string"}, **said}}
+        definitions["GenericTest"] = {"anyOf": [{"type": "string"}, one, named]}
     if "Constraint" in definitions:
         constraint = definitions["Constraint"]
         file = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string"}}}

@@ -420,18 +420,7 @@ class GenericTest(Spec):
     config: TestConfig = TestConfig()
 
 
-_TESTS = WithJsonSchema(
-    {
-        "type": "array",
-        "items": {
-            "anyOf": [
-                {"type": "string", "examples": ["not_null", "unique"]},
-                {"type": "object", "examples": [{"accepted_values": {"values": ["F", "M"]}}]},
-            ]
-        },
-    }
-)
-Tests = Annotated[tuple[Annotated[GenericTest, BeforeValidator(_test)], ...], _TESTS]
+Tests = tuple[Annotated[GenericTest, BeforeValidator(_test)], ...]
 
 
 class Tested(Spec):

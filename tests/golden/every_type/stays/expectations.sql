@@ -98,10 +98,6 @@ where typeof("went") <> 'TIMESTAMP'
 select "stay_id", count(*) as rows from synthetic."stays"
 group by "stay_id" having count(*) > 1
 
--- stays.table.row_count_between: 'the table has at least 1 and at most 1,000 rows'
-select count(*) as rows from synthetic."stays"
-having count(*) < 1 or count(*) > 1000
-
 -- stays.stay_id.not_null: 'stay_id is never null'
 select * from synthetic."stays"
 where "stay_id" is null
