@@ -9,9 +9,11 @@ import json
 from pathlib import Path
 
 import duckdb
+import jsonschema
 import pytest
 
 from processes import synth
+from synth.project.schemas import artifact_schemas
 
 PROJECT = "name: wards\ntargets: {dev: {database: target/dev.duckdb}, prod: {database: target/prod.duckdb}}\n"
 WARDS = """{{ config(materialized='table') }}
@@ -203,3 +205,33 @@ def test_a_macro_that_is_run_reaches_no_file(wards: Path) -> None:
     )
     result = synth(wards, "run-operation", "peep")
     assert result.returncode == 1 and "Jane" not in result.stdout + result.stderr
+
+
+def test_defer_reads_what_another_target_has(wards: Path) -> None:
+    assert synth(wards, "build", "--target", "prod").returncode == 0
+    (wards / "target" / "manifest.json").rename(wards / "prod_manifest.json")
+    (wards / "prod").mkdir()
+    (wards / "prod_manifest.json").rename(wards / "prod" / "manifest.json")
+    declare(
+        wards,
+        "models: [{name: floors, columns: [{name: floor, tests: [relationships: {to: ref('wards'), field: floor}]}]}]",
+    )
+    alone = synth(wards, "build", "--select", "floors")
+    assert alone.returncode == 1 and "wards, which is not built" in alone.stdout
+    deferred = synth(wards, "build", "--select", "floors", "--defer", "--state", "prod")
+    assert deferred.returncode == 0, deferred.stdout + deferred.stderr
+    assert "read where the other target has them: public.wards" in deferred.stdout
+    assert statuses(wards) == {"relationships_floors_floor": ("pass", 0)}
+    with duckdb.connect(str(wards / "target" / "dev.duckdb"), read_only=True) as target:  # it stands without the other
+        assert target.execute("select * from public.floors order by all").fetchall() == [(1, 35), (2, 3), (3, 7)]
+    for arguments, words in [((), "--defer needs --state"), (("--state", "nowhere"), "no manifest.json")]:
+        wrong = synth(wards, "run", "--defer", *arguments)
+        assert wrong.returncode == 2 and words in wrong.stderr
+
+
+def test_what_is_written_fits_its_schema(wards: Path) -> None:
+    declare(wards, UNIT.replace("BEDS", "10"))
+    assert synth(wards, "build").returncode == 0 and synth(wards, "docs", "generate").returncode == 0
+    made = artifact_schemas()
+    for name in ("manifest", "run_results", "catalog"):
+        jsonschema.validate(json.loads((wards / "target" / f"{name}.json").read_text()), made[name])

@@ -44,6 +44,7 @@ class How(TypedDict, total=False):
     selector: str | None  # a name in selectors.yml, instead of select and exclude
     indirect_selection: Indirect | None  # which tests come with what they test; eager where nothing is said
     state: str | Path | None  # a folder with an earlier manifest.json or run_results.json
+    defer: bool  # what is neither selected nor built is read where the manifest in state has it
 
 
 class Project:
@@ -136,7 +137,7 @@ class Project:
         ``empty``: tables without rows, for which nothing is read, fitted or spent.
         """
         said = self._said("run", full_refresh)
-        return self._build(*self._selected(select, exclude, how), said, listener, fail_fast, empty)
+        return self._build(*self._selected(select, exclude, how), said, listener, fail_fast, how, empty)
 
     def build(
         self,
@@ -153,7 +154,7 @@ class Project:
         ``store_failures``: the synthetic rows that break a test are kept as a table of the schema test_failures.
         """
         said = self._said("build", full_refresh)
-        return self._build(*self._selected(select, exclude, how), said, listener, fail_fast, store=store_failures)
+        return self._build(*self._selected(select, exclude, how), said, listener, fail_fast, how, store=store_failures)
 
     def test(
         self,
@@ -166,7 +167,7 @@ class Project:
     ) -> Results:
         """Judges what landed: what metadata promise, and the project's own generic, singular and unit tests."""
         chosen = self._selected(select, exclude, how)
-        return self._build(*chosen, self._said("test"), listener, fail_fast, store=store_failures)
+        return self._build(*chosen, self._said("test"), listener, fail_fast, how, store=store_failures)
 
     def retry(
         self, previous: Results | None = None, listener: Listener | None = None, fail_fast: bool = False
@@ -179,7 +180,7 @@ class Project:
         if not nodes:
             raise UsageError(f"the last synth {previous.args.which} left nothing to do again", "Say: synth build")
         said = self._said(previous.args.which, previous.args.full_refresh)
-        return self._build(compiled, nodes, said, listener, fail_fast)
+        return self._build(compiled, nodes, said, listener, fail_fast, {})
 
     def check_sql(
         self,
@@ -359,14 +360,14 @@ class Project:
 
     def _build(
         self, compiled: Compiled, nodes: Sequence[ManifestNode], args: Invocation, listener: Listener | None,
-        fail_fast: bool, empty: bool = False, store: bool = False,
+        fail_fast: bool, how: How, empty: bool = False, store: bool = False,
     ) -> Results:  # fmt: skip
         from synth.build import SUITES, Build, Wanted
         from synth.runtime.listener import Listener
         from synth.runtime.runner import Runner
 
         listener = listener or Listener()
-        run = args.which != "test"
+        run, deferred = args.which != "test", self._deferred(how)
         tests = tuple(n.unique_id for n in nodes if n.is_test and args.which != "run")
         wanted = Wanted(_models(nodes, or_tests=bool(tests)) if run else (), tests, store)
         if not run and not tests:
@@ -381,7 +382,9 @@ class Project:
             listener.note(
                 f"{self.settings.ledger} is empty though paid generators are here: was it removed? It counts from 0."
             )
-        with self._warehouse(read_only=False) as warehouse:
+        with self._warehouse(read_only=False, deferred=deferred) as warehouse:
+            if deferred:
+                compiled = self._deferring(compiled, wanted.models, warehouse, listener)
             runner = Runner(
                 compiled, self.root, self.folder, self.ledger, warehouse, listener,
                 self.target.threads, self.target.memory_limit, args.full_refresh, empty,
@@ -405,10 +408,45 @@ class Project:
 
         write_data_docs(self.folder.suites(names), self.folder.data_docs, f"{self.settings.name}: synthetic tables")
 
-    def _warehouse(self, read_only: bool) -> Warehouse:
+    def _deferred(self, how: How) -> Path | None:
+        """The database of the target that the manifest in ``state`` was compiled for; None where nothing is deferred."""
+        if not how.get("defer"):
+            return None
+        folder = how.get("state")
+        found = TargetFolder(Path(folder)).manifest() if folder else None
+        if found is None:
+            what = (
+                f"there is no manifest.json of this version of synth in {folder}"
+                if folder
+                else "--defer needs --state DIR"
+            )
+            raise UsageError(what, "Name a folder with the manifest.json of the target whose tables are to be read.")
+        path = self.root / found.metadata.database
+        if path == self.database:
+            raise UsageError(f"--defer: {folder} is of this target itself", "Name one of another target, or --target.")
+        if not path.exists():
+            raise RunError(f"--defer: there is no {found.metadata.database}", f"It is the database of {folder}.")
+        return path
+
+    def _deferring(
+        self, compiled: Compiled, made: Sequence[str], warehouse: Warehouse, listener: Listener
+    ) -> Compiled:  # fmt: skip
+        from synth.runtime.warehouse import DEFERRED
+
+        def there(name: str) -> bool:
+            relation = compiled.relation(name)
+            return not warehouse.has(relation) and warehouse.has(relation, deferred=True)
+
+        names = [name for name in (*compiled.synthetic, *compiled.public) if name not in made and there(name)]
+        if names:
+            listener.note(f"read where the other target has them: {', '.join(map(compiled.relation, names))}")
+        return compiled.deferring(names, DEFERRED)
+
+    def _warehouse(self, read_only: bool, deferred: Path | None = None) -> Warehouse:
         from synth.runtime.warehouse import Warehouse
 
-        return Warehouse(self.database, self.target.threads, self.target.memory_limit, read_only)
+        target = self.target
+        return Warehouse(self.database, target.threads, target.memory_limit, read_only, deferred=deferred)
 
     def _described(self, node: Node) -> str:
         if node.source is not None:

@@ -127,7 +127,8 @@ class Build:
         return self.fail_fast and bool(self.failed)
 
     def _there(self, test: str) -> bool:
-        unbuilt = [p for p in self.compiled.parents[test] if not self.warehouse.has(self.compiled.relation(p))]
+        parents = [p for p in self.compiled.parents[test] if p not in self.compiled.deferred]
+        unbuilt = [p for p in parents if not self.warehouse.has(self.compiled.relation(p))]
         for name in set(unbuilt) - self.unmade:
             self.unmade.add(name)
             self.listener.note(f"tests that read {self.compiled.relation(name)} are skipped: it is not built")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
@@ -317,6 +318,7 @@ class ManifestMetadata(Artifact):
     schema_version: Literal["synth/manifest/v1"] = "synth/manifest/v1"
     synth_version: str
     project_name: str
+    database: str  # the target's, as the project names it
 
 
 class Manifest(Artifact):
@@ -335,6 +337,30 @@ class Compiled(Artifact):
     tests: dict[str, Expectation]  # that the project asks for, by name
     unit_tests: dict[str, UnitTest]  # by their nodes' ids
     manifest: Manifest
+    deferred: frozenset[str] = Field(
+        default=frozenset(), exclude=True
+    )  # models that are read where another target has them
+
+    def deferring(self, models: Iterable[str], database: str) -> Compiled:
+        """The same, where what reads one of these models reads that of an attached database. A view cannot."""
+        names = frozenset(models)
+        moved = {f'"{zone}"."{name}"': f'"{database}"."{zone}"."{name}"' for zone, name in map(self._named, names)}
+
+        def there(sql: str) -> str:
+            for here, other in moved.items():
+                sql = sql.replace(here, other)
+            return sql
+
+        public = {
+            name: model if (sql := there(model.sql)) == model.sql
+            else model.model_copy(update={"sql": sql, "materialized": "table"})
+            for name, model in self.public.items()
+        }  # fmt: skip
+        tests = {name: test.model_copy(update={"sql": there(test.sql)}) for name, test in self.tests.items()}
+        return self.model_copy(update={"public": public, "tests": tests, "deferred": names})
+
+    def _named(self, model: str) -> tuple[str, str]:
+        return ("synthetic" if model in self.synthetic else "public"), model
 
     @property
     def checks(self) -> dict[str, Expectation]:

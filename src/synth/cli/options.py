@@ -76,6 +76,7 @@ SELECTION = [
         help="Where an earlier manifest.json and run_results.json are, for state: and result:.",
     ),
 ]  # fmt: skip
+DEFER = flag("--defer", is_flag=True, help="Read what is neither selected nor built where --state has it.")
 REFRESH = flag("-f", "--full-refresh", is_flag=True, help="Fit again where a paid generator could be reused.")
 STORE = flag(
     "--store-failures", is_flag=True, help="Keep the synthetic rows that break a test, in the schema test_failures."

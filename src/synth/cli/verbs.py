@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from synth.cli.options import FAIL_FAST, REFRESH, SELECTION, STORE, Call, flag, folder, read_variables, verb
+from synth.cli.options import DEFER, FAIL_FAST, REFRESH, SELECTION, STORE, Call, flag, folder, read_variables, verb
 from synth.errors import UsageError
 
 verbs = click.Group()
@@ -169,6 +169,7 @@ def ls(call: Call, select: Any, exclude: Any, resource_types: Any, output: str, 
 @verb(
     verbs,
     *SELECTION,
+    DEFER,
     REFRESH,
     FAIL_FAST,
     click.option("--empty", is_flag=True, help="Make tables without rows: nothing is read, fitted or spent."),
@@ -184,7 +185,7 @@ def run(
     call.close(project.run(select, exclude, full_refresh, console, fail_fast, empty, **how))
 
 
-@verb(verbs, *SELECTION, FAIL_FAST, STORE)
+@verb(verbs, *SELECTION, DEFER, FAIL_FAST, STORE)
 def test(call: Call, select: Any, exclude: Any, fail_fast: bool, store_failures: bool, **how: Any) -> None:
     """Judge the tables that landed: what metadata promise and the project's own tests, as SQL and as Data Docs.
 
@@ -196,7 +197,7 @@ def test(call: Call, select: Any, exclude: Any, fail_fast: bool, store_failures:
     call.close(project.test(select, exclude, console, fail_fast, store_failures, **how))
 
 
-@verb(verbs, *SELECTION, REFRESH, FAIL_FAST, STORE)
+@verb(verbs, *SELECTION, DEFER, REFRESH, FAIL_FAST, STORE)
 def build(
     call: Call, select: Any, exclude: Any, full_refresh: bool, fail_fast: bool, store_failures: bool, **how: Any
 ) -> None:  # fmt: skip

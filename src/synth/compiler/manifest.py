@@ -28,7 +28,9 @@ def manifest(
         nodes += [_generic(project, graph, node, expectation) for expectation in expectations.get(node.name, ())]
     declared = {f"unit_test.{graph.project}.{t.model}.{n}": (project.unit_tests[n], t) for n, t in _by_name(unit_tests)}
     nodes += [_unit(project, graph, key, *found) for key, found in declared.items()]
-    metadata = ManifestMetadata(synth_version=__version__, project_name=graph.project)
+    metadata = ManifestMetadata(
+        synth_version=__version__, project_name=graph.project, database=project.target_words["path"]
+    )
     return Manifest(metadata=metadata, nodes={node.unique_id: node for node in nodes})
 
 

@@ -81,7 +81,8 @@ class Runner:
             return None  # what was built stays built; the next reservation says what is wrong
 
     def _public(self, model: PublicModel) -> int:
-        missing = [p for p in self.compiled.parents[model.name] if not self.warehouse.has(self.compiled.relation(p))]
+        parents = set(self.compiled.parents[model.name]) - self.compiled.deferred
+        missing = [p for p in sorted(parents) if not self.warehouse.has(self.compiled.relation(p))]
         if missing:
             raise RunError(
                 f"{model.name} reads {missing[0]}, which is not built", f"Run: synth build --select +{model.name}"

@@ -20,6 +20,7 @@ from synth.runtime.duckdb_errors import lock_holder
 if TYPE_CHECKING:
     import pandas
 
+DEFERRED = "deferred"
 FAILURES = "test_failures"  # the schema of what breaks tests, where that is kept
 Codes = Mapping[str, NDArray[Any]]  # "#unit", "#position", "#draw", "#1", ..., int64; of the row above: keys and dates
 
@@ -35,10 +36,12 @@ class Warehouse:
     """An open target database. One process writes at a time; a second one is told who holds it."""
 
     def __init__(
-        self, path: Path | None, threads: int, memory_limit: str, read_only: bool = False, out: Path | None = None
+        self, path: Path | None, threads: int, memory_limit: str, read_only: bool = False, out: Path | None = None,
+        deferred: Path | None = None,
     ) -> None:  # fmt: skip
-        """Without a ``path``, one in memory; ``out``: the only file besides that it can reach."""
-        self.path, self.read_only, self.out = path, read_only, out
+        """Without a ``path``, one in memory; ``out``: the only file besides that it can reach; ``deferred``: another target's
+        database, to be read only, as ``DEFERRED``."""
+        self.path, self.read_only, self.out, self.deferred = path, read_only, out, deferred
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "threads": str(threads), "memory_limit": memory_limit, "python_enable_replacements": "false",
         }  # fmt: skip
@@ -47,6 +50,8 @@ class Warehouse:
         self._connection = duckdb.connect(config=self._config) if self.path is None else self._opened(self.path)
         if self.out:
             self._connection.execute(f"set allowed_paths = [{literal(str(self.out))}]")
+        if self.deferred:
+            self._connection.execute(f"attach {literal(str(self.deferred))} as {DEFERRED} (read_only)")
         self._connection.execute(
             "set enable_external_access = false"
         )  # what a public model or a test says reaches no file
@@ -89,7 +94,8 @@ class Warehouse:
         """The fingerprint of the fit that the rows for the tables below were drawn from; None where there are none."""
         schema, _, table = rows_of(model).partition(".")
         found = self._connection.execute(
-            "select comment from duckdb_tables() where schema_name = ? and table_name = ?", [schema, table]
+            "select comment from duckdb_tables() where database_name = current_database() and schema_name = ? and table_name = ?",
+            [schema, table],
         ).fetchone()
         return found[0] if found else None
 
@@ -191,7 +197,8 @@ class Warehouse:
         relation = f'public."{model.name}"'
         other = "table" if model.materialized == "view" else "view"
         kind = self._connection.execute(
-            "select lower(table_type) from information_schema.tables where table_schema = 'public' and table_name = ?",
+            "select lower(table_type) from information_schema.tables "
+            "where table_catalog = current_database() and table_schema = 'public' and table_name = ?",
             [model.name],
         ).fetchone()
         drop = (
@@ -239,11 +246,12 @@ class Warehouse:
     def frame(self, sql: str) -> pandas.DataFrame:
         return self._connection.execute(sql).df()
 
-    def has(self, relation: str) -> bool:
+    def has(self, relation: str, deferred: bool = False) -> bool:
         schema, _, name = relation.partition(".")
         found = self._connection.execute(
-            "select 1 from information_schema.tables where table_schema = ? and table_name = ?", [schema, name]
-        ).fetchone()
+            "select 1 from information_schema.tables where table_schema = ? and table_name = ? "
+            f"and (table_catalog = {literal(DEFERRED)}) = ?", [schema, name, deferred],
+        ).fetchone()  # fmt: skip
         return found is not None
 
     def count(self, relation: str) -> int:
