@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from synth.artifacts.compiled import Compiled, PublicModel
+from synth.artifacts.compiled import Compiled, OutputColumn, PublicModel
 from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import Expectation
 from synth.compiler import apart, bind, reads, tree
@@ -14,7 +14,7 @@ from synth.compiler.manifest import manifest
 from synth.compiler.populations import population_problems
 from synth.compiler.scope import People, Relation
 from synth.compiler.sizing import Calibrate
-from synth.compiler.sources import columns_of, people_of, source_tables
+from synth.compiler.sources import columns_of, freshness_of, people_of, source_tables
 from synth.compiler.synthetic import SyntheticCompiler
 from synth.errors import Problem, ProjectError
 from synth.graph.dag import Graph, Node
@@ -116,8 +116,10 @@ class _Compiler:
             self.tests[node.name] = self._test(node, sql)
         elif node.zone == "public":
             kind: Literal["view", "table"] = "table" if node.materialized == "table" else "view"
+            said = {c.name: c.description for c in node.declared.table.columns} if node.declared else {}
+            columns = (OutputColumn(name=n, sql_type=t, description=said.get(n, "")) for n, t in types.items())
             self.public[node.name] = PublicModel(
-                name=node.name, file=node.file, sql=sql + "\n", materialized=kind,
+                name=node.name, file=node.file, sql=sql + "\n", materialized=kind, columns=tuple(columns),
                 warning=UNPROTECTED if node.not_private else "",
             )  # fmt: skip
 
@@ -142,6 +144,7 @@ class _Compiler:
         tests = {n.unique_id: n.depends_on for n in found.nodes.values() if n.resource_type == "test"}
         return Compiled(
             sources=source_tables(self.graph),
+            freshness={n.id: wanted for n in self.graph.of_kind("source") if (wanted := freshness_of(n))},
             synthetic=models, public=self.public, expectations=promised, tests=self.tests, manifest=found,
             parents={key: _models(parents) for key, parents in {**made, **tests}.items()},
         )  # fmt: skip
