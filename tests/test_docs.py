@@ -23,6 +23,7 @@ PAGES = [
 def keys() -> Iterator[str]:
     columns, formats = (get_args(get_args(union)[0]) for union in (spec.Column, spec.Format))
     for model in (spec.ProjectSpec, spec.BudgetSpec, spec.TargetSpec, spec.Source, spec.SourcePrivacy, spec.SourceTable,
+                  spec.Freshness, spec.FreshnessAfter,
                   spec.Table, spec.ModelConfig, spec.ForeignKey, spec.Constraint, *columns, *formats):  # fmt: skip
         for name, field in model.model_fields.items():
             yield field.alias or name

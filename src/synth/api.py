@@ -6,12 +6,14 @@ import json
 import os
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from synth.artifacts.budget import Budget
 from synth.artifacts.compiled import Compiled, ManifestNode
 from synth.artifacts.forecast import Forecast
+from synth.artifacts.freshness import FreshnessMetadata, FreshnessReport
 from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import ApartResult, Invocation, Results
 from synth.compiler.compile import compile_project
@@ -27,6 +29,7 @@ from synth.privacy.calibrations import Calibrations
 from synth.project import loader
 from synth.project.nearest import nearest
 from synth.runtime.target_folder import TargetFolder
+from synth.version import __version__
 
 if TYPE_CHECKING:
     import pandas
@@ -110,6 +113,12 @@ class Project:
         compiled, nodes = self._selected(select, exclude, how)
         return self._forecast(compiled, _models(nodes), full_refresh)
 
+    def dbt_sources(self, name: str | None = None, database: str = "synth") -> str:
+        """The project's tables as YAML of a dbt source ``name``; ``database``: under which dbt attaches the target's file."""
+        from synth.compiler.dbt_sources import dbt_sources
+
+        return dbt_sources(self.graph, self.compile(), name or self.settings.name, database, self.target.database)
+
     def unprotected(self, models: Container[str]) -> str:
         """A warning that names those of the models that are made without differential privacy; "" where none is."""
         names = [n.relation.replace('"', "") for n in self.graph.of_kind("model") if n.not_private and n.name in models]
@@ -119,6 +128,42 @@ class Project:
         """A warning that names those of the models whose metadata nobody has reviewed; "" where there is none."""
         names = {n.name for n in self.graph.of_kind("model") if n.name in models}
         return "\n".join(str(problem) for problem in unreviewed(self.graph, names))
+
+    def source_freshness(
+        self,
+        select: Selection = (),
+        exclude: Selection = (),
+        output: str | Path | None = None,
+        listener: Listener | None = None,
+        **how: Unpack[How],
+    ) -> FreshnessReport:
+        """Judges how old the selected sources are by when their files were changed; writes it as dbt does.
+
+        To ``target/sources.json``, or to ``output``.
+        """
+        from synth.runtime.freshness import source_age
+        from synth.runtime.listener import Listener
+
+        began, listener = datetime.now(UTC), listener or Listener()
+        compiled, nodes = self._selected(select, exclude, how)
+        if not any(node.resource_type == "source" for node in nodes):
+            raise UsageError("the selection holds no source", "See them with: synth ls --resource-type source")
+        wanted = [node for node in nodes if node.unique_id in compiled.freshness]
+        tables = {table.name: table for table in compiled.sources}
+        results = []
+        for number, node in enumerate(wanted, 1):
+            listener.started(number, len(wanted), f"freshness of {node.name}")
+            criteria = compiled.freshness[node.unique_id]
+            results.append(source_age(self.root, tables[node.name], node.unique_id, criteria, datetime.now(UTC)))
+            listener.aged(number, len(wanted), node.name, results[-1])
+        now = datetime.now(UTC)
+        metadata = FreshnessMetadata(
+            synth_version=__version__, generated_at=now.isoformat(), invocation_id=listener.invocation_id
+        )
+        elapsed = round((now - began).total_seconds(), 3)
+        report = FreshnessReport(metadata=metadata, results=tuple(results), elapsed_time=elapsed)
+        self.folder.write_freshness(report, Path(output) if output else None)
+        return report
 
     # verbs with effects
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field
 
 from synth.artifacts.budget import Budget
+from synth.artifacts.freshness import Criteria
 from synth.artifacts.plan import Artifact, Plan
 from synth.artifacts.results import Expectation
 from synth.errors import masked
@@ -258,9 +259,9 @@ class PublicModel(Artifact):
     file: str
     sql: str
     materialized: Literal["view", "table"]
+    columns: tuple[OutputColumn, ...]
     warning: str = ""  # what it says of itself where it is not private
     description: str = ""
-    columns: tuple[OutputColumn, ...] = ()
 
     @property
     def told(self) -> str:
@@ -330,6 +331,7 @@ class Compiled(Artifact):
     """A whole project, compiled."""
 
     sources: tuple[SourceTable, ...]  # all that are declared
+    freshness: dict[str, Criteria]  # of source tables that declare it, by their nodes' ids
     synthetic: dict[str, SyntheticModel]
     public: dict[str, PublicModel]
     parents: dict[str, tuple[str, ...]]  # of each model by its name, and of each test by its node's id: models

@@ -163,6 +163,36 @@ def ls(call: Call, select: Any, exclude: Any, resource_types: Any, output: str, 
         click.echo(listed(node, output))
 
 
+@verb(
+    verbs,
+    click.option("--name", default=None, metavar="NAME", help="Of the dbt source; by default the project's name."),
+    click.option(
+        "--database", default="synth", show_default=True, metavar="ALIAS", help="Under which dbt attaches the file."
+    ),
+    click.option("--out", default=None, metavar="FILE", help="Write it there instead."),
+    name="dbt-sources",
+)
+def dbt_sources(call: Call, name: str | None, database: str, out: str | None) -> None:
+    """Write the tables that synth makes as sources of a dbt project, with what is promised of them as data tests.
+
+    Example: synth dbt-sources --out ../warehouse/models/synthetic.yml
+    """
+    from synth.files import write_whole
+    from synth.project.spec import NAME
+
+    for option, given in (("--name", name), ("--database", database)):
+        if given is not None and not NAME.fullmatch(given):
+            raise UsageError(f"{option} '{given}' is not a name", "Use letters, digits and _, and no digit first.")
+    project = call.project
+    text = project.dbt_sources(name, database)
+    call.warn(project.unprotected({node.name for node in project.graph.of_kind("model")}))
+    if out is None:
+        click.echo(text, nl=False)
+        return
+    write_whole(Path(out), text)
+    call.say(f"Wrote {out}")
+
+
 # what makes and judges tables
 
 

@@ -14,7 +14,7 @@ from synth.compiler.manifest import manifest
 from synth.compiler.populations import population_problems
 from synth.compiler.scope import People, Relation
 from synth.compiler.sizing import Calibrate
-from synth.compiler.sources import columns_of, people_of, source_tables
+from synth.compiler.sources import columns_of, freshness_of, people_of, source_tables
 from synth.compiler.synthetic import SyntheticCompiler
 from synth.compiler.unit_tests import UnitTests
 from synth.errors import Problem, ProjectError
@@ -172,9 +172,11 @@ class _Compiler:
                 return
 
     def _described(self, node: Node, types: Mapping[str, str]) -> tuple[OutputColumn, ...]:
-        """The columns of a public model, with what models/*.yml says of them."""
-        said = {c.name.casefold(): c.description for c in node.described.model.columns} if node.described else {}
-        for i, column in enumerate(node.described.model.columns if node.described else ()):
+        """The columns of a public model, with what YAML says of them."""
+        described = node.described.model.columns if node.described else ()
+        declared = node.declared.table.columns if node.declared else ()
+        said = {c.name.casefold(): c.description for c in (*declared, *described)}
+        for i, column in enumerate(described):
             if column.name.casefold() not in {name.casefold() for name in types}:
                 assert node.described is not None
                 place = node.described.place("columns", i, "name")
@@ -197,6 +199,7 @@ class _Compiler:
         tests = {n.unique_id: n.depends_on for n in found.nodes.values() if n.resource_type in ("test", "unit_test")}
         return Compiled(
             sources=source_tables(self.graph),
+            freshness={n.id: wanted for n in self.graph.of_kind("source") if (wanted := freshness_of(n))},
             synthetic=models, public=self.public, expectations=promised, tests=self.tests,
             unit_tests=self.unit_tests, manifest=found,
             parents={key: _models(parents) for key, parents in {**made, **tests}.items()},
@@ -204,7 +207,9 @@ class _Compiler:
 
 
 def _description(node: Node) -> str:
-    return node.described.model.description if node.described else ""
+    if node.described:
+        return node.described.model.description
+    return node.declared.table.description if node.declared else ""
 
 
 def _models(ids: Iterable[str]) -> tuple[str, ...]:

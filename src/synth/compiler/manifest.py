@@ -138,7 +138,7 @@ def _given(declared: DeclaredSource, name: str) -> Any:
     source = declared.source
     table = next(t for t in source.tables if f"{source.name}.{t.name}" == name)
     privacy = source.privacy.model_dump(mode="json") if source.privacy else None
-    return {"privacy": privacy, "table": table.model_dump(mode="json", exclude={"description"})}
+    return {"privacy": privacy, "table": table.model_dump(mode="json", exclude={"description", "freshness"})}
 
 
 def _digest(value: Any) -> str:

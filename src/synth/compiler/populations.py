@@ -48,6 +48,7 @@ def _rows(root: Path, source: spec.Source, table: spec.SourceTable) -> tuple[str
     format, name = source.format_of(table), (table.identifier or table.name).casefold()
     place = source.location if source.server else str(root / source.location)
     location, part = posixpath.normpath(place), getattr(format, "schema_name", None) or ""
+    part = "" if part == ("public" if source.server else "main") else part  # where none is named
     if isinstance(format, spec.ExcelFormat) and format.sheet:
         one_workbook = location.casefold().endswith(".xlsx")
         part, name = format.sheet.casefold(), "" if one_workbook else name

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from synth.artifacts.compiled import SourceColumn, SourceFormat, SourceTable
+from synth.artifacts.freshness import Criteria
 from synth.compiler.scope import People
 from synth.graph.dag import Graph, Node
 from synth.project import spec
@@ -55,6 +58,18 @@ def source_table(graph: Graph, node: Node) -> SourceTable:
 def source_tables(graph: Graph) -> tuple[SourceTable, ...]:
     """All that the project declares."""
     return tuple(source_table(graph, node) for node in graph.of_kind("source"))
+
+
+def freshness_of(node: Node) -> Criteria | None:
+    """How old a source table may be: each key of the table goes before the source's, and null switches it off."""
+    assert node.source is not None
+    said: dict[str, Any] = {}
+    for declared in (node.source.source, _table(node)[1]):
+        if declared.freshness:
+            said |= declared.freshness.model_dump(exclude_unset=True)
+        elif "freshness" in declared.model_fields_set:
+            said = {}
+    return Criteria(**said) if any(said.values()) else None
 
 
 def _table(node: Node) -> tuple[int, spec.SourceTable]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from synth.artifacts.compiled import ManifestNode
 from synth.artifacts.forecast import Forecast
+from synth.artifacts.freshness import FreshnessReport, SourceAge, SourceUnknown
 from synth.artifacts.results import ApartResult, ExpectationResult, Results, RunResult
 from synth.console.plans import COLORS, allowed, price, sentences, short, trusted, warning
 from synth.console.sinks import Line, Said, Sink
@@ -75,6 +77,22 @@ class Console(Listener):
         lines += [(f"  {text}", "red") for text in (result.message or "").splitlines()]
         self.say("checked", *lines, node=relation, **result.model_dump(mode="json"))
 
+    def aged(self, number: int, total: int, source: str, result: SourceAge | SourceUnknown) -> None:
+        lines = _aged(f"{number} of {total}", source, result)
+        self.say("aged", *lines, index=number, total=total, node=source, **result.model_dump(mode="json"))
+
+    def aged_all(self, report: FreshnessReport) -> None:
+        """The last line of freshness."""
+        if not report.results:
+            self.say("summary", ("Nothing to judge: no source of the selection declares freshness.", "yellow"))
+            return
+        found = [result.status for result in report.results]
+        counts = {
+            "PASS": found.count("pass"), "WARN": found.count("warn"),
+            "ERROR": found.count("error") + found.count("runtime error"), "TOTAL": len(found),
+        }  # fmt: skip
+        self._counted(counts, report.failed)
+
     def note(self, text: str) -> None:
         self.say("note", *(f"  {line}" for line in _wrap(text)))
 
@@ -88,9 +106,12 @@ class Console(Listener):
             "SKIP": ran.count("skipped") + len(results.skipped), "TOTAL": len(ran) + len(judged) + len(results.skipped),
         }  # fmt: skip
         lines: list[Line] = [f"{judged.count('pass')} of {len(judged)} expectations passed"] if judged else []
+        self._counted(counts, results.failed, lines)
+
+    def _counted(self, counts: Mapping[str, int], failed: bool, before: Sequence[Line] = ()) -> None:
         done = "Done. " + " ".join(f"{name}={count}" for name, count in counts.items())
-        lines.append((done, "red" if results.failed else "green"))
-        self.say("summary", *lines, **{name.lower(): count for name, count in counts.items()})
+        figures = {name.lower(): count for name, count in counts.items()}
+        self.say("summary", *before, (done, "red" if failed else "green"), **figures)
 
 
 def _planned(forecast: Forecast) -> Iterator[Line]:
@@ -140,6 +161,21 @@ def _tested(result: ExpectationResult, examples: Examples | None) -> Iterator[Li
     yield f"  see {expectation.sql_path}" + (f", and what broke it in {result.stored}" if result.stored else "")
     if examples and examples[1]:
         yield from (f"  {text}" for text in table(*examples).splitlines())
+
+
+def _aged(place: str, source: str, result: SourceAge | SourceUnknown) -> Iterator[Line]:
+    if isinstance(result, SourceUnknown):
+        yield f"{place} ERROR freshness of {source}  [ERROR]", "red"
+        yield from ((f"  {line.strip()}", "red") for line in result.error.splitlines())
+        return
+    word, color = {"pass": ("PASS", "green"), "warn": ("WARN", "yellow"), "error": ("ERROR STALE", "red")}[
+        result.status
+    ]
+    yield f"{place} {word} freshness of {source}  [{word} in {result.execution_time:.2f}s]", color
+    limits = [("warn", result.criteria.warn_after), ("error", result.criteria.error_after)]
+    said = ", ".join(f"{what} after {limit}" for what, limit in limits if limit)
+    age = timedelta(seconds=max(0, int(result.max_loaded_at_time_ago_in_s)))
+    yield f"  changed {age} ago, at {result.max_loaded_at[:19].replace('T', ' ')} UTC; {said}", color
 
 
 def _wrap(text: str) -> list[str]:

@@ -15,7 +15,7 @@ from synth.project.nearest import nearest
 OF_STATE = ("state", "result")
 _ABSENT = {
     "access": "access levels", "exposure": "exposures", "group": "groups", "metric": "metrics", "package": "packages",
-    "saved_query": "saved queries", "semantic_model": "semantic models", "source_status": "freshness of sources",
+    "saved_query": "saved queries", "semantic_model": "semantic models", "source_status": "selection by freshness",
     "version": "versions of models",
 }  # fmt: skip
 

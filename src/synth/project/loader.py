@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from synth.errors import Place, Problem, ProjectError, UsageError
 from synth.project import spec, yaml
 from synth.project.complaints import complaints
+from synth.project.dbt_manifest import located_by_dbt
 from synth.project.jinja import Renderer, RenderError
 from synth.project.locations import location_problems
 from synth.project.nearest import nearest
@@ -210,6 +211,9 @@ def _sources(
         parsed = _validate(spec.SourcesFile, document, renderer, problems)
         for i, source in enumerate(parsed.sources if parsed else ()):
             declared = DeclaredSource(source, document, ("sources", i))
+            if source.loader == "dbt":
+                source = located_by_dbt(root, source, declared.place, problems)
+                declared = replace(declared, source=source)
             written = document.data["sources"][i]["location"]
             problems += location_problems(root, settings, source, written, declared.place)
             if names.new(source.name, declared.place("name")):

@@ -307,23 +307,39 @@ Format = Annotated[
 ]
 
 
+class FreshnessAfter(Spec):
+    count: int = Field(ge=1)
+    period: Literal["minute", "hour", "day"]
+
+
+class Freshness(Spec):
+    """How old the rows of a source may be, as the files' time of change tells."""
+
+    warn_after: FreshnessAfter | None = None
+    error_after: FreshnessAfter | None = None
+
+
 class SourceTable(Spec):
     name: Name
     description: str = ""
     identifier: str | None = None  # the file's, sheet's or table's name where it differs; * and ? in a file's name
     format: Format | None = None  # where it is not the source's
     columns: tuple[ColumnName, ...] = ()  # further columns, for models' SQL; those with metadata need not stand here
+    freshness: Freshness | None = Field(default=None, description="where it is not the source's; null: none")
 
 
 class Source(Spec):
     name: Name
     description: str = ""
     location: str
+    loader: Literal["dbt"] | None = Field(default=None, description="dbt: the tables are those of a dbt project")
+    manifest: str | None = Field(default=None, description="with loader: dbt, the manifest.json that dbt wrote")
     format: Format | None = Field(default=None, description="how the files are written; by default their endings tell")
     privacy: Annotated[SourcePrivacy | None, BeforeValidator(_whose)] = Field(
         description="whose rows these are; public: nobody's, such as a list of codes"
     )
     tables: tuple[SourceTable, ...]
+    freshness: Freshness | None = None
     meta: dict[str, Any] = {}
 
     @property
@@ -336,6 +352,16 @@ class Source(Spec):
 
     def format_of(self, table: SourceTable) -> Format | None:
         return table.format or self.format
+
+    @model_validator(mode="after")
+    def _loader_and_manifest(self) -> Source:
+        if self.loader and self.manifest is None:
+            raise ValueError(
+                "loader: dbt takes the manifest that dbt wrote; for example manifest: ../warehouse/target/manifest.json"
+            )
+        if self.manifest is not None and not self.loader:
+            raise ValueError("manifest: has no effect without loader: dbt; add that, or remove manifest")
+        return self
 
     @model_validator(mode="after")
     def _place_is_known(self) -> Source:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from synth.artifacts.forecast import Forecast
+from synth.artifacts.freshness import SourceAge, SourceUnknown
 from synth.artifacts.results import ApartResult, ExpectationResult, RunResult
 from synth.privacy.ledger import PopulationSummary
 
@@ -36,5 +37,7 @@ class Listener:
     def tested(self, result: ExpectationResult, examples: Examples | None) -> None: ...
 
     def checked(self, number: int, total: int, relation: str, result: ApartResult) -> None: ...
+
+    def aged(self, number: int, total: int, source: str, result: SourceAge | SourceUnknown) -> None: ...
 
     def note(self, text: str) -> None: ...

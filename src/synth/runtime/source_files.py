@@ -72,7 +72,7 @@ def check_populations(root: Path, sources: Iterable[SourceTable]) -> None:
         except (RunError, OSError):
             continue  # what is not there is not read
         for stamp in stamps:
-            part = (source.format.schema_name or "", source.table) if located.type in _DATABASES else ()
+            part = (source.format.schema_name or "main", source.table) if located.type in _DATABASES else ()
             table = ".".join(part).casefold()
             first = known.setdefault((stamp[:2], table), source)
             if first.population != source.population:

@@ -13,6 +13,7 @@ from synth.artifacts.catalog import Catalog
 from synth.artifacts.compiled import Compiled, Manifest
 from synth.artifacts.constraint_graph import constraint_graph
 from synth.artifacts.forecast import FitRecord
+from synth.artifacts.freshness import FreshnessReport
 from synth.artifacts.looks import Answers
 from synth.artifacts.plan import NOT_PRIVATE, Artifact
 from synth.artifacts.results import Results, SuiteResult
@@ -23,6 +24,7 @@ _COMPILED = ("compiled", "plans", "expectations")
 _PAID = ("generators", "drafts")  # making these again spends budget
 _MANIFEST = "manifest.json"
 _RESULTS = "run_results.json"
+_FRESHNESS = "sources.json"
 _BOOKMARK = "ledger_bookmark.json"  # cannot be made again: like the ledger, never removed
 
 
@@ -88,6 +90,10 @@ class TargetFolder:
 
     def write_catalog(self, catalog: Catalog) -> None:
         self._write("catalog.json", catalog.model_dump_json(indent=1, by_alias=True) + "\n")
+
+    def write_freshness(self, report: FreshnessReport, file: Path | None = None) -> None:
+        """``file``: in place of the folder's own."""
+        write_whole(file or self.path / _FRESHNESS, _json(report))
 
     def write_results(self, results: Results, known: Container[str]) -> None:
         """``known``: ids of the expectations that there are. A table that was not made anew keeps what else was judged of it."""
