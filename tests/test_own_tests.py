@@ -235,3 +235,13 @@ def test_what_is_written_fits_its_schema(wards: Path) -> None:
     made = artifact_schemas()
     for name in ("manifest", "run_results", "catalog"):
         jsonschema.validate(json.loads((wards / "target" / f"{name}.json").read_text()), made[name])
+
+
+def test_a_secret_is_not_shown(wards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNTH_ENV_SECRET_PLACE", "/nowhere/hunter2")
+    (wards / "models" / "told.sql").write_text("select '{{ env_var('SYNTH_ENV_SECRET_PLACE') }}' as word")
+    refused = synth(wards, "compile")
+    assert refused.returncode == 2 and "SYNTH_ENV_SECRET_PLACE is a secret" in refused.stderr
+    (wards / "models" / "told.sql").write_text("{{ exceptions.raise_compiler_error(var('word')) }}")
+    told = synth(wards, "compile", "--vars", "{word: see /nowhere/hunter2}")
+    assert "see ***" in told.stderr and "hunter2" not in told.stderr

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+SECRET = "SYNTH_ENV_SECRET_"  # before the name of a variable of the environment whose value is never shown
 # of a server's address, in which the user and the password may be Jinja
 _PASSWORD = re.compile(r"(://(?:\{\{.*?\}\}|[^\s:/@{])*:)(?:\{\{.*?\}\}|\S)+(?=@)|(password=)[^\s&'\"]+", re.IGNORECASE)
+
+
+def _no_secrets(text: str) -> str:
+    """Without the values of secret variables."""
+    for name, value in os.environ.items():
+        if name.startswith(SECRET) and value:
+            text = text.replace(value, "***")
+    return text
 
 
 def masked(text: str) -> str:
@@ -59,7 +69,7 @@ class SynthError(Exception):
         self.fix = fix
 
     def __str__(self) -> str:
-        return f"{self.what}\n    {self.fix}" if self.fix else self.what
+        return _no_secrets(f"{self.what}\n    {self.fix}" if self.fix else self.what)
 
 
 class ProjectError(SynthError):

@@ -319,7 +319,7 @@ class ManifestMetadata(Artifact):
     schema_version: Literal["synth/manifest/v1"] = "synth/manifest/v1"
     synth_version: str
     project_name: str
-    database: str  # the target's, as the project names it
+    database: str = ""  # the target's, as the project names it
 
 
 class Manifest(Artifact):

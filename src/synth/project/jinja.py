@@ -17,7 +17,7 @@ from jinja2.parser import Parser
 from jinja2.runtime import Context, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from synth.errors import Place
+from synth.errors import SECRET, Place
 from synth.project.nearest import nearest
 from synth.project.sql_file import SqlFile
 
@@ -77,6 +77,13 @@ def _env_var(name: str, default: Any = _MISSING) -> Any:
         fix = f"Set it, or give a default: env_var('{name}', 'default')."
         raise RenderError(f"the environment variable {name} is not set", fix, name)
     return value
+
+
+def _no_secret(name: str, default: Any = _MISSING) -> Any:
+    if name.startswith(SECRET):
+        what = f"{name} is a secret, and SQL is written to target/"
+        raise RenderError(what, "Use secrets in YAML alone, such as a source's location.", name)
+    return _env_var(name, default)
 
 
 def _var(variables: Mapping[str, Any]) -> Callable[..., Any]:
@@ -146,7 +153,7 @@ class Renderer:
 
     def sql(self, text: str, names: Mapping[str, Any]) -> str:
         """A model or a test."""
-        return self._render(text, names, with_macros=True)
+        return self._render(text, {"env_var": _no_secret, **names}, with_macros=True)
 
     def macro(self, name: str, arguments: Mapping[str, Any], names: Mapping[str, Any]) -> Any:
         """What a macro of the project gives. Raises RenderError, also where there is none of that name."""
