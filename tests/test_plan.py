@@ -257,7 +257,9 @@ def test_what_nobody_has_reviewed_would_stop(clinic: Path, run: Callable[..., tu
     pay(clinic)
     edit(clinic / METADATA, "type: boolean}", "type: boolean, drafted: true}")
     found, (reason, _) = verdict(clinic)
-    assert found == "stop" and reason.startswith(f"{METADATA}:12: the metadata of 'members' were drafted from private rows")
+    assert found == "stop" and reason.startswith(
+        f"{METADATA}:12: the metadata of 'members' were drafted from private rows"
+    )
     assert reason.endswith("nobody has reviewed: smoker: a run would stop")
     said, code = run(clinic, "plan")
     assert code == 0 and said.endswith("Plan: 1 that would stop, 1 to skip\n")
@@ -272,7 +274,11 @@ def test_a_draft_without_epsilon_is_told_of_at_once(clinic: Path) -> None:
 
 
 def test_a_constraint_stands_once_under_all_that_holds_it(clinic: Path) -> None:
-    edit(clinic / METADATA, "      - last_visit >= first_visit\n", "      - last_visit >= first_visit\n      - age > 20\n")
+    edit(
+        clinic / METADATA,
+        "      - last_visit >= first_visit\n",
+        "      - last_visit >= first_visit\n      - age > 20\n",
+    )
     (model, _) = synth.Project(clinic).plan().models
     assert model.fit is not None
     (held,) = (sentence for sentence in model.fit.sentences if sentence.startswith("Held in every row by"))

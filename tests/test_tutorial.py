@@ -2,8 +2,8 @@
 
 In such a document
 
-- a block ```` ```sh ```` is run by a shell, in the folder in which the one before ended; it must end well, unless what the text shows
-  of it holds a line that begins with ``Error``;
+- a block ```` ```sh ```` is run by a shell, in the folder in which the one before ended; it must end well, unless what the
+  text shows of it holds the word ``Error``;
 - a block after a line that holds nothing but a file's name in backticks and a colon is written to that file;
 - a block ```` ```text ```` is what the commands before it said: each of its lines stands there, in this order. ``...`` stands for
   any lines. Times of day, seconds and numbers of rows are not compared;
@@ -125,6 +125,12 @@ def test_blocks_are_told_apart() -> None:
         (10, "yaml", "a/b.yml", "x: 1\n"),
         (16, "yaml", None, "y: 2\n"),
     ]
+
+
+@pytest.mark.parametrize(("page", "file"), [("from_nhssynth.md", "ward_metadata.yaml"), ("from_sdv.md", "visits.json")])
+def test_the_shipped_file_is_the_one_that_is_shown(page: str, file: str) -> None:
+    shown = {block.file: block.text for block in blocks((DOCS / page).read_text(encoding="utf-8"))}
+    assert shown[file] == (DOCS / "examples" / file).read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -234,7 +234,13 @@ class SyntheticModel(Artifact):
 
     def declaration(self) -> str:
         """SHA-256 over all that the table's rows come from: the fit, and what is made of its codes for nothing."""
-        made = [self.fit_fingerprint(), str(self.plan.rows), self.restore_sql, self.land_sql, *(c.sql for c in self.constraints)]
+        made = [
+            self.fit_fingerprint(),
+            str(self.plan.rows),
+            self.restore_sql,
+            self.land_sql,
+            *(c.sql for c in self.constraints),
+        ]
         return hashlib.sha256("\n".join(made).encode()).hexdigest()
 
 

@@ -51,7 +51,9 @@ def forecast(
         populations.append(population)
         found |= {model.model: model for model in refused}
     found |= {name: _stopped(model, standings[name], unreviewed.get(name, ())) for name, model in found.items()}
-    held_back = {name: model.verdict for name, model in found.items() if model.verdict in ("refused", "stop")}
+    held_back: dict[str, Verdict] = {
+        name: model.verdict for name, model in found.items() if model.verdict in ("refused", "stop")
+    }
     for name in models:
         if name in compiled.public:
             found[name] = _public(name, compiled, held_back)

@@ -13,7 +13,14 @@ from synth.artifacts.plan import UNPROTECTED
 from synth.console.tables import PAGE, beside, columns
 
 TRUSTED = "TRUSTED SQL"  # how such a sentence of a plan begins
-COLORS: dict[Verdict, str] = {"fit": "yellow", "refit": "yellow", "stale": "cyan", "reuse": "green", "refused": "red", "stop": "red"}
+COLORS: dict[Verdict, str] = {
+    "fit": "yellow",
+    "refit": "yellow",
+    "stale": "cyan",
+    "reuse": "green",
+    "refused": "red",
+    "stop": "red",
+}
 _SHARES = "Shares are of mu^2 (Gaussian DP), which releases add up to; epsilons do not add up."
 
 
