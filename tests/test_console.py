@@ -75,6 +75,25 @@ def test_tables_without_rows_are_free_and_typed(clinic: Path) -> None:
     assert not (clinic / "target" / "generators").exists()
 
 
+def test_a_model_to_look_at_is_named_as_one_likes(clinic: Path) -> None:
+    synth(clinic, "run", "--empty")
+    assert synth(clinic, "show", "members").stdout == synth(clinic, "show", "-s", "members").stdout != ""
+    twice = synth(clinic, "show", "members", "-s", "pressure_by_region")
+    assert twice.returncode == 2 and "two models are named, members and pressure_by_region" in twice.stderr
+    assert "no model is named\n    Name one: synth sample MODEL." in synth(clinic, "sample").stderr
+    assert "Run: synth run --select members" in synth(clinic, "sample", "members").stderr
+
+
+def test_a_table_is_judged_by_another_declaration_than_it_was_made_of(clinic: Path) -> None:
+    synth(clinic, "run", "--empty")
+    said = "synthetic.members was made of an earlier declaration, and is judged by today's."
+    assert said not in synth(clinic, "test").stdout
+    metadata = clinic / "metadata" / "members.yml"
+    metadata.write_text(metadata.read_text().replace("      - last_visit >= first_visit\n", "      - age < 100\n"))
+    assert synth(clinic, "test").stdout.count(said) == 1
+    assert said not in synth(clinic, "build").stdout
+
+
 def test_every_flag_is_a_variable(clinic: Path) -> None:
     def options(command: click.Command) -> list[click.Option]:
         found = [p for p in command.params if isinstance(p, click.Option)]

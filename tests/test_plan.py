@@ -31,6 +31,7 @@ from synth.compiler.sizing import size
 from synth.console import Console
 from synth.console.plans import plan_text
 from synth.console.sinks import Terminal
+from synth.errors import ProjectError
 from synth.project.spec import GeneratorSpec
 from synth.runtime.paid import folder_digest, generator_name, remember, stat_digest
 from synth.runtime.source_files import locate
@@ -240,11 +241,48 @@ def test_size_and_time_of_a_source_decide_and_are_not_told(clinic: Path) -> None
 def test_a_source_that_is_away(clinic: Path) -> None:
     (clinic / SOURCE).rename(clinic / "elsewhere.csv")
     away = "sources/clinic: not there: a run would stop, and spend nothing"
-    assert verdict(clinic) == ("fit", ["never fitted", away])
+    assert verdict(clinic) == ("stop", [away, "never fitted"])
+    assert verdict(clinic, "pressure_by_region") == ("skip", ["synthetic.members would stop"])
+    (population,) = synth.Project(clinic).plan().populations
+    assert (population.spent, population.after) == (0, 1)  # what it asks for is counted all the same
     (clinic / "elsewhere.csv").rename(clinic / SOURCE)
     pay(clinic)
     (clinic / SOURCE).unlink()
-    assert verdict(clinic) == ("stale", [away])
+    gone = "sources/clinic: not there: a run reuses what was paid for, and cannot tell whether it has changed"
+    assert verdict(clinic) == ("stale", [gone])
+    assert verdict(clinic, full_refresh=True)[0] == "stop"
+
+
+def test_what_nobody_has_reviewed_would_stop(clinic: Path, run: Callable[..., tuple[str, int]]) -> None:
+    pay(clinic)
+    edit(clinic / METADATA, "type: boolean}", "type: boolean, drafted: true}")
+    found, (reason, _) = verdict(clinic)
+    assert found == "stop" and reason.startswith(
+        f"{METADATA}:12: the metadata of 'members' were drafted from private rows"
+    )
+    assert reason.endswith("nobody has reviewed: smoker: a run would stop")
+    said, code = run(clinic, "plan")
+    assert code == 0 and said.endswith("Plan: 1 that would stop, 1 to skip\n")
+    assert "Expect" not in said or "synthetic.members: epsilon 1" in said  # what it would cost is told
+
+
+def test_a_draft_without_epsilon_is_told_of_at_once(clinic: Path) -> None:
+    edit(clinic / METADATA, "    config: {epsilon: 1.0}\n", "    drafted: true\n")
+    with pytest.raises(ProjectError, match="has no epsilon") as refused:
+        synth.Project(clinic).plan()
+    assert "nobody has reviewed: keys of the table itself" in str(refused.value)
+
+
+def test_a_constraint_stands_once_under_all_that_holds_it(clinic: Path) -> None:
+    edit(
+        clinic / METADATA,
+        "      - last_visit >= first_visit\n",
+        "      - last_visit >= first_visit\n      - age > 20\n",
+    )
+    (model, _) = synth.Project(clinic).plan().models
+    assert model.fit is not None
+    (held,) = (sentence for sentence in model.fit.sentences if sentence.startswith("Held in every row by"))
+    assert held.count("last_visit within bounds") == held.count("age > 20") == held.count("first_visit") == 1
 
 
 def test_without_a_record_a_run_has_to_look(clinic: Path) -> None:

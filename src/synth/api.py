@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from synth.artifacts.budget import Budget
 from synth.artifacts.compiled import Compiled, ManifestNode
-from synth.artifacts.forecast import Forecast
+from synth.artifacts.forecast import Forecast, Reason
 from synth.artifacts.freshness import FreshnessMetadata, FreshnessReport
 from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import ApartResult, Invocation, Results
 from synth.compiler.compile import compile_project
 from synth.compiler.forecast import fit_forecast, forecast
 from synth.compiler.synthetic import private_views
-from synth.errors import ProjectError, RunError, UsageError
+from synth.errors import Problem, ProjectError, RunError, UsageError
 from synth.graph.dag import Graph, Node, build
 from synth.graph.selection import Indirect, parse
 from synth.graph.selection import select as select_nodes
@@ -100,7 +100,10 @@ class Project:
     def compile(self) -> Compiled:
         """Compiles the whole project into target/; opens no data and gives the same bytes each time."""
         calibrations = Calibrations(self._calibrations())
-        compiled = compile_project(self.project, self.graph, calibrations)
+        try:
+            compiled = compile_project(self.project, self.graph, calibrations)
+        except ProjectError as error:  # a draft is told of at once, not when the rest is mended
+            raise ProjectError([*error.problems, *self._drafts()]) from None
         self.folder.write_compiled(compiled)
         if calibrations.changed:
             self.folder.calibrations.write_text(json.dumps(calibrations.known, indent=1, sort_keys=True) + "\n")
@@ -287,7 +290,7 @@ class Project:
         """Names and rows: so many more of a fitted model that meet every condition, or so many for each value of ``per``.
 
         ``where``: SQL over one row; ``given``: values by column, as text, "" for a missing one. With ``out``, a .csv or
-        .parquet file, they are written there instead. Spends nothing.
+        .parquet file, they are written there instead, and the only row says how many. Spends nothing.
         """
         from synth.compiler.request import request
         from synth.runtime.above import require_above
@@ -322,9 +325,9 @@ class Project:
             more_rows(asked, made, generator, warehouse, listener or Listener(), seed)
             if file is None or part is None:
                 return warehouse.landed(made)
-            warehouse.export(made, part)
+            written = warehouse.export(made, part)
             os.replace(part, file)
-            return [], []
+            return ["rows"], [(written,)]
 
     def docs(self) -> Path:
         """Writes ``catalog.json`` and the project's site; the path of its first page. Figures are of synthetic rows."""
@@ -446,7 +449,8 @@ class Project:
 
         wanted = [compiled.synthetic[name] for name in models if name in compiled.synthetic]
         found = standings(wanted, self.root, self.folder, self.ledger)
-        return forecast(compiled, models, found, self.ledger.forecast, full_refresh)
+        drafted = {m.name: [_unreviewed(problem) for problem in unreviewed(self.graph, [m.name])] for m in wanted}
+        return forecast(compiled, models, found, self.ledger.forecast, full_refresh, drafted)
 
     def _write_data_docs(self, names: set[str]) -> None:
         from synth.validation.data_docs import write_data_docs
@@ -516,6 +520,10 @@ class Project:
             raise UsageError("the selection holds no synthetic model, nor what one reads", "See them with: synth ls")
         return names
 
+    def _drafts(self) -> list[Problem]:
+        """What nobody has reviewed, of all the project."""
+        return unreviewed(self.graph, {node.name for node in self.graph.of_kind("model")})
+
     def _calibrations(self) -> dict[str, float]:
         try:
             known = json.loads(self.folder.calibrations.read_text())
@@ -551,6 +559,10 @@ def _models(nodes: Iterable[ManifestNode], or_tests: bool = False) -> tuple[str,
         kinds = ", ".join(sorted({f"{n.zone} {n.resource_type}" for n in nodes}))
         raise UsageError(f"the selection holds no synthetic or public model, only: {kinds}", "See them with: synth ls")
     return models
+
+
+def _unreviewed(problem: Problem) -> Reason:
+    return Reason(what=f"{problem.what}: a run would stop", place=f"{problem.place.file}:{problem.place.line}")
 
 
 def _built(warehouse: Warehouse, relation: str, model: str) -> None:

@@ -43,6 +43,7 @@ class Build:
     singular: list[ExpectationResult] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)  # ids of expectations
     _store: bool = False
+    compared: set[str] = field(default_factory=set)  # synthetic tables that were compared with their declaration
 
     def all(self, wanted: Wanted, args: Invocation) -> Results:
         started = time.monotonic()
@@ -132,7 +133,19 @@ class Build:
         for name in set(unbuilt) - self.unmade:
             self.unmade.add(name)
             self.listener.note(f"tests that read {self.compiled.relation(name)} are skipped: it is not built")
+        if not unbuilt:
+            self._compare(parents)
         return not unbuilt
+
+    def _compare(self, parents: Iterable[str]) -> None:
+        """Says once of each table that tests judge by another declaration than it was made of."""
+        for name in (n for n in parents if n in self.compiled.synthetic and n not in self.compared):
+            self.compared.add(name)
+            if self.warehouse.outdated(model := self.compiled.synthetic[name]):
+                self.listener.note(
+                    f"{model.relation} was made of an earlier declaration, and is judged by today's. synth run --select {name} "
+                    "makes it anew; what that costs, synth plan says."
+                )
 
     def _suite(self, name: str, expectations: Iterable[Expectation]) -> None:
         model: SyntheticModel | PublicModel = self.compiled.synthetic.get(name) or self.compiled.public[name]

@@ -234,6 +234,17 @@ class SyntheticModel(Artifact):
         """SHA-256 over ``fit_inputs``."""
         return hashlib.sha256("\n".join(self.fit_inputs().values()).encode()).hexdigest()
 
+    def declaration(self) -> str:
+        """SHA-256 over all that the table's rows come from: the fit, and what is made of its codes for nothing."""
+        made = [
+            self.fit_fingerprint(),
+            str(self.plan.rows),
+            self.restore_sql,
+            self.land_sql,
+            *(c.sql for c in self.constraints),
+        ]
+        return hashlib.sha256("\n".join(made).encode()).hexdigest()
+
 
 class Group(Artifact):
     """Rows that are asked for, by a condition over the columns of the table."""

@@ -75,13 +75,14 @@ class FitForecast(Artifact):
     sentences: tuple[str, ...]  # what the table will be good for
 
 
-Verdict = Literal["reuse", "stale", "refit", "fit", "refused", "build", "skip"]
+Verdict = Literal["reuse", "stale", "refit", "fit", "refused", "stop", "build", "skip"]
 
 
 class ModelForecast(Artifact):
     """``reuse``: paid for, nothing is spent. ``stale``: as that, but the source's files may have changed: a run reads them
-    and reuses or refits. ``refit``, ``fit``: paid for anew, or for the first time. ``refused``: by the budget. ``build``: a
-    public model. ``skip``: a parent would be refused."""
+    and reuses or refits. ``refit``, ``fit``: paid for anew, or for the first time. ``refused``: by the budget. ``stop``:
+    the source is not there, or nobody has reviewed the metadata, so a run would not get as far; what it asks for is counted all
+    the same. ``build``: a public model. ``skip``: a parent would be refused or stop."""
 
     model: str
     relation: str
@@ -91,7 +92,10 @@ class ModelForecast(Artifact):
 
 
 class PopulationForecast(Artifact):
-    """A population's epsilon: now, after the selection's fits, and if its stale models were fitted anew as well."""
+    """A population's epsilon: now, after the selection's fits, and if its stale models were fitted anew as well.
+
+    Models that would stop count as fits: what stops them is to be mended, and then they cost that.
+    """
 
     population: str
     spent: float

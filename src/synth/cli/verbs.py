@@ -9,7 +9,19 @@ from typing import Any
 
 import click
 
-from synth.cli.options import DEFER, FAIL_FAST, REFRESH, SELECTION, STORE, Call, flag, folder, read_variables, verb
+from synth.cli.options import (
+    DEFER,
+    FAIL_FAST,
+    REFRESH,
+    SELECTION,
+    STORE,
+    Call,
+    Decorator,
+    flag,
+    folder,
+    read_variables,
+    verb,
+)  # fmt: skip
 from synth.errors import UsageError
 
 verbs = click.Group()
@@ -296,18 +308,35 @@ def run_operation(call: Call, macro: str, arguments: str | None) -> None:
 # what looks at tables
 
 
+def _one_model(what: str) -> tuple[Decorator, ...]:
+    """The name of one model, as an argument or as dbt has it."""
+    return (
+        click.argument("model", metavar="[MODEL]", required=False),
+        click.option("-s", "--select", default=None, metavar="MODEL", help=f"{what} The same as the argument."),
+    )
+
+
+def _named(verb: str, model: str | None, select: str | None) -> str:
+    if model and select and model != select:
+        raise UsageError(f"two models are named, {model} and {select}", f"Name one: synth {verb} {model}")
+    if not (found := model or select):
+        raise UsageError("no model is named", f"Name one: synth {verb} MODEL. See them with: synth ls")
+    return found
+
+
 @verb(
     verbs,
-    click.option("-s", "--select", required=True, metavar="MODEL", help="One synthetic or public model."),
+    *_one_model("One synthetic or public model."),
     click.option("--limit", default=10, show_default=True, type=click.IntRange(1, 10_000), help="Rows to show."),
 )
-def show(call: Call, select: str, limit: int) -> None:
+def show(call: Call, model: str | None, select: str | None, limit: int) -> None:
     """Show a few rows of a synthetic or public table.
 
-    Example: synth show --select admissions --limit 20
+    Example: synth show admissions --limit 20
     """
     from synth.console.tables import table
 
+    select = _named("show", model, select)
     nodes = call.project.ls(select, resource_types=["model"])
     if len(nodes) == 1 and nodes[0].zone == "private":
         raise UsageError(
@@ -323,7 +352,7 @@ def show(call: Call, select: str, limit: int) -> None:
 
 @verb(
     verbs,
-    click.option("-s", "--select", required=True, metavar="MODEL", help="One synthetic model, fitted."),
+    *_one_model("One synthetic model, fitted."),
     click.option("--rows", default=10, show_default=True, type=click.IntRange(1, 10_000_000), help="Rows to make."),
     click.option("--where", multiple=True, metavar="SQL", help="What holds in each: 'age > 80'."),
     click.option(
@@ -336,17 +365,18 @@ def show(call: Call, select: str, limit: int) -> None:
     ),
 )
 def sample(
-    call: Call, select: str, rows: int, where: tuple[str, ...], given: tuple[str, ...], per: str | None, seed: int,
-    out: str | None,
+    call: Call, model: str | None, select: str | None, rows: int, where: tuple[str, ...], given: tuple[str, ...],
+    per: str | None, seed: int, out: str | None,
 ) -> None:  # fmt: skip
     """Make more rows of a fitted model, on any condition. Spends nothing.
 
     Keys count from 1 again: a row is another person than the table's row of that key. The same seed makes the same rows.
 
-    Example: synth sample --select members --rows 100 --where "age > 80" --per sex --out old.csv
+    Example: synth sample members --rows 100 --where "age > 80" --per sex --out old.csv
     """
     from synth.console.tables import table
 
+    select = _named("sample", model, select)
     if out is not None and Path(out).suffix not in (".csv", ".parquet"):
         raise UsageError(f"--out {out} is neither .csv nor .parquet", "Name the file rows.csv, say.")
     if wrong := [text for text in given if "=" not in text]:
@@ -356,7 +386,7 @@ def sample(
     if out is None:
         click.echo(table(names, found, call.width))
     else:
-        call.say(f"Wrote synthetic rows to {out}")
+        call.say(f"Wrote {found[0][0]:,} synthetic rows to {out}")
 
 
 # what tidies

@@ -26,6 +26,7 @@ from synth.privacy.accounting import HOPELESS
 Price = Callable[[str, Budget, Iterable[Event]], tuple[float, float]]
 """The epsilon of a population now, and after some events: ``Ledger.forecast``."""
 
+_GONE = "not there: a run reuses what was paid for, and cannot tell whether it has changed"
 _ANEW = Reason(what="NOT PRIVATE: fitted anew each time, and never paid for")
 _STATES = {
     "touched": "touched since the fit: a run reads it, then reuses or refits",
@@ -36,9 +37,10 @@ _STATES = {
 
 
 def forecast(
-    compiled: Compiled, models: Sequence[str], standings: Mapping[str, Standing], price: Price, full_refresh: bool
-) -> Forecast:
-    """``models``: names of synthetic and public models, parents first."""
+    compiled: Compiled, models: Sequence[str], standings: Mapping[str, Standing], price: Price, full_refresh: bool,
+    unreviewed: Mapping[str, Sequence[Reason]],
+) -> Forecast:  # fmt: skip
+    """``models``: names of synthetic and public models, parents first; ``unreviewed``: where metadata bear a draft's mark."""
     wanted = [compiled.synthetic[name] for name in models if name in compiled.synthetic]
     found = {model.name: _judged(model, standings[model.name], full_refresh) for model in wanted}
     populations = []
@@ -48,29 +50,44 @@ def forecast(
         population, refused = _population(name, budget, [found[model.name] for model in paying], compiled, price)
         populations.append(population)
         found |= {model.model: model for model in refused}
-    held_back = {name for name, model in found.items() if model.verdict == "refused"}
+    found |= {name: _stopped(model, standings[name], unreviewed.get(name, ())) for name, model in found.items()}
+    held_back: dict[str, Verdict] = {
+        name: model.verdict for name, model in found.items() if model.verdict in ("refused", "stop")
+    }
     for name in models:
         if name in compiled.public:
             found[name] = _public(name, compiled, held_back)
-            held_back |= {name} if found[name].verdict == "skip" else set()
+            held_back |= {name: "skip"} if found[name].verdict == "skip" else {}
     return Forecast(models=tuple(found[name] for name in models), populations=tuple(populations))
 
 
 def _judged(model: SyntheticModel, standing: Standing, full_refresh: bool) -> ModelForecast:
     """What a run would do with a synthetic model if the budget allowed it."""
     verdict, reasons = _verdict(model, standing, full_refresh) if model.price else ("fit", (_ANEW,))
-    if verdict in ("fit", "refit"):
-        reasons += tuple(dict.fromkeys(_of_file(file) for file in standing.sources if file.state == "away"))
     return ModelForecast(
         model=model.name, relation=model.relation, verdict=verdict, reasons=reasons, fit=fit_forecast(model)
     )
+
+
+def _stopped(model: ModelForecast, standing: Standing, unreviewed: Sequence[Reason]) -> ModelForecast:
+    """With what stops a run before the model is fitted, first. A paid generator needs no source."""
+    fitted = model.verdict in ("fit", "refit", "refused")
+    away = dict.fromkeys(_of_file(file) for file in standing.sources if file.state == "away" and fitted)
+    if not (stops := (*unreviewed, *away)):
+        return model
+    verdict = "refused" if model.verdict == "refused" else "stop"
+    return model.model_copy(update={"verdict": verdict, "reasons": (*stops, *model.reasons)})
 
 
 def _verdict(model: SyntheticModel, standing: Standing, full_refresh: bool) -> tuple[Verdict, tuple[Reason, ...]]:
     if standing.generator == "whole":
         if full_refresh:
             return "refit", (Reason(what="--full-refresh: the paid generator is not used"),)
-        moved = tuple(_of_file(file) for file in standing.sources if file.state != "same")
+        moved = tuple(
+            Reason(what=_GONE, place=file.file) if file.state == "away" else _of_file(file)
+            for file in standing.sources
+            if file.state != "same"
+        )
         same = Reason(what="paid for; plan and source files are unchanged")
         return ("stale", moved) if moved else ("reuse", (same,))
     if standing.generator != "unpaid":
@@ -123,18 +140,18 @@ def _refused(model: ModelForecast, population: str, budget: Budget, before: floa
     return model.model_copy(update={"verdict": "refused", "reasons": (Reason(what=what), *model.reasons)})
 
 
-def _public(name: str, compiled: Compiled, held_back: set[str]) -> ModelForecast:
+def _public(name: str, compiled: Compiled, held_back: Mapping[str, Verdict]) -> ModelForecast:
     parents = list(_held_back(compiled.parents[name], held_back, compiled))
     reasons = tuple(parents) or (Reason(what="free: it reads synthetic rows only"),)
     verdict: Verdict = "skip" if parents else "build"
     return ModelForecast(model=name, relation=compiled.relation(name), verdict=verdict, reasons=reasons)
 
 
-def _held_back(parents: Iterable[str], held_back: set[str], compiled: Compiled) -> Iterator[Reason]:
+def _held_back(parents: Iterable[str], held_back: Mapping[str, Verdict], compiled: Compiled) -> Iterator[Reason]:
+    said: dict[Verdict, str] = {"refused": "be refused", "stop": "stop", "skip": "be skipped"}
     for parent in parents:
         if parent in held_back:
-            what = "refused" if parent in compiled.synthetic else "skipped"
-            yield Reason(what=f"{compiled.relation(parent)} would be {what}")
+            yield Reason(what=f"{compiled.relation(parent)} would {said[held_back[parent]]}")
 
 
 def fit_forecast(model: SyntheticModel) -> FitForecast:
@@ -150,7 +167,11 @@ def fit_forecast(model: SyntheticModel) -> FitForecast:
 
 
 def _held(constraints: Sequence[Constraint]) -> Iterator[str]:
-    """What holds each constraint, in one sentence; those that take several ways stand under each."""
-    said = {kind: [c.name for c in constraints if kind in c.held] for kind in get_args(Held)}
-    if found := [f"{kind}: {'; '.join(names)}" for kind, names in said.items() if names]:
+    """What holds each constraint, in one sentence; each stands there once, under all the ways that it takes."""
+    ways: dict[str, tuple[str, ...]] = {}
+    for one in constraints:
+        ways[one.name] = tuple(kind for kind in get_args(Held) if kind in (*one.held, *ways.get(one.name, ())))
+    order = sorted(set(ways.values()), key=lambda kinds: [get_args(Held).index(kind) for kind in kinds])
+    said = {" and ".join(kinds): [name for name, own in ways.items() if own == kinds] for kinds in order if kinds}
+    if found := [f"{kinds}: {'; '.join(names)}" for kinds, names in said.items()]:
         yield f"Held in every row by {'. By '.join(found)}."

@@ -13,7 +13,14 @@ from synth.artifacts.plan import UNPROTECTED
 from synth.console.tables import PAGE, beside, columns
 
 TRUSTED = "TRUSTED SQL"  # how such a sentence of a plan begins
-COLORS: dict[Verdict, str] = {"fit": "yellow", "refit": "yellow", "stale": "cyan", "reuse": "green", "refused": "red"}
+COLORS: dict[Verdict, str] = {
+    "fit": "yellow",
+    "refit": "yellow",
+    "stale": "cyan",
+    "reuse": "green",
+    "refused": "red",
+    "stop": "red",
+}
 _SHARES = "Shares are of mu^2 (Gaussian DP), which releases add up to; epsilons do not add up."
 
 
@@ -84,7 +91,7 @@ def _models(models: Sequence[ModelForecast]) -> str:
 
 def _takes(model: ModelForecast) -> str:
     """About how long a fit takes and how much memory; "" where none happens."""
-    if model.fit is None or model.verdict in ("reuse", "refused"):
+    if model.fit is None or model.verdict in ("reuse", "refused", "stop"):
         return ""
     return _about(model.fit.seconds, model.fit.megabytes)
 
@@ -138,7 +145,8 @@ def allowed(found: PopulationForecast) -> str:
 def _closing(forecast: Forecast) -> str:
     counts = Counter(model.verdict for model in forecast.models)
     fits = [m.fit for m in forecast.models if m.fit and m.verdict in ("fit", "refit")]
-    line = "Plan: " + ", ".join(f"{n} {v if v in ('stale', 'refused') else f'to {v}'}" for v, n in counts.items())
+    said = {"stale": "stale", "refused": "refused", "stop": "that would stop"}
+    line = "Plan: " + ", ".join(f"{n} {said.get(v, f'to {v}')}" for v, n in counts.items())
     if fits:
         line += f"; {_about(sum(fit.seconds for fit in fits), max(fit.megabytes for fit in fits))}"
-    return click.style(line, fg="red") if forecast.refused else line
+    return click.style(line, fg="red") if forecast.refused or counts["stop"] else line

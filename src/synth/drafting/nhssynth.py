@@ -69,7 +69,7 @@ def _column(name: str, said: Mapping[str, Any]) -> Column:
         kind = "categorical"
     column = Column(name, kind, nullable=True)
     if kind == "number":
-        column = _rounded(column, told.get("rounding_scheme"))
+        column = _rounded(column, told.get("rounding_scheme", said.get("rounding_scheme")))
     elif kind == "datetime":
         column = _moment(column, told)
     notes = list(column.notes)
@@ -81,7 +81,13 @@ def _column(name: str, said: Mapping[str, Any]) -> Column:
     return _without_nulls(replace(column, notes=tuple(notes)), said.get("missingness"))
 
 
-_KNOWN = ("dtype", "categorical", "missingness", "transformer")
+_KNOWN = (
+    "dtype",
+    "categorical",
+    "missingness",
+    "transformer",
+    "rounding_scheme",
+)  # the last of theirs also inside dtype
 
 
 def _rounded(column: Column, step: Any) -> Column:

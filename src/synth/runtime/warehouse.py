@@ -29,6 +29,7 @@ create table if not exists _synth.runs (
   run_id varchar, finished timestamp, model varchar, status varchar, rows bigint, epsilon double, reused boolean);
 create table if not exists _synth.test_results (
   run_id varchar, finished timestamp, model varchar, expectation varchar, status varchar, rows bigint, failures bigint);
+create table if not exists _synth.made_of (model varchar primary key, declaration varchar);
 """
 
 
@@ -141,8 +142,17 @@ class Warehouse:
         if model.rows_sql:
             made_by = literal(model.fit_fingerprint() if drawn else "")
             hidden = [model.rows_sql, f"comment on table {rows_of(model.name)} is {made_by}"]
-        self._in_transaction([*hidden, model.land_sql, *comments])
+        values = f"({literal(model.name)}, {literal(model.declaration())})"
+        made = f"insert or replace into _synth.made_of values {values}"
+        self._in_transaction([*hidden, model.land_sql, *comments, made])
         return self.count(relation)
+
+    def outdated(self, model: SyntheticModel) -> bool:
+        """Whether the table is known to be made of another declaration than today's."""
+        found = self._connection.execute(
+            "select declaration from _synth.made_of where model = ?", [model.name]
+        ).fetchone()
+        return found is not None and found[0] != model.declaration()
 
     # more rows than the table has
 
