@@ -110,10 +110,12 @@ def compile_(call: Call) -> None:
     Example: synth compile
     """
     project = call.project
-    compiled = project.compile()
-    call.warn(project.unprotected({*compiled.synthetic, *compiled.public}))
-    call.warn(project.drafted(compiled.synthetic))
-    counts = f"{len(compiled.synthetic)} synthetic, {len(compiled.public)} public, {len(compiled.tests)} singular tests"
+    project.refresh()
+    models = {node.name for node in project.graph.of_kind("model")}
+    call.warn(project.unprotected(models))
+    call.warn(project.drafted(models))
+    found = project.counts()
+    counts = f"{found['synthetic']} synthetic, {found['public']} public, {found['test']} singular tests"
     call.say(f"Compiled {counts} to {project.settings.target_path}/")
 
 
