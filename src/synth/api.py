@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from synth.privacy.ledger import Ledger
     from synth.runtime.listener import Listener
+    from synth.runtime.runner import Runner
     from synth.runtime.warehouse import Warehouse
 
 Selection = str | Iterable[str]
@@ -170,11 +171,15 @@ class Project:
         full_refresh: bool = False,
         listener: Listener | None = None,
         fail_fast: bool = False,
+        docs: bool = True,
         **how: Unpack[How],
     ) -> Results:
-        """Run and test in order; children of a model that failed, or whose tests failed, are skipped."""
+        """Run and test in order; children of a model that failed, or whose tests failed, are skipped.
+
+        ``docs``: whether to write Data Docs of what was judged.
+        """
         said = self._said("build", full_refresh)
-        return self._build(*self._selected(select, exclude, how), said, listener, fail_fast)
+        return self._build(*self._selected(select, exclude, how), said, listener, fail_fast, docs=docs)
 
     def test(
         self,
@@ -182,10 +187,11 @@ class Project:
         exclude: Selection = (),
         listener: Listener | None = None,
         fail_fast: bool = False,
+        docs: bool = True,
         **how: Unpack[How],
     ) -> Results:
-        """Judges what landed: the declared expectations and the singular tests."""
-        return self._build(*self._selected(select, exclude, how), self._said("test"), listener, fail_fast)
+        """Judges what landed: the declared expectations and the singular tests. ``docs``: whether to write Data Docs."""
+        return self._build(*self._selected(select, exclude, how), self._said("test"), listener, fail_fast, docs=docs)
 
     def retry(
         self, previous: Results | None = None, listener: Listener | None = None, fail_fast: bool = False
@@ -383,11 +389,10 @@ class Project:
 
     def _build(
         self, compiled: Compiled, nodes: Sequence[ManifestNode], args: Invocation, listener: Listener | None,
-        fail_fast: bool, empty: bool = False,
+        fail_fast: bool, empty: bool = False, docs: bool = True,
     ) -> Results:  # fmt: skip
         from synth.build import SINGULAR, Build, Wanted
         from synth.runtime.listener import Listener
-        from synth.runtime.runner import Runner
 
         listener = listener or Listener()
         run = args.which != "test"
@@ -406,15 +411,22 @@ class Project:
                 f"{self.settings.ledger} is empty though paid generators are here: was it removed? It counts from 0."
             )
         with self._warehouse(read_only=False) as warehouse:
-            runner = Runner(
-                compiled, self.root, self.folder, self.ledger, warehouse, listener,
-                self.target.threads, self.target.memory_limit, args.full_refresh, empty,
-            )  # fmt: skip
+            runner = self._runner(compiled, warehouse, listener, args.full_refresh, empty) if run else None
             results = Build(compiled, runner, warehouse, listener, fail_fast).all(wanted, args)
         self.folder.write_results(results, {e.id for e in compiled.checks.values()})
-        if results.suites:
+        if results.suites and docs:
             self._write_data_docs({*compiled.synthetic, SINGULAR})
         return results
+
+    def _runner(
+        self, compiled: Compiled, warehouse: Warehouse, listener: Listener, full_refresh: bool, empty: bool
+    ) -> Runner:  # fmt: skip
+        from synth.runtime.runner import Runner
+
+        return Runner(
+            compiled, self.root, self.folder, self.ledger, warehouse, listener,
+            self.target.threads, self.target.memory_limit, full_refresh, empty,
+        )  # fmt: skip
 
     def _forecast(
         self, compiled: Compiled, models: Sequence[str], full_refresh: bool, costs: Costs | None = None

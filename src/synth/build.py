@@ -6,14 +6,17 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from synth.artifacts.compiled import Compiled
 from synth.artifacts.results import Expectation, ExpectationResult, Invocation, Results, RunResult, SuiteResult
 from synth.errors import RunError
 from synth.runtime.listener import Listener
-from synth.runtime.runner import Runner
 from synth.runtime.warehouse import Warehouse
 from synth.validation.judge import judge
+
+if TYPE_CHECKING:
+    from synth.runtime.runner import Runner
 
 SINGULAR = "singular_tests"  # the suite of tests that are not a table's own
 
@@ -29,7 +32,7 @@ class Wanted:
 @dataclass
 class Build:
     compiled: Compiled
-    runner: Runner
+    runner: Runner | None  # None where nothing is made
     warehouse: Warehouse
     listener: Listener
     fail_fast: bool = False  # after the first failure nothing more is made or judged
@@ -61,6 +64,7 @@ class Build:
         )  # fmt: skip
 
     def _run(self, name: str, number: int, total: int) -> None:
+        assert self.runner is not None
         relation = self.compiled.relation(name)
         held_back = sorted(self.failed & set(self.compiled.parents[name]))
         if held_back or self._stopped:
@@ -126,8 +130,8 @@ class Build:
 
     def _judge(self, relation: str, expectations: Iterable[Expectation]) -> list[ExpectationResult]:
         results = list(judge(self.warehouse, relation, expectations))
+        self.warehouse.log_tests(self.listener.invocation_id, results)
         for result in results:
-            self.warehouse.log_test(self.listener.invocation_id, result)
             examples = self.warehouse.examples(result.expectation) if result.status in ("fail", "warn") else None
             self.listener.tested(result, examples)
         return results

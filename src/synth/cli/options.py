@@ -88,6 +88,10 @@ SELECTION = [
     ),
 ]  # fmt: skip
 REFRESH = flag("-f", "--full-refresh", is_flag=True, help="Fit again where a paid generator could be reused.")
+DOCS = click.option(
+    "--docs/--no-docs", default=True, show_default=True, envvar="SYNTH_DOCS",
+    help="Write Data Docs of what was judged; without them a test takes a second.",
+)  # fmt: skip
 FAIL_FAST = flag("-x", "--fail-fast", is_flag=True, help="Stop at the first failure.")
 
 
@@ -170,9 +174,9 @@ class Call:
     def width(self) -> int:
         return shutil.get_terminal_size((140, 24)).columns
 
-    def close(self, results: Results) -> None:
-        """The last lines of a run, and its exit code."""
-        if results.suites:
+    def close(self, results: Results, docs: bool = True) -> None:
+        """The last lines of a run, and its exit code; ``docs``: whether what was judged has Data Docs."""
+        if results.suites and docs:
             index = self.project.folder.data_docs / "index.html"
             self.console.say("data_docs", f"Data Docs: {os.path.relpath(index, self.project.root)}")
         self.console.summary(results)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from synth.cli.options import FAIL_FAST, REFRESH, SELECTION, Call, flag, folder, read_variables, verb
+from synth.cli.options import DOCS, FAIL_FAST, REFRESH, SELECTION, Call, flag, folder, read_variables, verb
 from synth.errors import UsageError
 
 verbs = click.Group()
@@ -183,24 +183,26 @@ def run(
     call.close(project.run(select, exclude, full_refresh, console, fail_fast, empty, **how))
 
 
-@verb(verbs, *SELECTION, FAIL_FAST)
-def test(call: Call, select: Any, exclude: Any, fail_fast: bool, **how: Any) -> None:
+@verb(verbs, *SELECTION, FAIL_FAST, DOCS)
+def test(call: Call, select: Any, exclude: Any, fail_fast: bool, docs: bool, **how: Any) -> None:
     """Judge the tables that landed: declared expectations and singular tests, as SQL and as Data Docs.
 
     Example: synth test --select admissions
     """
     project, console = call.project, call.console
-    call.close(project.test(select, exclude, console, fail_fast, **how))
+    call.close(project.test(select, exclude, console, fail_fast, docs, **how), docs)
 
 
-@verb(verbs, *SELECTION, REFRESH, FAIL_FAST)
-def build(call: Call, select: Any, exclude: Any, full_refresh: bool, fail_fast: bool, **how: Any) -> None:
+@verb(verbs, *SELECTION, REFRESH, FAIL_FAST, DOCS)
+def build(
+    call: Call, select: Any, exclude: Any, full_refresh: bool, fail_fast: bool, docs: bool, **how: Any
+) -> None:  # fmt: skip
     """Run and test in order; children of a failure are skipped.
 
     Example: synth build --select +admissions
     """
     project, console = call.project, call.console
-    call.close(project.build(select, exclude, full_refresh, console, fail_fast, **how))
+    call.close(project.build(select, exclude, full_refresh, console, fail_fast, docs, **how), docs)
 
 
 @verb(verbs, folder("--state", default=None, help="Where its run_results.json is."), FAIL_FAST)

@@ -92,6 +92,11 @@ class Graph:
         return list(found.values())
 
     @cached_property
+    def referring(self) -> tuple[Node, ...]:
+        """The models whose foreign keys refer to others."""
+        return tuple(node for node in self.of_kind("model") if node.links)
+
+    @cached_property
     def readers(self) -> Mapping[str, list[Node]]:
         """The models that read each source table, directly or through private models; by its id."""
         found: dict[str, list[Node]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
@@ -107,11 +108,14 @@ class TargetFolder:
 
     def _digest(self, inputs: str) -> str:
         digest = hashlib.sha256(inputs.encode())
-        found = [p for folder in _COMPILED for p in sorted((self.path / folder).rglob("*")) if p.is_file()]
+        walked = (of for folder in _COMPILED for of in os.walk(self.path / folder))
+        found = sorted(f"{folder}/{name}" for folder, _, names in walked for name in names)
         known = [self.calibrations] if self.calibrations.is_file() else []
-        for path in (*found, *known, self.path / _MANIFEST, self.path / _WHOLE):
-            content = path.read_bytes()
-            digest.update(f"\n{path.relative_to(self.path).as_posix()} {len(content)}\n".encode() + content)
+        for path in map(str, (*found, *known, self.path / _MANIFEST, self.path / _WHOLE)):
+            with open(path, "rb") as file:
+                content = file.read()
+            name = path.removeprefix(str(self.path))
+            digest.update(f"\n{name} {len(content)}\n".encode() + content)
         return digest.hexdigest() + "\n"
 
     def compiled(self, locations: Mapping[str, str]) -> Compiled | None:
