@@ -10,7 +10,7 @@ from synth.version import __version__
 def main() -> None:
     """Runs the command line; the exit code is 0, 1 failed, 2 usage or project error, 3 refused by the privacy budget."""
     if sys.argv[1:] == ["--version"]:  # which needs nothing, not even click
-        print(f"synth, version {__version__}")
+        sys.stdout.write(f"synth, version {__version__}\n")
         return
     from synth.cli.root import run
 
