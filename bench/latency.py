@@ -1,7 +1,8 @@
-"""How long synth keeps a person waiting: --version, --help, ls, compile and plan over generated models, in fresh processes.
+"""How long synth keeps a person waiting: --version, --help, compile, ls, plan and test over generated models, in fresh processes.
 
 ``python bench/latency.py``: medians of five, in seconds of CPU, and how many times a bare start of Python that is. With
-``--dbt .dbt-venv/bin/dbt`` also dbt's over as many models, one after the other, and how many times synth's that is.
+``--dbt .dbt-venv/bin/dbt`` also dbt's over as many models, one after the other, and how many times synth's that is. With
+``--models 500 --only compile`` a large project's compile alone.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from statistics import median
 
 REPEATS = 5
+TESTED = [word for number in (1, 2, 3) for word in ("--select", f"table_{number}")]
 
 PROJECT = """
 name: latency
@@ -93,6 +95,7 @@ def cpu(*command: str | Path, folder: Path | None = None) -> float:
     """Seconds of CPU of a process."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = os.environ | {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"Error: {' '.join(map(str, command))} failed:\n{(done.stderr or done.stdout).strip()}")
@@ -108,6 +111,7 @@ def main() -> None:
     flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     flags.add_argument("--models", type=int, default=20)
     flags.add_argument("--dbt", type=Path, help="dbt's command, with dbt-duckdb beside it")
+    flags.add_argument("--only", nargs="+", metavar="VERB", help="compile, say, instead of every verb")
     given = flags.parse_args()
     with tempfile.TemporaryDirectory(prefix="synth-latency-") as temporary:
         ours, theirs = Path(temporary) / "synth", Path(temporary) / "dbt"
@@ -119,25 +123,39 @@ def main() -> None:
             shutil.rmtree(ours / "target", ignore_errors=True)
             return cpu(synth, "compile", folder=ours)
 
+        def changed() -> float:
+            file = ours / "metadata" / "table_1.yml"
+            file.write_text(file.read_text() + "# changed\n")
+            return cpu(synth, "compile", folder=ours)
+
+        def tested() -> float:
+            if not list(ours.glob("target/*.duckdb")):
+                cpu(synth, "run", "--empty", *TESTED, folder=ours)
+            return cpu(synth, "test", "--no-docs", *TESTED, folder=ours)
+
         def dbt(*command: str) -> Callable[[], float] | None:
             return (lambda: cpu(given.dbt.resolve(), *command, folder=theirs)) if given.dbt else None
 
         bare = timed(lambda: cpu(sys.executable, "-c", "pass"))
         print(f"CPU seconds, medians of {REPEATS}; a bare start of Python takes {bare:.3f}\n")
-        print(f"{'':38}{'synth':>8}{'of bare':>9}" + (f"{'dbt':>8}{'of synth':>10}" if given.dbt else ""))
+        print(f"{'':40}{'synth':>8}{'of bare':>9}" + (f"{'dbt':>8}{'of synth':>10}" if given.dbt else ""))
         lines: list[tuple[str, Callable[[], float], Callable[[], float] | None]] = [
             ("--version", lambda: cpu(synth, "--version"), dbt("--version")),
             ("--help", lambda: cpu(synth, "--help"), dbt("--help")),
             (f"compile, {given.models} models, nothing known yet", cold, None),
+            (f"compile, {given.models} models, one changed", changed, None),
             (f"compile, {given.models} models", lambda: cpu(synth, "compile", folder=ours), dbt("compile")),
             (f"ls, {given.models} models", lambda: cpu(synth, "ls", folder=ours), dbt("ls")),
             (f"plan, {given.models} models", lambda: cpu(synth, "plan", folder=ours), None),
+            ("test of three tables, without Data Docs", tested, None),
         ]
         for what, once, other in lines:
+            if given.only and what.replace(",", " ").split()[0] not in given.only:
+                continue
             mine = timed(once)
             beside = timed(other) if other else None
             said = f"{beside:8.2f}{beside / mine:8.1f} x" if beside else ""
-            print(f"{what:38}{mine:8.2f}{mine / bare:7.1f} x{said}", flush=True)
+            print(f"{what:40}{mine:8.2f}{mine / bare:7.1f} x{said}", flush=True)
 
 
 if __name__ == "__main__":

@@ -68,19 +68,68 @@ def test_the_same_bytes_in_every_process_with_and_without_data(tmp_path: Path) -
     )
 
 
-def test_the_version_needs_nothing(tmp_path: Path) -> None:
-    code = """
+LOADED = """
 import sys
-sys.argv = ["synth", "--version"]
+sys.argv = ["synth", *{arguments}]
 from synth.cli import main
 try:
     main()
-finally:
-    print(*sys.modules)
+except SystemExit:  # tables without rows fail some tests
+    pass
+print()
+print(*sys.modules)
 """
-    version, *loaded = in_a_process(code, tmp_path).split("\n")
-    assert version.startswith("synth, version ")
-    assert not {"duckdb", "pydantic", "jinja2", "yaml", "numpy", *HEAVY} & set(" ".join(loaded).split())
+ANY_VERB = {
+    "duckdb",
+    "numpy",
+    "scipy",
+    "dp_accounting",
+    "faker",
+    *HEAVY,
+}  # what a verb that shows and runs nothing needs not
+NOT_NEEDED = {
+    "--version": {"click", "typing", "inspect", "pydantic", "yaml", "jinja2", "sqlite3", *ANY_VERB},
+    "--help": {"pydantic", "yaml", "jinja2", "sqlite3", "importlib.metadata", *ANY_VERB},
+    "test --help": {"pydantic", "yaml", "jinja2", "sqlite3", "importlib.metadata", *ANY_VERB},
+    "ls": {"sqlite3", *ANY_VERB},
+    "compile": {"sqlite3", "synth.console", *ANY_VERB},
+    "plan": ANY_VERB,
+    "test --no-docs --select answers": {
+        "sqlite3",
+        "scipy",
+        "dp_accounting",
+        "faker",
+        "synth.runtime.private_zone",
+        *HEAVY,
+    },
+}
+
+
+def loaded(arguments: str, folder: Path) -> set[str]:
+    """The modules that a process has imported for a verb."""
+    code = LOADED.format(arguments=arguments.split())
+    return set(in_a_process(code, folder).splitlines()[-1].split())
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with tables without rows, of which target/ knows all that a verb may ask."""
+    folder = shutil.copytree(EVERY_TYPE, tmp_path_factory.mktemp("built") / "project")
+    Project(folder).run(empty=True)
+    Project(folder).plan()
+    return folder
+
+
+@pytest.mark.parametrize("arguments", NOT_NEEDED)
+def test_what_is_not_needed_is_not_imported(arguments: str, built: Path) -> None:
+    assert not NOT_NEEDED[arguments] & loaded(arguments, built)
+
+
+def test_what_compiles_for_the_first_time_imports_nothing_heavy(tmp_path: Path) -> None:
+    folder = shutil.copytree(EVERY_TYPE, tmp_path / "project")
+    Project(folder).compile()  # noise multipliers are known
+    (folder / "target" / "compiled.sha256").unlink()
+    assert not {"numpy", "scipy", "dp_accounting", "sqlite3", "faker", *HEAVY} & loaded("compile", folder)
 
 
 def test_the_target_holds_this_project_and_nothing_of_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

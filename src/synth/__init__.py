@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from synth.version import __version__
 
 __all__ = ["Project", "__version__"]
 
+TYPE_CHECKING = False  # as typing has it, which takes as long to import as Python to start
 if TYPE_CHECKING:
     from synth.api import Project
 

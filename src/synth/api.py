@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from synth.artifacts.budget import Budget
-from synth.artifacts.compiled import Compiled, ManifestNode
+from synth.artifacts.compiled import Compiled, Manifest, ManifestNode
 from synth.artifacts.forecast import Forecast, Reason
 from synth.artifacts.freshness import FreshnessMetadata, FreshnessReport
 from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import ApartResult, Invocation, Results
-from synth.compiler.compile import compile_project
-from synth.compiler.forecast import fit_forecast, forecast
-from synth.compiler.synthetic import private_views
+from synth.compiler.inputs import digest_of_inputs
+from synth.compiler.populations import population_problems
 from synth.errors import Problem, ProjectError, RunError, UsageError
+from synth.files import write_whole
 from synth.graph.dag import Graph, Node, build
 from synth.graph.selection import Indirect, parse
 from synth.graph.selection import select as select_nodes
 from synth.graph.state import FAILED, State
 from synth.graph.unreviewed import unreviewed
-from synth.privacy.calibrations import Calibrations
+from synth.privacy.calibrations import Calibrations, Costs
 from synth.project import loader
 from synth.project.nearest import nearest
 from synth.runtime.target_folder import TargetFolder
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from synth.privacy.ledger import Ledger
     from synth.runtime.listener import Listener
+    from synth.runtime.runner import Runner
     from synth.runtime.warehouse import Warehouse
 
 Selection = str | Iterable[str]
@@ -92,29 +95,54 @@ class Project:
     ) -> list[ManifestNode]:
         """Sources, models and tests."""
         types = tuple(resource_types)
-        found = [n for n in self._selected(select, exclude, how)[1] if not types or n.resource_type in types]
+        chosen = self._selection(select, exclude, how)
+        compiled = self.refresh()
+        manifest = compiled.manifest if compiled else self.folder.manifest() or self.compile().manifest
+        found = [n for n in chosen(manifest) if not types or n.resource_type in types]
         if not found:
             raise UsageError(f"nothing of the selection is a {' or a '.join(types)}", "See all with: synth ls")
         return found
 
     def compile(self) -> Compiled:
         """Compiles the whole project into target/; opens no data and gives the same bytes each time."""
-        calibrations = Calibrations(self._calibrations())
+        from synth.compiler.compile import compile_project
+
+        calibrations = Calibrations(self._numbers(self.folder.calibrations))
         try:
             compiled = compile_project(self.project, self.graph, calibrations)
         except ProjectError as error:  # a draft is told of at once, not when the rest is mended
             raise ProjectError([*error.problems, *self._drafts()]) from None
-        self.folder.write_compiled(compiled)
         if calibrations.changed:
-            self.folder.calibrations.write_text(json.dumps(calibrations.known, indent=1, sort_keys=True) + "\n")
+            self._keep(self.folder.calibrations, calibrations.known)
+        self.folder.write_compiled(compiled, digest_of_inputs(self.project, self.graph))
         return compiled
+
+    def refresh(self) -> Compiled | None:
+        """Compiles the project unless target/ holds what it gives, and then returns None.
+
+        For verbs that show and run nothing: what runs was always compiled by the process that runs it.
+        """
+        wrong = any(population_problems(self.root, self.project.sources.values()))
+        known = not wrong and self.folder.holds(digest_of_inputs(self.project, self.graph))
+        return None if known else self.compile()
+
+    def counts(self) -> dict[str, int]:
+        """How many models each zone has, and how many tests of its own ("test") and unit tests there are."""
+        found = Counter(node.zone if node.kind == "model" else node.kind for node in self.graph.nodes.values())
+        return found | Counter(unit_test=sum(d.test.config.enabled for d in self.project.unit_tests.values()))
 
     def plan(
         self, select: Selection = (), exclude: Selection = (), full_refresh: bool = False, **how: Unpack[How]
     ) -> Forecast:
         """What a run of the selected models would reuse, fit and spend, with reasons."""
-        compiled, nodes = self._selected(select, exclude, how)
-        return self._forecast(compiled, _models(nodes), full_refresh)
+        chosen = self._selection(select, exclude, how)
+        located = {n.name: n.source.source.location for n in self.graph.of_kind("source") if n.source}
+        compiled = self.refresh() or self.folder.compiled(located) or self.compile()
+        costs = Costs(self._numbers(self.folder.costs))
+        found = self._forecast(compiled, _models(chosen(compiled.manifest)), full_refresh, costs)
+        if costs.changed:
+            self._keep(self.folder.costs, costs.known)
+        return found
 
     def dbt_sources(self, name: str | None = None, database: str = "synth") -> str:
         """The project's tables as YAML of a dbt source ``name``; ``database``: under which dbt attaches the target's file."""
@@ -195,14 +223,16 @@ class Project:
         listener: Listener | None = None,
         fail_fast: bool = False,
         store_failures: bool = False,
+        docs: bool = True,
         **how: Unpack[How],
     ) -> Results:
         """Run and test in order; children of a model that failed, or whose tests failed, are skipped.
 
-        ``store_failures``: the synthetic rows that break a test are kept as a table of the schema test_failures.
+        ``store_failures``: the synthetic rows that break a test are kept as a table of the schema test_failures; ``docs``:
+        whether to write Data Docs of what was judged.
         """
-        said = self._said("build", full_refresh)
-        return self._build(*self._selected(select, exclude, how), said, listener, fail_fast, how, store=store_failures)
+        chosen, said = self._selected(select, exclude, how), self._said("build", full_refresh)
+        return self._build(*chosen, said, listener, fail_fast, how, store=store_failures, docs=docs)
 
     def test(
         self,
@@ -211,11 +241,15 @@ class Project:
         listener: Listener | None = None,
         fail_fast: bool = False,
         store_failures: bool = False,
+        docs: bool = True,
         **how: Unpack[How],
     ) -> Results:
-        """Judges what landed: what metadata promise, and the project's own generic, singular and unit tests."""
-        chosen = self._selected(select, exclude, how)
-        return self._build(*chosen, self._said("test"), listener, fail_fast, how, store=store_failures)
+        """Judges what landed: what metadata promise, and the project's own generic, singular and unit tests.
+
+        ``store_failures`` and ``docs`` as in ``build``.
+        """
+        chosen, said = self._selected(select, exclude, how), self._said("test")
+        return self._build(*chosen, said, listener, fail_fast, how, store=store_failures, docs=docs)
 
     def retry(
         self, previous: Results | None = None, listener: Listener | None = None, fail_fast: bool = False
@@ -332,6 +366,7 @@ class Project:
     def docs(self) -> Path:
         """Writes ``catalog.json`` and the project's site; the path of its first page. Figures are of synthetic rows."""
         from synth.build import SUITES
+        from synth.compiler.forecast import fit_forecast
         from synth.runtime.look_around import catalog, distributions
         from synth.site.facts import Facts
         from synth.site.write import write_site
@@ -377,7 +412,15 @@ class Project:
     # how
 
     def _selected(self, select: Selection, exclude: Selection, how: How) -> tuple[Compiled, list[ManifestNode]]:
-        """The project compiled, and the nodes that are selected; of the default selector where nothing is said."""
+        """The project compiled, and the nodes that are selected."""
+        chosen = self._selection(select, exclude, how)  # before compiling writes another manifest there
+        compiled = self.compile()
+        return compiled, chosen(compiled.manifest)
+
+    def _selection(
+        self, select: Selection, exclude: Selection, how: How
+    ) -> Callable[[Manifest], list[ManifestNode]]:  # fmt: skip
+        """Finds the nodes that are selected; of the default selector where nothing is said."""
         said, without = _listed(select), _listed(exclude)
         default = next((name for name, d in self.project.selectors.items() if d.selector.default), None)
         name = how.get("selector") or (None if said or without else default)
@@ -389,13 +432,17 @@ class Project:
             raise UsageError(what, nearest(name, self.graph.selectors) or example)
         wanted = self.graph.selectors[name] if name else parse(said) if said else None
         excluded = parse(without) if without else None
-        state = self._state(how.get("state"))  # before compiling writes another manifest there
-        compiled = self.compile()
+        state = self._state(how.get("state"))
         asked, mode = name or " ".join(said) or "everything", how.get("indirect_selection") or "eager"
-        try:
-            return compiled, select_nodes(compiled.manifest, wanted, excluded, mode, state, asked)
-        except UsageError as error:
-            raise (UsageError(f"{loader.SELECTORS_FILE}, {name}: {error.what}", error.fix) if name else error) from None
+
+        def chosen(manifest: Manifest) -> list[ManifestNode]:
+            try:
+                return select_nodes(manifest, wanted, excluded, mode, state, asked)
+            except UsageError as error:
+                what = f"{loader.SELECTORS_FILE}, {name}: {error.what}"
+                raise (UsageError(what, error.fix) if name else error) from None
+
+        return chosen
 
     def _state(self, folder: str | Path | None) -> State:
         found = TargetFolder(Path(folder)) if folder else self.folder
@@ -408,11 +455,10 @@ class Project:
 
     def _build(
         self, compiled: Compiled, nodes: Sequence[ManifestNode], args: Invocation, listener: Listener | None,
-        fail_fast: bool, how: How, empty: bool = False, store: bool = False,
+        fail_fast: bool, how: How, empty: bool = False, store: bool = False, docs: bool = True,
     ) -> Results:  # fmt: skip
         from synth.build import SUITES, Build, Wanted
         from synth.runtime.listener import Listener
-        from synth.runtime.runner import Runner
 
         listener = listener or Listener()
         run, deferred = args.which != "test", self._deferred(how)
@@ -433,24 +479,37 @@ class Project:
         with self._warehouse(read_only=False, deferred=deferred) as warehouse:
             if deferred:
                 compiled = self._deferring(compiled, wanted.models, warehouse, listener)
-            runner = Runner(
-                compiled, self.root, self.folder, self.ledger, warehouse, listener,
-                self.target.threads, self.target.memory_limit, args.full_refresh, empty,
-            )  # fmt: skip
+            runner = self._runner(compiled, warehouse, listener, args.full_refresh, empty) if run else None
             results = Build(compiled, runner, warehouse, listener, fail_fast).all(wanted, args)
         known = [*compiled.checks.values(), *(unit.expectation for unit in compiled.unit_tests.values())]
         self.folder.write_results(results, {expectation.id for expectation in known})
-        if results.suites:
+        if results.suites and docs:
             self._write_data_docs({*compiled.synthetic, *compiled.public, *SUITES})
         return results
 
-    def _forecast(self, compiled: Compiled, models: Sequence[str], full_refresh: bool) -> Forecast:
+    def _runner(
+        self, compiled: Compiled, warehouse: Warehouse, listener: Listener, full_refresh: bool, empty: bool
+    ) -> Runner:  # fmt: skip
+        from synth.runtime.runner import Runner
+
+        return Runner(
+            compiled, self.root, self.folder, self.ledger, warehouse, listener,
+            self.target.threads, self.target.memory_limit, full_refresh, empty,
+        )  # fmt: skip
+
+    def _forecast(
+        self, compiled: Compiled, models: Sequence[str], full_refresh: bool, costs: Costs | None = None
+    ) -> Forecast:  # fmt: skip
+        """``costs``: known ones; without them the accountants are asked."""
+        from synth.compiler.forecast import forecast
         from synth.runtime.paid import standings
 
         wanted = [compiled.synthetic[name] for name in models if name in compiled.synthetic]
         found = standings(wanted, self.root, self.folder, self.ledger)
         drafted = {m.name: [_unreviewed(problem) for problem in unreviewed(self.graph, [m.name])] for m in wanted}
-        return forecast(compiled, models, found, self.ledger.forecast, full_refresh, drafted)
+        ledger = self.ledger
+        price = partial(ledger.forecast, epsilon=costs) if costs else ledger.forecast
+        return forecast(compiled, models, found, price, full_refresh, drafted)
 
     def _write_data_docs(self, names: set[str]) -> None:
         from synth.validation.data_docs import write_data_docs
@@ -513,6 +572,8 @@ class Project:
 
     def _prepared(self, nodes: Iterable[ManifestNode]) -> tuple[str, ...]:
         """Synthetic models that are selected, or read a private model that is."""
+        from synth.compiler.synthetic import private_views
+
         chosen = {node.unique_id for node in nodes}
         synthetic = [node for node in self.graph.of_kind("model") if node.zone == "synthetic"]
         names = tuple(n.name for n in synthetic if chosen & {n.id, *(v.id for v in private_views(self.graph, n))})
@@ -524,12 +585,16 @@ class Project:
         """What nobody has reviewed, of all the project."""
         return unreviewed(self.graph, {node.name for node in self.graph.of_kind("model")})
 
-    def _calibrations(self) -> dict[str, float]:
+    def _numbers(self, file: Path) -> dict[str, float]:
+        """Numbers that were computed before, by name; none where the file is not such."""
         try:
-            known = json.loads(self.folder.calibrations.read_text())
-        except (OSError, ValueError):
+            known = json.loads(file.read_text(encoding="utf-8"))
+            return {str(k): float(v) for k, v in known.items()} if isinstance(known, dict) else {}
+        except (OSError, ValueError, TypeError):
             return {}
-        return {str(k): float(v) for k, v in known.items()} if isinstance(known, dict) else {}
+
+    def _keep(self, file: Path, known: Mapping[str, float]) -> None:
+        write_whole(file, json.dumps(known, indent=1, sort_keys=True) + "\n")
 
 
 def compiled_selectors(path: str | Path = ".") -> list[str]:

@@ -6,14 +6,17 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from synth.artifacts.compiled import Compiled, PublicModel, SyntheticModel
 from synth.artifacts.results import Expectation, ExpectationResult, Invocation, Results, RunResult, SuiteResult
 from synth.errors import RunError
 from synth.runtime.listener import Listener
-from synth.runtime.runner import Runner
 from synth.runtime.warehouse import Warehouse
 from synth.validation.judge import judge
+
+if TYPE_CHECKING:
+    from synth.runtime.runner import Runner
 
 SINGULAR = "singular_tests"  # the suite of tests that are not a table's own
 UNIT = "unit_tests"  # that of made-up rows
@@ -32,7 +35,7 @@ class Wanted:
 @dataclass
 class Build:
     compiled: Compiled
-    runner: Runner
+    runner: Runner | None  # None where nothing is made
     warehouse: Warehouse
     listener: Listener
     fail_fast: bool = False  # after the first failure nothing more is made or judged
@@ -68,6 +71,7 @@ class Build:
         )  # fmt: skip
 
     def _run(self, name: str, number: int, total: int) -> None:
+        assert self.runner is not None
         relation = self.compiled.relation(name)
         held_back = sorted(self.failed & {name, *self.compiled.parents[name]})
         if held_back or self._stopped:
@@ -167,8 +171,8 @@ class Build:
         """In the target's database, or in ``tables`` after its ``setup``."""
         tables = tables or self.warehouse
         results = list(judge(tables, relation, expectations, self._store, setup))
+        self.warehouse.log_tests(self.listener.invocation_id, results)
         for result in results:
-            self.warehouse.log_test(self.listener.invocation_id, result)
             examples = tables.examples(result.expectation) if result.status in ("fail", "warn") else None
             self.listener.tested(result, examples)
         return results

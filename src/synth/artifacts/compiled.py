@@ -116,6 +116,9 @@ class OutputColumn(Artifact):
     format: str | None = None  # of a date or a time, as files have it
 
 
+COLUMNS = "columns"  # what the key that holds the order of the columns is of
+
+
 class DeclaredKey(Artifact):
     """A key of the project that a fit depends on, in the user's words."""
 

@@ -18,7 +18,7 @@ UNPROTECTED = "NOT PRIVATE: nobody in the source is protected, and rows of real 
 class Artifact(BaseModel):
     """A frozen value that crosses the line between compiling and running, as JSON."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 # Events: what is paid for

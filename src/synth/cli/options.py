@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from synth.cli import COLOR
+from synth.cli.root import COLOR
 from synth.errors import SynthError, UsageError
 from synth.version import __version__
 
@@ -39,6 +39,17 @@ def folder(*names: str, **how: Any) -> Callable[[F], F]:
     return flag(*names, metavar="DIR", **how)
 
 
+def _options(*flags: Callable[[F], F]) -> list[click.Parameter]:
+    """What options are once they are made: those that all verbs have are made once."""
+
+    def bearer() -> None: ...
+
+    for one in reversed(flags):
+        bearer = one(bearer)
+    found: list[click.Parameter] = bearer.__click_params__  # type: ignore[attr-defined]
+    return found[::-1]
+
+
 def _completed(context: click.Context, parameter: click.Parameter, typed: str) -> list[str]:
     """Selectors that begin so, of the project as it was compiled last: nothing is compiled while somebody types."""
     from synth.api import compiled_selectors
@@ -47,7 +58,7 @@ def _completed(context: click.Context, parameter: click.Parameter, typed: str) -
     return [head + name for name in compiled_selectors() if name.startswith(typed[len(head) :])]
 
 
-_call = [
+_CALL = _options(
     folder("project_dir", "--project-dir", default=".", help="The project's folder, or one below it."),
     flag("-t", "--target", default=None, metavar="NAME", help="A target of synth_project.yml."),
     flag("variables", "--vars", default=None, metavar="YAML", help="Variables, such as '{year: 2020}'."),
@@ -56,7 +67,7 @@ _call = [
     flag("--log-format", default="text", type=click.Choice(["text", "json"]), help="Lines for a reader, or JSON."),
     flag("--log-path", default=None, metavar="FILE", help=f"The log, in place of {LOG} in the project."),
     flag("--debug", is_flag=True, help="Show where in synth a mistake of its own lies. May show data."),
-]
+)
 SELECTION = [
     flag(
         "-s", "--select", multiple=True, metavar="SELECTOR", shell_complete=_completed,
@@ -81,6 +92,10 @@ REFRESH = flag("-f", "--full-refresh", is_flag=True, help="Fit again where a pai
 STORE = flag(
     "--store-failures", is_flag=True, help="Keep the synthetic rows that break a test, in the schema test_failures."
 )
+DOCS = click.option(
+    "--docs/--no-docs", default=True, show_default=True, envvar="SYNTH_DOCS",
+    help="Write Data Docs of what was judged; without them a test takes a second.",
+)  # fmt: skip
 FAIL_FAST = flag("-x", "--fail-fast", is_flag=True, help="Stop at the first failure.")
 
 
@@ -163,9 +178,9 @@ class Call:
     def width(self) -> int:
         return shutil.get_terminal_size((140, 24)).columns
 
-    def close(self, results: Results) -> None:
-        """The last lines of a run, and its exit code."""
-        if results.suites:
+    def close(self, results: Results, docs: bool = True) -> None:
+        """The last lines of a run, and its exit code; ``docs``: whether what was judged has Data Docs."""
+        if results.suites and docs:
             index = self.project.folder.data_docs / "index.html"
             self.console.say("data_docs", f"Data Docs: {os.path.relpath(index, self.project.root)}")
         self.console.summary(results)
@@ -192,10 +207,10 @@ def verb(group: click.Group, *options: Callable[[Any], Any], name: str | None = 
                 raise
 
         command: Any = called
-        for option in reversed([*_call, *options]):
+        for option in reversed(options):
             command = option(command)
         short = (function.__doc__ or "").partition("\n\n")[0].strip()
-        made: click.Command = group.command(name, short_help=" ".join(short.split()), **how)(command)
+        made: click.Command = group.command(name, params=[*_CALL], short_help=" ".join(short.split()), **how)(command)
         return made
 
     return add

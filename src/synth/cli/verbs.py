@@ -11,6 +11,7 @@ import click
 
 from synth.cli.options import (
     DEFER,
+    DOCS,
     FAIL_FAST,
     REFRESH,
     SELECTION,
@@ -21,7 +22,7 @@ from synth.cli.options import (
     folder,
     read_variables,
     verb,
-)  # fmt: skip
+)
 from synth.errors import UsageError
 
 verbs = click.Group()
@@ -122,13 +123,13 @@ def compile_(call: Call) -> None:
     Example: synth compile
     """
     project = call.project
-    compiled = project.compile()
-    call.warn(project.unprotected({*compiled.synthetic, *compiled.public}))
-    call.warn(project.drafted(compiled.synthetic))
-    counts = (
-        f"{len(compiled.synthetic)} synthetic, {len(compiled.public)} public, {len(compiled.tests)} tests of its own"
-    )
-    counts += f", {len(compiled.unit_tests)} unit tests" if compiled.unit_tests else ""
+    project.refresh()
+    models = {node.name for node in project.graph.of_kind("model")}
+    call.warn(project.unprotected(models))
+    call.warn(project.drafted(models))
+    found = project.counts()
+    counts = f"{found['synthetic']} synthetic, {found['public']} public, {found['test']} tests of its own"
+    counts += f", {found['unit_test']} unit tests" if found["unit_test"] else ""
     call.say(f"Compiled {counts} to {project.settings.target_path}/")
 
 
@@ -227,8 +228,8 @@ def run(
     call.close(project.run(select, exclude, full_refresh, console, fail_fast, empty, **how))
 
 
-@verb(verbs, *SELECTION, DEFER, FAIL_FAST, STORE)
-def test(call: Call, select: Any, exclude: Any, fail_fast: bool, store_failures: bool, **how: Any) -> None:
+@verb(verbs, *SELECTION, DEFER, FAIL_FAST, STORE, DOCS)
+def test(call: Call, select: Any, exclude: Any, fail_fast: bool, store_failures: bool, docs: bool, **how: Any) -> None:
     """Judge the tables that landed: what metadata promise and the project's own tests, as SQL and as Data Docs.
 
     Unit tests judge a model's SQL on made-up rows, whether it is built or not.
@@ -236,19 +237,20 @@ def test(call: Call, select: Any, exclude: Any, fail_fast: bool, store_failures:
     Example: synth test --select admissions
     """
     project, console = call.project, call.console
-    call.close(project.test(select, exclude, console, fail_fast, store_failures, **how))
+    call.close(project.test(select, exclude, console, fail_fast, store_failures, docs, **how), docs)
 
 
-@verb(verbs, *SELECTION, DEFER, REFRESH, FAIL_FAST, STORE)
+@verb(verbs, *SELECTION, DEFER, REFRESH, FAIL_FAST, STORE, DOCS)
 def build(
-    call: Call, select: Any, exclude: Any, full_refresh: bool, fail_fast: bool, store_failures: bool, **how: Any
+    call: Call, select: Any, exclude: Any, full_refresh: bool, fail_fast: bool, store_failures: bool, docs: bool,
+    **how: Any,
 ) -> None:  # fmt: skip
     """Run and test in order; children of a failure are skipped.
 
     Example: synth build --select +admissions
     """
     project, console = call.project, call.console
-    call.close(project.build(select, exclude, full_refresh, console, fail_fast, store_failures, **how))
+    call.close(project.build(select, exclude, full_refresh, console, fail_fast, store_failures, docs, **how), docs)
 
 
 @verb(verbs, folder("--state", default=None, help="Where its run_results.json is."), FAIL_FAST)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import duckdb
 
 from synth.errors import Place
 from synth.graph.dag import Node
-from synth.quoting import identifier
+from synth.quoting import identifier, literal
 
 _CARET = re.compile(r"^(LINE (\d+): )(.*)\n( *)\^", re.MULTILINE)
 _UNLISTED = "Columns of a source that no metadata declare are listed in sources/, under columns."
 _WORD = re.compile(r'"[^"]+"|\w+')
+T = TypeVar("T")
 
 
 class BindProblem(Exception):
@@ -38,42 +39,48 @@ class Stubs:
         self.connection.execute("set TimeZone = 'UTC'")
         for schema in ("source", "private", "synthetic", "public"):
             self.connection.execute(f"create schema {schema}")
+        self._types: dict[str, dict[str, str]] = {}  # of queries over what stands here now
+        self._answers: dict[tuple[str, ...], Any] = {}  # to what asks of nothing that stands here
 
     def table(self, relation: str, columns: Mapping[str, str]) -> None:
         """A table of one row of nulls; ``columns``: DuckDB type by name."""
         if not columns:
             columns = {"no columns are declared": "varchar"}
-        body = ", ".join(f"{identifier(name)} {sql_type}" for name, sql_type in columns.items())
-        self.connection.execute(f"create table {relation} ({body})")
-        self.connection.execute(f"insert into {relation} default values")
+        self._change(f"create table {relation} as select {_nulls(columns)}")
 
     def add_column(self, relation: str, name: str, sql_type: str) -> None:
-        self.connection.execute(f"alter table {relation} add column {identifier(name)} {sql_type}")
+        self._change(f"alter table {relation} add column {identifier(name)} {sql_type}")
 
     def view(self, relation: str, sql: str) -> dict[str, str]:
         """Binds a statement as a view; its columns' types by name. Raises BindProblem."""
-        self._run(f"create view {relation} as\n{sql}", shift=1)
+        self._change(f"create view {relation} as\n{sql}", shift=1)
         return self.types(f"from {relation}")
 
     def types(self, sql: str) -> dict[str, str]:
         """The columns' types of a query, which may begin on the line after its bracket. Raises BindProblem."""
-        return {row[0]: row[1] for row in self._run(f"describe {sql}", shift=sql.startswith("(\n")).fetchall()}
+        if sql not in self._types:
+            found = self._run(f"describe {sql}", shift=sql.startswith("(\n")).fetchall()
+            self._types[sql] = {row[0]: row[1] for row in found}
+        return self._types[sql]
+
+    def types_over(self, name: str, columns: Mapping[str, str], sql: str) -> dict[str, str]:
+        """The columns' types of a select over one table and nothing else: its name, and DuckDB's types by column."""
+        whole = f"with {identifier(name)} as (select {_nulls(columns)})\n{sql}"
+        return self._once(("types", whole), lambda: self.types(whole))
 
     def evaluate(self, expression: str, relation: str) -> str:
         """The type of an expression over a relation; also raises BindProblem where a constant of it has the wrong type."""
-        sql = f"select (\n{expression}\n) as it from {relation}"
-        found = self._run(f"describe {sql}", shift=1).fetchall()
-        self._run(sql, shift=1)
+        found = self._run(f"select (\n{expression}\n) as it from {relation}", shift=1).description
         return str(found[0][1])
 
     def value(self, sql: str) -> Any:
-        """The first value of the first row, None where there is none; also raises BindProblem."""
-        found = self._run(sql).fetchone()
+        """The first value of the first row of a query without tables, None where there is none; also raises BindProblem."""
+        found = self._once(("value", sql), lambda: self._run(sql).fetchone())
         return found[0] if found else None
 
     def knows_timezone(self, name: str) -> bool:
-        found = self.connection.execute("select count(*) from pg_timezone_names() where name = ?", [name]).fetchone()
-        return bool(found and found[0])
+        sql = f"select count(*) from pg_timezone_names() where name = {literal(name)}"
+        return bool(self.value(sql))
 
     def format_problem(self, strptime_format: str, resolution: str, day: str = "2001-12-31") -> str | None:
         """Why moments of a resolution cannot be written and read in a format; None where they can.
@@ -82,17 +89,35 @@ class Stubs:
         """
         sql = f"""select cast(try_strptime(strftime(moment, $1), $1) as timestamp) is not distinct from moment
         from (select date_trunc('{resolution}', timestamp '{day} 23:58:59') as moment)"""
+        asked = ("format", sql, strptime_format)
         try:
-            whole = self.connection.execute(sql, [strptime_format]).fetchone()
+            whole = self._once(asked, lambda: self.connection.execute(sql, [strptime_format]).fetchone())
         except duckdb.Error as error:
             return f"DuckDB does not know it: {str(error).splitlines()[0].rpartition(': ')[2]}"
         return None if whole and whole[0] else f"it does not hold a date to the {resolution}"
+
+    def _once(self, asked: tuple[str, ...], answer: Callable[[], T]) -> T:
+        """An answer that is the same each time."""
+        if asked not in self._answers:
+            self._answers[asked] = answer()
+        found: T = self._answers[asked]
+        return found
+
+    def _change(self, sql: str, shift: int = 0) -> None:
+        """Runs what makes a query's types others."""
+        self._types.clear()
+        self._run(sql, shift)
 
     def _run(self, sql: str, shift: int = 0) -> duckdb.DuckDBPyConnection:
         try:
             return self.connection.execute(sql)
         except duckdb.Error as error:
             raise _problem(str(error), shift) from None
+
+
+def _nulls(columns: Mapping[str, str]) -> str:
+    """The items of a select of one row of nulls; ``columns``: DuckDB type by name."""
+    return ", ".join(f"cast(null as {sql_type}) as {identifier(name)}" for name, sql_type in columns.items())
 
 
 def _problem(message: str, shift: int) -> BindProblem:

@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import zip_longest
 
-from synth.artifacts.compiled import DeclaredKey, SyntheticModel
+from synth.artifacts.compiled import COLUMNS, DeclaredKey, SyntheticModel
 from synth.artifacts.forecast import FitRecord, Reason
-from synth.compiler.declared import COLUMNS
 from synth.version import __version__
 
 SHORT = 40  # characters of a value that is shown

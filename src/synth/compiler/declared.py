@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from synth.artifacts.compiled import DeclaredKey
+from synth.artifacts.compiled import COLUMNS, DeclaredKey
 from synth.compiler.columns import Offset
 from synth.compiler.declaration import order_of
 from synth.compiler.plan import Promise
@@ -19,7 +19,6 @@ from synth.project import spec
 from synth.project.loader import Declared, Project
 
 CONFIG = "config"
-COLUMNS = "columns"  # whose value is the order of the columns
 _SAID_IN_SQL = re.compile(r"\{\{-?\s*config\s*\((?:(?!\}\}).)*\)\s*-?\}\}", re.DOTALL)
 _OFFSET = {"offset_from", "offset_bounds"}  # told as they turned out, since a constraint can make an offset, too
 _OF_THE_COLUMN = {"name", "description", "drafted", *_OFFSET}

@@ -20,7 +20,7 @@ def ancestors(graph: Graph, node: Node) -> list[Node]:
 
 def children_of(graph: Graph, node: Node) -> list[Node]:
     """The tables whose rows are below this one's."""
-    return [n for n in graph.of_kind("model") if n.links and parent_of(graph, n) == node]
+    return [n for n in graph.referring if parent_of(graph, n) == node]
 
 
 def around(graph: Graph, node: Node) -> list[Node]:

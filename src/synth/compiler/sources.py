@@ -26,12 +26,12 @@ def columns_of(graph: Graph, node: Node) -> tuple[SourceColumn, ...]:
     assert node.source is not None
     source, (number, table) = node.source.source, _table(node)
     found = [(c, node.source.place("tables", number, "columns", i)) for i, c in enumerate(table.columns)]
-    for reader in graph.of_kind("model"):
-        read = graph.private_sources(reader)
-        if reader.declared is None or node not in read:
+    for reader in graph.readers.get(node.id, ()):
+        if reader.declared is None:
             continue
-        of_people = [r for r in read if r.zone == "private"] or read
-        if reader.declared.table.source == node.name or of_people == [node]:
+        read = [source.id for source in graph.private_sources(reader)]
+        of_people = [i for i in read if graph.nodes[i].zone == "private"] or read
+        if reader.declared.table.source == node.name or of_people == [node.id]:
             found += [
                 (c.name, reader.declared.place("columns", i, "name"))
                 for i, c in enumerate(reader.declared.table.columns)

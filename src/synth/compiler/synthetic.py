@@ -32,7 +32,6 @@ from synth.errors import BudgetError, Problem
 from synth.graph.dag import Graph, Node
 from synth.project import spec
 from synth.project.loader import Declared, Project
-from synth.quoting import identifier
 
 
 class SyntheticCompiler:
@@ -159,9 +158,7 @@ class SyntheticCompiler:
         codes = dict.fromkeys(("#unit", "#position", "#draw"), "bigint")
         codes |= {f"#{i}": "bigint" for i, _ in enumerate(model.plan.layout, 1)}
         codes |= dict.fromkeys(model.link.keys if model.link else (), "bigint") | dict.fromkeys(above, "timestamp")
-        body = ", ".join(f"{identifier(n)} {t}" for n, t in codes.items())
-        self.stubs.connection.execute(f"create or replace temp table codes ({body})")
-        self.stubs.types(model.restore_sql)
+        self.stubs.types_over("codes", codes, model.restore_sql)
 
     def _outputs(self, one: Checked, made: Sequence[Computed]) -> tuple[OutputColumn, ...]:
         types = {c.name: c.sql_type for c in made}

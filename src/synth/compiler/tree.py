@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
+if TYPE_CHECKING:
+    import duckdb
 
 BEFORE = len("select (")  # what stands before an expression when it is parsed
 _CLAUSES = ("modifiers", "where_clause", "group_expressions", "having", "qualify", "sample")

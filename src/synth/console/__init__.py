@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from synth.artifacts.compiled import ManifestNode
 from synth.artifacts.forecast import Forecast
@@ -14,8 +14,10 @@ from synth.artifacts.results import ApartResult, ExpectationResult, Results, Run
 from synth.console.plans import COLORS, allowed, price, sentences, short, trusted, warning
 from synth.console.sinks import Line, Said, Sink
 from synth.console.tables import table
-from synth.privacy.ledger import PopulationSummary
 from synth.runtime.listener import Examples, Listener
+
+if TYPE_CHECKING:
+    from synth.privacy.ledger import PopulationSummary
 
 _LINE = 86  # of a sentence
 _LISTED = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 from synth.artifacts.plan import NOT_PRIVATE
@@ -92,6 +93,20 @@ class Graph:
             reached = [parent] if parent.kind == "source" else self.private_sources(parent)
             found |= {n.id: n for n in reached}
         return list(found.values())
+
+    @cached_property
+    def referring(self) -> tuple[Node, ...]:
+        """The models whose foreign keys refer to others."""
+        return tuple(node for node in self.of_kind("model") if node.links)
+
+    @cached_property
+    def readers(self) -> Mapping[str, list[Node]]:
+        """The models that read each source table, directly or through private models; by its id."""
+        found: dict[str, list[Node]] = {}
+        for model in self.of_kind("model"):
+            for source in self.private_sources(model):
+                found.setdefault(source.id, []).append(model)
+        return found
 
 
 def build(project: Project) -> Graph:

@@ -1,13 +1,14 @@
-"""Noise multipliers that were calibrated before, by content, so that compiling again takes no time.
+"""What the accountants said before, by content, so that compiling and forecasting again take no time.
 
-A file can be wrong: a run checks every plan's price anew, with two accountants, before it spends.
+A file can be wrong: a run checks every plan's price anew, with two accountants, before it spends, and so does the ledger as
+it reserves. No number from here is ever what a budget is held against.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from synth.artifacts.plan import Event
 
@@ -22,12 +23,34 @@ class Calibrations:
         self.changed = False
 
     def __call__(self, target_epsilon: float, delta: float, events_for: Callable[[float], Sequence[Event]]) -> float:
-        sample = [event.model_dump(mode="json") for event in events_for(1.0)]
-        asked = json.dumps([VERSION, target_epsilon, delta, sample], sort_keys=True)
-        key = hashlib.sha256(asked.encode()).hexdigest()
+        key = _key(target_epsilon, delta, events_for(1.0))
         if key not in self.known:
             from synth.privacy.accounting import calibrate
 
             self.known[key] = calibrate(target_epsilon, delta, events_for)
             self.changed = True
         return self.known[key]
+
+
+class Costs:
+    """``accounting.epsilon`` with a memory, for forecasts; ``known`` is what to write down where ``changed``."""
+
+    def __init__(self, known: dict[str, float]) -> None:
+        self.known = known
+        self.changed = False
+
+    def __call__(self, events: Iterable[Event], delta: float) -> float:
+        events = tuple(events)
+        key = _key(delta, events)
+        if key not in self.known:
+            from synth.privacy.accounting import epsilon
+
+            self.known[key] = epsilon(events, delta)
+            self.changed = True
+        return self.known[key]
+
+
+def _key(*asked: float | Sequence[Event]) -> str:
+    """SHA-256 over all that an answer depends on."""
+    parts = [a if isinstance(a, float | int) else [e.model_dump(mode="json") for e in a] for a in asked]
+    return hashlib.sha256(json.dumps([VERSION, *parts], sort_keys=True).encode()).hexdigest()

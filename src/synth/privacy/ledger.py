@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -65,6 +65,7 @@ class Spend(Artifact):
 
 
 Entry = Reserve | Spend
+Epsilon = Callable[[Iterable[Event], float], float]
 
 
 class Receipt(NamedTuple):
@@ -153,10 +154,15 @@ class Ledger:
             page.append(_canonical(entry))
         return receipt
 
-    def forecast(self, population: str, budget: Budget, events: Iterable[Event]) -> tuple[float, float]:
-        """The epsilon of a population now, and after ``events``, at the delta of the budget. Writes nothing."""
+    def forecast(
+        self, population: str, budget: Budget, events: Iterable[Event], epsilon: Epsilon = accounting.epsilon
+    ) -> tuple[float, float]:
+        """The epsilon of a population now, and after ``events``, at the delta of the budget. Writes nothing.
+
+        ``epsilon``: of events together; one that remembers will do, for nothing is held against a forecast.
+        """
         spent = [event for entry in _reserves(self.history(population)) for event in entry.events]
-        return accounting.epsilon(spent, budget.delta), accounting.epsilon([*spent, *events], budget.delta)
+        return epsilon(spent, budget.delta), epsilon([*spent, *events], budget.delta)
 
     def spend(self, id: str, source_digest: str, generator_digest: str) -> None:
         """End the reservation ``id``, once."""

@@ -160,7 +160,7 @@ Epsilon = Annotated[float, Field(ge=1e-3, le=100)]  # below, nothing but noise w
 
 
 class Spec(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 # synth_project.yml

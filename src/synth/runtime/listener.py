@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import uuid
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from synth.artifacts.forecast import Forecast
 from synth.artifacts.freshness import SourceAge, SourceUnknown
 from synth.artifacts.results import ApartResult, ExpectationResult, RunResult
-from synth.privacy.ledger import PopulationSummary
+
+if TYPE_CHECKING:
+    from synth.privacy.ledger import PopulationSummary
 
 Examples = tuple[list[str], list[tuple[Any, ...]]]  # column names and a few synthetic rows
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import shutil
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +26,8 @@ A = TypeVar("A", bound=Artifact)
 _COMPILED = ("compiled", "plans", "expectations")
 _PAID = ("generators", "drafts")  # making these again spends budget
 _MANIFEST = "manifest.json"
+_WHOLE = "compiled.json"
+_DIGEST = "compiled.sha256"  # of what was compiled, and of all that was made of it
 _RESULTS = "run_results.json"
 _FRESHNESS = "sources.json"
 _BOOKMARK = "ledger_bookmark.json"  # cannot be made again: like the ledger, never removed
@@ -48,6 +53,10 @@ class TargetFolder:
     @property
     def calibrations(self) -> Path:
         return self.path / "calibrations.json"
+
+    @property
+    def costs(self) -> Path:
+        return self.path / "costs.json"
 
     @property
     def ledger_bookmark(self) -> Path:
@@ -76,8 +85,11 @@ class TargetFolder:
     def write_answers(self, fingerprint: str, answers: Answers) -> None:
         self._write(f"drafts/{fingerprint}.json", _json(answers))
 
-    def write_compiled(self, compiled: Compiled) -> None:
-        """The compiled project: the same bytes each time, and nothing of an earlier one left over."""
+    def write_compiled(self, compiled: Compiled, inputs: str) -> None:
+        """The compiled project: the same bytes each time, and nothing of an earlier one left over.
+
+        ``inputs``: a digest of what was compiled, by which ``holds`` knows it again.
+        """
         wanted = dict(_files(compiled))
         for folder in _COMPILED:
             for path in sorted((self.path / folder).rglob("*"), reverse=True):
@@ -87,6 +99,40 @@ class TargetFolder:
                     path.rmdir()
         for name, text in wanted.items():
             self._write(name, text)
+        self._write(_DIGEST, self._digest(inputs))
+
+    def holds(self, inputs: str) -> bool:
+        """Whether what lies here was compiled of these inputs, file for file."""
+        try:
+            return (self.path / _DIGEST).read_text(encoding="utf-8") == self._digest(inputs)
+        except (OSError, ValueError):
+            return False
+
+    def _digest(self, inputs: str) -> str:
+        digest = hashlib.sha256(inputs.encode())
+        walked = (of for folder in _COMPILED for of in os.walk(self.path / folder))
+        found = sorted(f"{folder}/{name}" for folder, _, names in walked for name in names)
+        known = [self.calibrations] if self.calibrations.is_file() else []
+        for path in map(str, (*found, *known, self.path / _MANIFEST, self.path / _WHOLE)):
+            with open(path, "rb") as file:
+                content = file.read()
+            name = path.removeprefix(str(self.path))
+            digest.update(f"\n{name} {len(content)}\n".encode() + content)
+        return digest.hexdigest() + "\n"
+
+    def compiled(self, locations: Mapping[str, str]) -> Compiled | None:
+        """The compiled project as it was written here, to be shown and never to be run: whoever edits it can say anything.
+
+        ``locations``: where sources lie, by name; they stay out of every file.
+        """
+        try:
+            found = json.loads((self.path / _WHOLE).read_bytes())
+            for of in (found, *found["synthetic"].values()):
+                for source in of["sources"]:
+                    source["location"] = locations[source["name"]]
+            return Compiled.model_validate(found)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return None
 
     def write_catalog(self, catalog: Catalog) -> None:
         self._write("catalog.json", catalog.model_dump_json(indent=1, by_alias=True) + "\n")
@@ -173,6 +219,7 @@ def _files(compiled: Compiled) -> Iterator[tuple[str, str]]:
         text = ";\n\n".join([*unit.setup, unit.expectation.sql])
         yield f"compiled/unit_tests/{Path(unit.expectation.sql_path).name}", f"{text.rstrip()};\n"
     yield _MANIFEST, _json(compiled.manifest)
+    yield _WHOLE, compiled.model_dump_json() + "\n"
 
 
 def _read(kind: type[A], path: Path) -> A | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -274,9 +275,10 @@ class Warehouse:
         values = [run_id, result.model, result.status, result.rows, result.epsilon, result.reused]
         self._connection.execute("insert into _synth.runs values (?, now()::timestamp, ?, ?, ?, ?, ?)", values)
 
-    def log_test(self, run_id: str, result: ExpectationResult) -> None:
-        values = [run_id, result.expectation.model, result.expectation.id, result.status, result.rows, result.failures]
-        self._connection.execute("insert into _synth.test_results values (?, now()::timestamp, ?, ?, ?, ?, ?)", values)
+    def log_tests(self, run_id: str, results: Sequence[ExpectationResult]) -> None:
+        rows = [[run_id, r.expectation.model, r.expectation.id, r.status, r.rows, r.failures] for r in results]
+        listed = ", ".join(["(?, now()::timestamp, ?, ?, ?, ?, ?)"] * len(rows))
+        self._connection.execute(f"insert into _synth.test_results values {listed}", list(chain.from_iterable(rows)))
 
     def _in_transaction(self, statements: list[str]) -> None:
         self._connection.execute("begin")

@@ -11,16 +11,18 @@ import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
-import pandas
 
 from synth.artifacts.compiled import SourceTable
 from synth.errors import RunError
 from synth.quoting import identifier
 from synth.runtime.readers.reading import Reading, as_text, known_columns
+
+if TYPE_CHECKING:
+    import pandas
 
 _FLOATS = ("FLOAT", "DOUBLE")
 _WHOLE = (
@@ -38,6 +40,8 @@ _WHOLE = (
 
 
 def function_reading(source: SourceTable, table: str, root: Path, connection: duckdb.DuckDBPyConnection) -> Reading:
+    import pandas  # half a second, for those alone who have such a source
+
     frame = _called(source, root)
     if not (hasattr(frame, "__arrow_c_stream__") or isinstance(frame, pandas.DataFrame)):
         what = f"the source {source.name}: {source.location} gave neither Arrow nor pandas, but {type(frame).__name__}"
@@ -83,6 +87,8 @@ def _clean(frame: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def _cell(cell: object) -> str | None:
+    import pandas
+
     missing = cell is pandas.NA or cell is pandas.NaT or (isinstance(cell, float) and math.isnan(cell))
     return None if missing else as_text(cell)
 
