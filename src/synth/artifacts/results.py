@@ -58,6 +58,17 @@ class ExpectationResult(Artifact):
     rows: int  # rows looked at
     failures: int  # rows that break it, or what fail_calc makes of them
     stored: str | None = None  # the table that keeps them
+
+    @property
+    def observed(self) -> str:
+        """What was found, in words."""
+        verb = "differ" if self.expectation.id.startswith("unit_test.") else "break"
+        one = self.failures == 1
+        return (
+            self.message
+            or f"{self.failures:,} {'row' if one else 'rows'} {verb}{'s' if one else ''}{' it' * (verb == 'break')}"
+        )
+
     seconds: float
     message: str | None = None
 

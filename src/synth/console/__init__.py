@@ -153,13 +153,8 @@ def _tested(result: ExpectationResult, examples: Examples | None) -> Iterator[Li
     if result.status == "pass":
         return
     expectation = result.expectation
-    many = "row" if result.failures == 1 else "rows"
-    count = (
-        result.message
-        or f"{result.failures:,} {many} {'differ' if expectation.id.startswith('unit_test.') else 'break it'}"
-    )
     color = "yellow" if result.status == "warn" else "red"
-    yield f"{result.status.upper()}  {expectation.id}: {expectation.description}: {count}", color
+    yield f"{result.status.upper()}  {expectation.id}: {expectation.description}: {result.observed}", color
     yield f"  see {expectation.sql_path}" + (f", and what broke it in {result.stored}" if result.stored else "")
     if examples and examples[1]:
         yield from (f"  {text}" for text in table(*examples).splitlines())

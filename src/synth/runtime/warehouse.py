@@ -95,10 +95,10 @@ class Warehouse:
     def made_by(self, model: str) -> str | None:
         """The fingerprint of the fit that the rows for the tables below were drawn from; None where there are none."""
         schema, _, table = rows_of(model).partition(".")
-        found = self._connection.execute(
+        found = self._first(
             "select comment from duckdb_tables() where database_name = current_database() and schema_name = ? and table_name = ?",
             [schema, table],
-        ).fetchone()
+        )
         return found[0] if found else None
 
     def begin_landing(self, model: SyntheticModel, pools: Mapping[str, Sequence[str]], above: Codes) -> None:
@@ -126,7 +126,7 @@ class Warehouse:
         self._codes(codes)
         self._connection.execute(f"create or replace temp table candidate as {model.restore_sql}")
         counts = ", ".join(f"count(*) filter (where not {_held([c])})" for c in model.constraints)
-        found = self._connection.execute(f"select {counts or 0} from candidate").fetchone() or ()
+        found = self._first(f"select {counts or 0} from candidate") or ()
         broken = {c.name: count for c, count in zip(model.constraints, found, strict=False) if count}
         if not broken:
             self._connection.execute("insert into accepted select * from candidate")
@@ -150,9 +150,7 @@ class Warehouse:
 
     def outdated(self, model: SyntheticModel) -> bool:
         """Whether the table is known to be made of another declaration than today's."""
-        found = self._connection.execute(
-            "select declaration from _synth.made_of where model = ?", [model.name]
-        ).fetchone()
+        found = self._first("select declaration from _synth.made_of where model = ?", [model.name])
         return found is not None and found[0] != model.declaration()
 
     # more rows than the table has
@@ -207,11 +205,11 @@ class Warehouse:
     def build_public(self, model: PublicModel) -> int:
         relation = f'public."{model.name}"'
         other = "table" if model.materialized == "view" else "view"
-        kind = self._connection.execute(
+        kind = self._first(
             "select lower(table_type) from information_schema.tables "
             "where table_catalog = current_database() and table_schema = 'public' and table_name = ?",
             [model.name],
-        ).fetchone()
+        )
         drop = (
             [f"drop {other} {relation}"]
             if kind and (other in kind[0] or (other == "table" and kind[0] == "base table"))
@@ -233,10 +231,10 @@ class Warehouse:
             self._connection.execute(f"create schema if not exists {FAILURES}")
             self._connection.execute(f"create or replace table {stored} as from {broken}")
             broken = stored
-        found = self._connection.execute(
+        found = self._first(
             f"with found as (select {expectation.fail_calc} as failures from {broken}) "
             f"select coalesce(failures, 0), failures {expectation.error_if}, failures {expectation.warn_if} from found"
-        ).fetchone()
+        )
         failures, fails, warns = found or (0, False, False)
         rows = self.count(relation) if relation else 0
         return Judged(rows=rows, failures=int(failures), fails=bool(fails), warns=bool(warns), stored=stored)
@@ -259,14 +257,14 @@ class Warehouse:
 
     def has(self, relation: str, deferred: bool = False) -> bool:
         schema, _, name = relation.partition(".")
-        found = self._connection.execute(
+        found = self._first(
             "select 1 from information_schema.tables where table_schema = ? and table_name = ? "
             f"and (table_catalog = {literal(DEFERRED)}) = ?", [schema, name, deferred],
-        ).fetchone()  # fmt: skip
+        )  # fmt: skip
         return found is not None
 
     def count(self, relation: str) -> int:
-        found = self._connection.execute(f"select count(*) from {relation}").fetchone()
+        found = self._first(f"select count(*) from {relation}")
         return int(found[0]) if found else 0
 
     # what happened
@@ -279,6 +277,11 @@ class Warehouse:
         rows = [[run_id, r.expectation.model, r.expectation.id, r.status, r.rows, r.failures] for r in results]
         listed = ", ".join(["(?, now()::timestamp, ?, ?, ?, ?, ?)"] * len(rows))
         self._connection.execute(f"insert into _synth.test_results values {listed}", list(chain.from_iterable(rows)))
+
+    def _first(self, sql: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+        """The first row; all are fetched, for a result that is not leaves the connection busy."""
+        rows = self._connection.execute(sql, values).fetchall()
+        return rows[0] if rows else None
 
     def _in_transaction(self, statements: list[str]) -> None:
         self._connection.execute("begin")

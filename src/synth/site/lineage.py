@@ -31,7 +31,8 @@ def lineage(spots: Sequence[Spot], here: str | None = None) -> str:
     high = max((y for _, y in places.values()), default=0) + HEIGHT + MARGIN
     lines = [
         f'<svg class="lineage" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" width="{wide}" height="{high}" '
-        'role="group" aria-label="Lineage">'
+        'role="group" aria-label="Lineage"><defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
+        'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z"/></marker></defs>'
     ]
     for spot in spots:
         lines += [_edge(places[parent], places[spot.id]) for parent in spot.parents if parent in places]
@@ -82,7 +83,7 @@ def _places(spots: Sequence[Spot], layers: Mapping[str, int]) -> dict[str, tuple
 def _edge(start: tuple[int, int], end: tuple[int, int]) -> str:
     x0, y0, x1, y1 = start[0] + WIDTH, start[1] + HEIGHT // 2, end[0], end[1] + HEIGHT // 2
     bend = (x1 - x0) // 2
-    return f'<path class="edge" d="M{x0} {y0}C{x0 + bend} {y0} {x1 - bend} {y1} {x1} {y1}"/>'
+    return f'<path class="edge" marker-end="url(#arrow)" d="M{x0} {y0}C{x0 + bend} {y0} {x1 - bend} {y1} {x1} {y1}"/>'
 
 
 def _node(spot: Spot, place: tuple[int, int], here: bool) -> str:

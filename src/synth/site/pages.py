@@ -83,8 +83,8 @@ def _of(facts: Facts, node: ManifestNode) -> dict[str, Any]:
         "source": source, "description": _description(facts, node), "model": model, "sql": sql, "catalog": catalog,
         "columns": list(columns(declared)) if declared else [], "fit": facts.fits.get(node.name) if model else None,
         "constraints": [(c.name, held(c), c.place) for c in model.constraints] if model else [],
-        "suite": facts.suites.get(node.name) if model else None,
-        "tests": list(_singular(facts, node)),
+        "suite": facts.suites.get(node.name) if model or public else None,
+        "tests": list(_tests(facts, node)), "public": public,
         "distributions": [(d, bars(d)) for d in facts.distributions.get(node.unique_id, ())],
     }  # fmt: skip
 
@@ -95,11 +95,12 @@ def _description(facts: Facts, node: ManifestNode) -> str:
     return model.told if model else facts.descriptions.get(node.unique_id, "")
 
 
-def _singular(facts: Facts, node: ManifestNode) -> Iterator[Any]:
-    """Results of singular tests that read the node."""
-    names = {n.name for n in facts.children(node) if n.resource_type == "test" and n.test_type == "singular"}
+def _tests(facts: Facts, node: ManifestNode) -> Iterator[Any]:
+    """Results of singular and unit tests that read the node."""
+    before = {"singular": "test.", "unit": "unit_test."}
+    ids = {before[n.test_type] + n.name for n in facts.children(node) if n.test_type in before}
     for suite in facts.suites.values():
-        yield from (r for r in suite.results if r.expectation.id.removeprefix("test.") in names)
+        yield from (r for r in suite.results if r.expectation.id in ids)
 
 
 def _counts(facts: Facts) -> dict[str, int]:
