@@ -51,11 +51,15 @@ MISTAKES = (
     Mistake("a key of config() misspelt", {"models/floors.sql": "{{ config(materialised='table') }}" + FLOORS}),
     Mistake("a value of config() misspelt", {"models/floors.sql": "{{ config(materialized='tabel') }}" + FLOORS}),
     Mistake("a key of YAML misspelt", _properties("description", "descripton")),
-    Mistake("a key of YAML twice", _properties("    description: Beds", "    description: Beds\n    description: Rows")),
+    Mistake(
+        "a key of YAML twice", _properties("    description: Beds", "    description: Beds\n    description: Rows")
+    ),
     Mistake("words about a model that there is not", _properties("name: floors", "name: floor")),
     Mistake("a test of a column that there is not", _properties("name: ward\n", "name: wrd\n")),
     Mistake("a test that there is not", _properties("[not_null]", "[not_nul]")),
-    Mistake("an argument of a test misspelt", _properties("[not_null]", "[accepted_values: {arguments: {vales: [A]}}]")),
+    Mistake(
+        "an argument of a test misspelt", _properties("[not_null]", "[accepted_values: {arguments: {vales: [A]}}]")
+    ),
     Mistake("a config of a test misspelt", _properties("[not_null]", "[not_null: {config: {severty: warn}}]")),
     Mistake("a severity misspelt", _properties("[not_null]", "[not_null: {config: {severity: wran}}]")),
     Mistake(

@@ -39,12 +39,12 @@ class Processes:
         }  # fmt: skip
         return self._obey(order)
 
-    def run(self, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """One command in a project's folder, as ``subprocess.run`` has it."""
         with tempfile.TemporaryDirectory() as temporary:
             out, err = (Path(temporary) / name for name in ("out.txt", "err.txt"))
             order = {
-                "folder": str(folder), "out": str(out), "err": str(err), "environment": {}, "commands": [arguments],
+                "folder": str(folder), "out": str(out), "err": str(err), "environment": environment, "commands": [arguments],
                 "plant": "", "code": "",
             }  # fmt: skip
             code = self._obey(order)
@@ -72,9 +72,9 @@ def shared() -> Processes:
     return found
 
 
-def synth(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def synth(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """One command in a project's folder, in a process of its own."""
-    return shared().run(project, *arguments)
+    return shared().run(project, *arguments, **environment)
 
 
 def said(root: Path) -> str:

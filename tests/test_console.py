@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
-from synth import cli
+from synth.cli import root
 from synth.console.sinks import LOG_BYTES, LogFile, Said
 from synth.starter import write_starter
 
@@ -99,7 +99,7 @@ def test_every_flag_is_a_variable(clinic: Path) -> None:
         found = [p for p in command.params if isinstance(p, click.Option)]
         return found + [o for sub in getattr(command, "commands", {}).values() for o in options(sub)]
 
-    verbs = [cli.cli.get_command(click.Context(cli.cli), name) for name in ("build", "run", "test")]
+    verbs = [root.cli.get_command(click.Context(root.cli), name) for name in ("build", "run", "test")]
     shared = [o for verb in verbs if verb for o in options(verb) if o.name != "empty"]
     assert all(str(o.envvar) == f"SYNTH_{o.opts[-1].lstrip('-').upper().replace('-', '_')}" for o in shared)
     assert synth(clinic, "ls", SYNTH_SELECT="members", SYNTH_INDIRECT_SELECTION="empty").stdout == "clinic.members\n"
@@ -126,7 +126,7 @@ def test_every_verb_shows_an_example() -> None:
         found = [group.get_command(context, name) for name in group.list_commands(context)]
         return [c for one in found if one for c in (one, *(commands(one) if isinstance(one, click.Group) else ()))]
 
-    for command in commands(cli.cli):
+    for command in commands(root.cli):
         assert re.search(r"Example:\s+synth ", command.help or ""), command.name
 
 

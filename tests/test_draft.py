@@ -21,11 +21,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compiling import compile_folder, write
-from synth import Project, cli
+from synth import Project
 from synth.artifacts.budget import Budget
 from synth.artifacts.compiled import Price, SourceTable
 from synth.artifacts.looks import Answers, Found
 from synth.artifacts.plan import Gaussian, PartitionSelection
+from synth.cli.root import cli
 from synth.draft import draft
 from synth.drafting import fill
 from synth.drafting.ask import CAPS, ROWS, Questions, order_name
@@ -224,7 +225,7 @@ def test_compile_and_plan_warn_of_a_draft(
     monkeypatch.setattr(Calibrations, "__call__", lambda *_: 1e3)
     monkeypatch.chdir(drafts)
     for command in (["compile", "-q"], ["plan", "-q"]):
-        cli.cli(command, standalone_mode=False)
+        cli(command, standalone_mode=False)
         assert "nobody has reviewed" in capsys.readouterr().err
 
 

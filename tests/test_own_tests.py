@@ -227,6 +227,10 @@ def test_defer_reads_what_another_target_has(wards: Path) -> None:
     for arguments, words in [((), "--defer needs --state"), (("--state", "nowhere"), "no manifest.json")]:
         wrong = synth(wards, "run", "--defer", *arguments)
         assert wrong.returncode == 2 and words in wrong.stderr
+    manifest = wards / "prod" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("target/prod.duckdb", "../private/rows.duckdb"))
+    elsewhere = synth(wards, "run", "--defer", "--state", "prod")
+    assert elsewhere.returncode == 2 and "of no target" in elsewhere.stderr
 
 
 def test_what_is_written_fits_its_schema(wards: Path) -> None:
@@ -237,11 +241,11 @@ def test_what_is_written_fits_its_schema(wards: Path) -> None:
         jsonschema.validate(json.loads((wards / "target" / f"{name}.json").read_text()), made[name])
 
 
-def test_a_secret_is_not_shown(wards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SYNTH_ENV_SECRET_PLACE", "/nowhere/hunter2")
+def test_a_secret_is_not_shown(wards: Path) -> None:
+    secret = {"SYNTH_ENV_SECRET_PLACE": "/nowhere/hunter2"}
     (wards / "models" / "told.sql").write_text("select '{{ env_var('SYNTH_ENV_SECRET_PLACE') }}' as word")
-    refused = synth(wards, "compile")
+    refused = synth(wards, "compile", **secret)
     assert refused.returncode == 2 and "SYNTH_ENV_SECRET_PLACE is a secret" in refused.stderr
     (wards / "models" / "told.sql").write_text("{{ exceptions.raise_compiler_error(var('word')) }}")
-    told = synth(wards, "compile", "--vars", "{word: see /nowhere/hunter2}")
+    told = synth(wards, "compile", "--vars", "{word: see /nowhere/hunter2}", **secret)
     assert "see ***" in told.stderr and "hunter2" not in told.stderr

@@ -532,6 +532,10 @@ class Project:
         path = self.root / found.metadata.database
         if path == self.database:
             raise UsageError(f"--defer: {folder} is of this target itself", "Name one of another target, or --target.")
+        if found.metadata.database not in {target.database for target in self.settings.targets.values()}:
+            raise UsageError(
+                f"--defer: {folder} is of no target of {loader.PROJECT_FILE}", "Compile it for one of them."
+            )
         if not path.exists():
             raise RunError(f"--defer: there is no {found.metadata.database}", f"It is the database of {folder}.")
         return path

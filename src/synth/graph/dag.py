@@ -129,7 +129,7 @@ def build(project: Project) -> Graph:
             node = _linked(project, node, zones, landed, problems)
         nodes[node.id] = node
     tests = [(asked, Judgement(test_config(asked, problems))) for asked in singular]
-    for asked, judged in [*(t for t in tests if t[1].config.enabled), *generic_tests(project, [*enabled], problems)]:
+    for asked, judged in [*(t for t in tests if t[1].config.enabled), *generic_tests(project, landed, problems)]:
         parents = _parents(project, asked, landed, problems)
         node = _node(project, asked, "test", "public", spec.ModelConfig(), parents, zones, landed)
         node = replace(node, judged=judged)

@@ -94,15 +94,15 @@ def asked_tests(project: Project) -> Iterator[Asked]:
 
 
 def generic_tests(
-    project: Project, models: Sequence[str], problems: list[Problem]
+    project: Project, models: Mapping[str, str], problems: list[Problem]
 ) -> list[tuple[Rendered, Judgement]]:  # fmt: skip
-    """The tests of ``models`` that are enabled, rendered, each under a name of its own."""
+    """The tests of ``models`` that are enabled, rendered, each under a name of its own; the names by which models land."""
     found: list[tuple[Rendered, Judgement]] = []
     names: set[str] = {name.casefold() for name in project.tests}
     for asked in asked_tests(project):
         if asked.model not in models or not asked.test.config.enabled:
             continue
-        made = Rendered(_name(asked, names), asked.place, None, None, {}, [asked.model], [])
+        made = Rendered(_name(asked, models[asked.model], names), asked.place, None, None, {}, [asked.model], [])
         try:
             judged = _made(project.renderer, asked, made)
         except RenderError as error:
@@ -129,9 +129,9 @@ def _listed(it: spec.Tested) -> Iterator[tuple[str, int, spec.GenericTest]]:
         yield from ((key, i, test) for i, test in enumerate(getattr(it, key)))
 
 
-def _name(asked: Asked, names: set[str]) -> str:
+def _name(asked: Asked, model: str, names: set[str]) -> str:
     """As dbt makes it: ``not_null_people_id``."""
-    words = [asked.test.test, asked.model, *filter(None, [asked.column])]
+    words = [asked.test.test, model, *filter(None, [asked.column])]
     wanted = asked.test.name or re.sub(r"\W+", "_", "_".join(words))
     name, number = wanted, 2
     while name.casefold() in names:
@@ -225,15 +225,19 @@ def _relationships(rows: str, column: str, arguments: Mapping[str, Any]) -> _Mad
 
 
 def _row_count(rows: str, _: str, arguments: Mapping[str, Any]) -> _Made:
-    low, high = arguments.get("min"), arguments.get("max")
-    for key, value in (("min", low), ("max", high)):
+    ends: dict[str, int | None] = {}
+    for key in ("min", "max"):
+        value = arguments.get(key)
+        value = int(value) if isinstance(value, str) and value.isdecimal() else value  # as Jinja gives it
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
             raise _Wrong(f"the test 'row_count': {key} must be a whole number", _EXAMPLES["row_count"], key)
+        ends[key] = value
+    low, high = ends["min"], ends["max"]
     if low is None and high is None:
         raise _Wrong("the test 'row_count' has neither min nor max", _EXAMPLES["row_count"])
-    ends = [("at least", "<", low), ("at most", ">", high)]
-    words = " and ".join(f"{word} {end:,}" for word, _, end in ends if end is not None)
-    bad = " or ".join(f"count(*) {sign} {end}" for _, sign, end in ends if end is not None)
+    said = [("at least", "<", low), ("at most", ">", high)]
+    words = " and ".join(f"{word} {end:,}" for word, _, end in said if end is not None)
+    bad = " or ".join(f"count(*) {sign} {end}" for _, sign, end in said if end is not None)
     sql = f"select count(*) as rows from {rows}\nhaving {bad}"
     kwargs = {"min_value": low, "max_value": high}
     return _Made(sql, f"the table has {words} rows", "expect_table_row_count_to_be_between", kwargs)
