@@ -246,6 +246,10 @@ def test_a_secret_is_not_shown(wards: Path) -> None:
     (wards / "models" / "told.sql").write_text("select '{{ env_var('SYNTH_ENV_SECRET_PLACE') }}' as word")
     refused = synth(wards, "compile", **secret)
     assert refused.returncode == 2 and "SYNTH_ENV_SECRET_PLACE is a secret" in refused.stderr
+    (wards / "models" / "told.sql").unlink()
+    declare(wards, "models: [{name: wards, description: \"{{ env_var('SYNTH_ENV_SECRET_PLACE') }}\"}]\n")
+    assert "is a secret" in synth(wards, "compile", **secret).stderr
+    declare(wards, "models: []\n")
     (wards / "models" / "told.sql").write_text("{{ exceptions.raise_compiler_error(var('word')) }}")
     told = synth(wards, "compile", "--vars", "{word: see /nowhere/hunter2}", **secret)
     assert "see ***" in told.stderr and "hunter2" not in told.stderr

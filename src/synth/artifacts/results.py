@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from synth.artifacts.plan import Artifact
+from synth.artifacts.plan import NOT_PRIVATE, Artifact
 
 # What a figure in a report comes from. There is no word for real rows: what is computed on them and not paid for stays in
 # the private zone, and a report without the word is a value that cannot be made.
@@ -31,11 +31,13 @@ class Expectation(Artifact):
     fail_calc: str = "count(*)"  # SQL over the rows that break it
     limit: int | None = None  # no more of them are looked for
     store_failures: bool | None = None  # as a table; None: as the command says
+    not_private: bool = False  # whether it reads rows that are made without differential privacy
 
     @property
     def stored_as(self) -> str:
-        """The table of the rows that break it, where they are kept."""
-        return "".join(c if c.isalnum() else "_" for c in self.id)
+        """The table of the rows that break it, where they are kept; it says so where these are not private."""
+        name = "".join(c if c.isalnum() else "_" for c in self.id)
+        return f"{NOT_PRIVATE}{name}" if self.not_private and NOT_PRIVATE not in name else name
 
     @property
     def limited_sql(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from synth.artifacts.compiled import Compiled, OutputColumn, PublicModel, UnitTest
-from synth.artifacts.plan import UNPROTECTED
+from synth.artifacts.plan import NOT_PRIVATE, UNPROTECTED
 from synth.artifacts.results import Expectation
 from synth.compiler import apart, bind, reads, tree
 from synth.compiler.bind import BindProblem, Stubs
@@ -153,6 +153,7 @@ class _Compiler:
             description=words, sql=sql + "\n", sql_path=self._compiled(node), severity=config.severity,
             error_if=config.error_if, warn_if=config.warn_if, fail_calc=config.fail_calc, limit=config.limit,
             store_failures=config.store_failures,
+            not_private=any(name.startswith(NOT_PRIVATE) for name in _models(node.parents)),
         )  # fmt: skip
 
     def _judge_problems(self, node: Node, relation: str) -> None:

@@ -81,8 +81,8 @@ def _env_var(name: str, default: Any = _MISSING) -> Any:
 
 def _no_secret(name: str, default: Any = _MISSING) -> Any:
     if name.startswith(SECRET):
-        what = f"{name} is a secret, and SQL is written to target/"
-        raise RenderError(what, "Use secrets in YAML alone, such as a source's location.", name)
+        what = f"{name} is a secret, and this is written to target/"
+        raise RenderError(what, "A secret may stand in a source's location.", name)
     return _env_var(name, default)
 
 
@@ -147,9 +147,10 @@ class Renderer:
         )
     )
 
-    def value(self, text: str) -> str:
-        """A string of a YAML file."""
-        return self._render(text, {}, with_macros=False) if "{{" in text or "{%" in text else text
+    def value(self, text: str, secret: bool = False) -> str:
+        """A string of a YAML file; ``secret``: it is nothing that is written elsewhere."""
+        names = {} if secret else {"env_var": _no_secret}
+        return self._render(text, names, with_macros=False) if "{{" in text or "{%" in text else text
 
     def sql(self, text: str, names: Mapping[str, Any]) -> str:
         """A model or a test."""
@@ -160,7 +161,7 @@ class Renderer:
         if name not in self.macro_names:
             shown = [known for known in self.macro_names if not known.startswith(TEST)]
             raise RenderError(f"there is no macro '{name}'", nearest(name, shown) or "Macros stand in macros/.")
-        known = {**self._known(names), _CALLED: dict(arguments)}
+        known = {**self._known({"env_var": _no_secret, **names}), _CALLED: dict(arguments)}
         found: list[Any] = []
         known[_KEEP] = found.append
         self._render(f"{{%- do {_KEEP}({name}(**{_CALLED})) -%}}", known, with_macros=True)

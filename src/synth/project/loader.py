@@ -364,7 +364,7 @@ def _rendered(document: yaml.Document, data: Any, path: yaml.Path, renderer: Ren
         return [_rendered(document, v, (*path, i), renderer, problems) for i, v in enumerate(data)]
     if isinstance(data, str):
         try:
-            return renderer.value(data)
+            return renderer.value(data, secret=path[-1:] == ("location",))
         except RenderError as error:
             problems.append(Problem(document.place(path), error.what, error.fix))
     return data
