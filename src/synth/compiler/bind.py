@@ -63,11 +63,6 @@ class Stubs:
             self._types[sql] = {row[0]: row[1] for row in found}
         return self._types[sql]
 
-    def types_over(self, name: str, columns: Mapping[str, str], sql: str) -> dict[str, str]:
-        """The columns' types of a select over one table and nothing else: its name, and DuckDB's types by column."""
-        whole = f"with {identifier(name)} as (select {_nulls(columns)})\n{sql}"
-        return self._once(("types", whole), lambda: self.types(whole))
-
     def evaluate(self, expression: str, relation: str) -> str:
         """The type of an expression over a relation; also raises BindProblem where a constant of it has the wrong type."""
         found = self._run(f"select (\n{expression}\n) as it from {relation}", shift=1).description

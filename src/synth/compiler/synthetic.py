@@ -137,7 +137,6 @@ class SyntheticCompiler:
             ),
             plan=plan, budget=self._budget(promise),
         )  # fmt: skip
-        self._bind_own(model, linked.types(one))
         self.models[node.name] = model
         folder = f"{self.project.settings.target_path}/compiled/{node.name}/expectations"
         self.expectations[node.name] = expectations(table, outputs, one.held, plan, folder, self._references(one))
@@ -150,15 +149,6 @@ class SyntheticCompiler:
             for column, n in keys
             if n.declared and n.declared.table.primary_key
         ]
-
-    def _bind_own(self, model: SyntheticModel, above: Mapping[str, str]) -> None:
-        """The SQL that synth itself wrote must bind too; a failure here is a bug of synth's and raises as one."""
-        self.stubs.types(model.prepare_sql)
-        self.stubs.types(model.oddities_sql)
-        codes = dict.fromkeys(("#unit", "#position", "#draw"), "bigint")
-        codes |= {f"#{i}": "bigint" for i, _ in enumerate(model.plan.layout, 1)}
-        codes |= dict.fromkeys(model.link.keys if model.link else (), "bigint") | dict.fromkeys(above, "timestamp")
-        self.stubs.types_over("codes", codes, model.restore_sql)
 
     def _outputs(self, one: Checked, made: Sequence[Computed]) -> tuple[OutputColumn, ...]:
         types = {c.name: c.sql_type for c in made}

@@ -237,6 +237,8 @@ class SourceZone(Generic[R]):
                 for view in self.reader.views:
                     self._connection.execute(f'create view "private"."{view.name}" as {view.sql}')
                 self._connection.execute(f"describe {self.reader.prepare_sql}")
+                if isinstance(self.reader, SyntheticModel):
+                    self._connection.execute(f"describe {self.reader.oddities_sql}")
             except (duckdb.BinderException, duckdb.CatalogException) as error:  # about names and types, not cells
                 what = re.sub(r"ENUM\(.*", "ENUM", str(error), flags=re.DOTALL)  # its values follow
                 what = what.splitlines()[0].removeprefix("Binder Error: ").removeprefix("Catalog Error: ")

@@ -30,6 +30,9 @@ from synth.runtime.target_folder import TargetFolder
 from synth.runtime.warehouse import Warehouse
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from synth.generator.fitted import Generator
 
 LATENT_UNITS = 1_000  # synthetic units over which the latent's use is averaged
@@ -98,6 +101,7 @@ class Runner:
         # Matrices of this size gain nothing from a second thread, and lose tenfold where the machine is shared.
         torch.set_num_threads(1)
         pools = {pool.variable: make_up(pool, model.plan.seed) for pool in model.pools}
+        self.warehouse.begin_landing(model, pools, self._columns_above(model))  # what cannot land is not paid for
         with threadpool_limits(1):
             generator, epsilon = confine(
                 self.folder.internal, f"fitting {model.name}", lambda: self._generator(model)
@@ -109,9 +113,12 @@ class Runner:
         if self.warehouse.has(model.relation) and (rows := self.warehouse.count(f'synthetic."{model.name}"')):
             said = f"{model.relation} had {rows:,} rows; synth run makes them again"
             self.listener.note(f"{said}, and spends nothing where its plan and source are as they were")
-        above = Above.of(self.warehouse.rows_above(model.link), model.link).columns if model.link else {}
-        self.warehouse.begin_landing(model, {pool.variable: () for pool in model.pools}, above)
+        self.warehouse.begin_landing(model, {pool.variable: () for pool in model.pools}, self._columns_above(model))
         return self.warehouse.land(model, f"EMPTY: made without rows. {model.told}", drawn=False)
+
+    def _columns_above(self, model: SyntheticModel) -> Mapping[str, NDArray[np.generic]]:
+        """What its codes have besides, of the rows above it."""
+        return Above.of(self.warehouse.rows_above(model.link), model.link).columns if model.link else {}
 
     def _generator(self, model: SyntheticModel) -> tuple[Generator, float | None]:
         """A generator, and the epsilon that this run spends on it. Its rows are here and nowhere else."""
