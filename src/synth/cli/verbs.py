@@ -129,7 +129,8 @@ def compile_(call: Call) -> None:
     call.warn(project.drafted(models))
     found = project.counts()
     counts = f"{found['synthetic']} synthetic, {found['public']} public, {found['test']} tests of its own"
-    counts += f", {found['unit_test']} unit tests" if found["unit_test"] else ""
+    many = found["unit_test"]
+    counts += f", {many} unit test{'s' if many > 1 else ''}" if many else ""
     call.say(f"Compiled {counts} to {project.settings.target_path}/")
 
 
