@@ -170,7 +170,8 @@ class Build:
     ) -> list[ExpectationResult]:  # fmt: skip
         """In the target's database, or in ``tables`` after its ``setup``."""
         tables = tables or self.warehouse
-        results = list(judge(tables, relation, expectations, self._store, setup))
+        store = self._store and tables is self.warehouse
+        results = list(judge(tables, relation, expectations, store, setup))
         self.warehouse.log_tests(self.listener.invocation_id, results)
         for result in results:
             examples = tables.examples(result.expectation) if result.status in ("fail", "warn") else None

@@ -12,7 +12,7 @@ SECRET = "SYNTH_ENV_SECRET_"  # before the name of a variable of the environment
 _PASSWORD = re.compile(r"(://(?:\{\{.*?\}\}|[^\s:/@{])*:)(?:\{\{.*?\}\}|\S)+(?=@)|(password=)[^\s&'\"]+", re.IGNORECASE)
 
 
-def _no_secrets(text: str) -> str:
+def no_secrets(text: str) -> str:
     """Without the values of secret variables."""
     for name, value in os.environ.items():
         if name.startswith(SECRET) and value:
@@ -69,7 +69,7 @@ class SynthError(Exception):
         self.fix = fix
 
     def __str__(self) -> str:
-        return _no_secrets(f"{self.what}\n    {self.fix}" if self.fix else self.what)
+        return no_secrets(f"{self.what}\n    {self.fix}" if self.fix else self.what)
 
 
 class ProjectError(SynthError):

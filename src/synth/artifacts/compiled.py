@@ -12,7 +12,7 @@ from synth.artifacts.budget import Budget
 from synth.artifacts.freshness import Criteria
 from synth.artifacts.plan import Artifact, Plan
 from synth.artifacts.results import Expectation
-from synth.errors import masked
+from synth.errors import masked, no_secrets
 from synth.quoting import identifier
 
 FITTING = 1  # raised when a change of the fitting code must not reuse generators of an earlier one
@@ -53,7 +53,7 @@ class SourceTable(Artifact):
     @property
     def shown(self) -> str:
         """The location as anybody may see it."""
-        return masked(self.location)
+        return no_secrets(masked(self.location))
 
 
 class PrivateView(Artifact):

@@ -39,6 +39,13 @@ class Expectation(Artifact):
         name = "".join(c if c.isalnum() else "_" for c in self.id)
         return f"{NOT_PRIVATE}{name}" if self.not_private and NOT_PRIVATE not in name else name
 
+    def judging_sql(self, relation: str) -> str:
+        """One row about the rows that break it, which are those of a relation: failures, and by which they fail it or warn."""
+        return (
+            f"with found as (select {self.fail_calc} as failures from {relation}) select coalesce(failures, 0), "
+            f"failures {self.error_if}, failures {self.warn_if} from found"
+        )
+
     @property
     def limited_sql(self) -> str:
         return f"{self.sql}\nlimit {self.limit}" if self.limit else self.sql

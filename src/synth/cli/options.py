@@ -16,7 +16,7 @@ import click
 from click.core import ParameterSource
 
 from synth.cli.root import COLOR
-from synth.errors import SynthError, UsageError
+from synth.errors import SynthError, UsageError, no_secrets
 from synth.version import __version__
 
 if TYPE_CHECKING:
@@ -167,12 +167,12 @@ class Call:
 
     def say(self, text: str) -> None:
         if not self.quiet:
-            click.echo(text)
+            click.echo(no_secrets(text))
 
     def warn(self, text: str) -> None:
         """A red line on stderr, whatever is quiet or read by a program."""
         if text:
-            click.secho(text, fg="red", err=True, color=COLOR)
+            click.secho(no_secrets(text), fg="red", err=True, color=COLOR)
 
     @property
     def width(self) -> int:
@@ -228,11 +228,13 @@ def read_variables(text: str | None, named: str = "--vars") -> dict[str, Any]:
 
 
 def _told(arguments: Sequence[str]) -> list[str]:
-    """What was typed, without the values of --vars, which may be secrets."""
+    """What was typed, without the values of --vars and --args, which may be secrets."""
     found = list(arguments)
     for i, argument in enumerate(found):
-        if argument == "--vars" and i + 1 < len(found):
-            found[i + 1] = "***"
-        elif argument.startswith("--vars="):
-            found[i] = "--vars=***"
+        name, sign, _ = argument.partition("=")
+        if name in ("--vars", "--args"):
+            if sign:
+                found[i] = f"{name}=***"
+            elif i + 1 < len(found):
+                found[i + 1] = "***"
     return found

@@ -17,17 +17,12 @@ from synth.compiler.sizing import Calibrate
 from synth.compiler.sources import columns_of, freshness_of, people_of, source_tables
 from synth.compiler.synthetic import SyntheticCompiler
 from synth.compiler.unit_tests import UnitTests
-from synth.errors import Problem, ProjectError
+from synth.errors import Place, Problem, ProjectError
 from synth.graph.dag import Graph, Node
 from synth.project.loader import Project
 from synth.project.nearest import nearest
 from synth.quoting import identifier
 
-_JUDGED = {
-    "fail_calc": "It is SQL over the rows that break the test; for example fail_calc: count(distinct id).",
-    "error_if": "It is a comparison with a number; for example error_if: '> 10'.",
-    "warn_if": "It is a comparison with a number; for example warn_if: '> 0'.",
-}
 _NESTED = ("STRUCT", "MAP", "UNION", "VARIANT")
 
 
@@ -132,8 +127,8 @@ class _Compiler:
             self.problems += [Problem(node.place, what + ", ".join(nested), fix)] if nested else []
         sql = node.statement.strip()
         if node.kind == "test":
-            self._judge_problems(node, relation)
             self.tests[node.name] = self._test(node, sql)
+            self._judge_problems(node.place, relation, self.tests[node.name])
         elif node.zone == "public":
             kind: Literal["view", "table"] = "table" if node.materialized == "table" else "view"
             self.public[node.name] = PublicModel(
@@ -156,21 +151,22 @@ class _Compiler:
             not_private=any(name.startswith(NOT_PRIVATE) for name in _models(node.parents)),
         )  # fmt: skip
 
-    def _judge_problems(self, node: Node, relation: str) -> None:
-        """What counts as failures, and how many are too many, is SQL as well."""
-        assert node.judged is not None
-        config, failed = node.judged.config, f"(select {node.judged.config.fail_calc} from {relation})"
-        for key, sql in (
-            ("fail_calc", f"select {failed}"), ("error_if", f"select {failed} {config.error_if}"),
-            ("warn_if", f"select {failed} {config.warn_if}"),
-        ):  # fmt: skip
-            try:
-                self.stubs.value(sql)
-            except BindProblem as problem:
-                self.problems.append(
-                    Problem(node.place, f"{key}: {problem.what}", f"{problem.hint} {_JUDGED[key]}".strip())
-                )
-                return
+    def _judge_problems(self, place: Place, relation: str, test: Expectation) -> None:
+        """What counts as failures, and how many are too many, is SQL as well: of numbers, and of no table."""
+        try:
+            parsed = tree.parse(self.stubs.connection, test.judging_sql("(select 1)"))
+            found = [stranger.what for stranger in reads.strangers(parsed, {("found",)}, public=True)]
+            named = (i.node for i in tree.walk(parsed, 0) if i.node.get("type") == "BASE_TABLE")
+            found += [f"it reads '{n['table_name']}'" for n in named if n["table_name"] != "found"]
+            if not found:
+                self.stubs.value(test.judging_sql(relation))
+        except tree.SyntaxProblem as problem:
+            found = [problem.what]
+        except BindProblem as problem:
+            found = [problem.what]
+        for what in found[:1]:
+            fix = "For example fail_calc: count(distinct id), error_if: '> 10' and warn_if: '> 0'."
+            self.problems.append(Problem(place, f"fail_calc, error_if or warn_if: {what}", fix))
 
     def _described(self, node: Node, types: Mapping[str, str]) -> tuple[OutputColumn, ...]:
         """The columns of a public model, with what YAML says of them."""

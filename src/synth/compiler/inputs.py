@@ -30,7 +30,7 @@ def _parts(project: Project, graph: Graph) -> Iterator[Any]:
     yield __version__, version("duckdb"), _code()
     yield project.settings.model_dump(mode="json"), project.target_words
     for source in project.sources.values():
-        yield source.source.model_dump(mode="json", exclude={"location"})
+        yield source.source.model_dump(mode="json", exclude={"location"}), source.source.server
     for table in project.tables.values():
         yield table.table.model_dump(mode="json")
     for described in project.properties.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from synth.errors import Problem
 from synth.project import spec
@@ -46,10 +47,22 @@ def population_problems(root: Path, sources: Iterable[DeclaredSource]) -> Iterat
 def _rows(root: Path, source: spec.Source, table: spec.SourceTable) -> tuple[str, ...]:
     """Equal for tables of the same rows."""
     format, name = source.format_of(table), (table.identifier or table.name).casefold()
-    place = source.location if source.server else str(root / source.location)
-    location, part = posixpath.normpath(place), getattr(format, "schema_name", None) or ""
+    if source.server == "postgres":
+        location = _database(source.location)
+    else:
+        location = posixpath.normpath(source.location if source.server else str(root / source.location))
+    part = (getattr(format, "schema_name", None) or "").casefold()
     part = "" if part == ("public" if source.server else "main") else part  # where none is named
     if isinstance(format, spec.ExcelFormat) and format.sheet:
         one_workbook = location.casefold().endswith(".xlsx")
         part, name = format.sheet.casefold(), "" if one_workbook else name
     return location, part, name
+
+
+def _database(location: str) -> str:
+    """A server's database, whoever asks it and however that is written."""
+    try:
+        parts = urlsplit(location)
+        return f"{(parts.hostname or 'localhost').casefold()}:{parts.port or 5432}/{parts.path.strip('/')}"
+    except ValueError:  # a port that is no number is told by the server
+        return location

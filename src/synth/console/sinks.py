@@ -16,6 +16,8 @@ from typing import IO, Any, Literal, Protocol
 
 import click
 
+from synth.errors import no_secrets
+
 LOG_BYTES, LOG_FILES = 10_000_000, 5  # of the log, and how many earlier ones stay
 _REFRESH_SECONDS = 0.2
 
@@ -35,7 +37,8 @@ class Said:
 
     @classmethod
     def of(cls, name: str, lines: Iterable[Line], data: Mapping[str, Any]) -> Said:
-        return cls(name, tuple(line if isinstance(line, tuple) else (line, None) for line in lines), data)
+        pairs = (line if isinstance(line, tuple) else (line, None) for line in lines)
+        return cls(name, tuple((no_secrets(text), color) for text, color in pairs), data)
 
     @property
     def level(self) -> Level:
@@ -115,4 +118,4 @@ def record(said: Said, invocation_id: str) -> str:
         "name": said.name, "level": said.level, "msg": "\n".join(text for text, _ in said.lines),
         "ts": said.time.isoformat(timespec="milliseconds"), "invocation_id": invocation_id,
     }  # fmt: skip
-    return json.dumps({"info": info, "data": said.data}, ensure_ascii=False, allow_nan=False, default=str)
+    return no_secrets(json.dumps({"info": info, "data": said.data}, ensure_ascii=False, allow_nan=False, default=str))

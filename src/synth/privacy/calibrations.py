@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from importlib.metadata import version
 
 from synth.artifacts.plan import Event
 
@@ -53,4 +55,10 @@ class Costs:
 def _key(*asked: float | Sequence[Event]) -> str:
     """SHA-256 over all that an answer depends on."""
     parts = [a if isinstance(a, float | int) else [e.model_dump(mode="json") for e in a] for a in asked]
-    return hashlib.sha256(json.dumps([VERSION, *parts], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([VERSION, _accountant(), *parts], sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def _accountant() -> str:
+    """The version of the library that answered: another one may say something else."""
+    return version("dp-accounting")

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import TracebackType
 from typing import Any
 
@@ -17,7 +18,7 @@ from jinja2.parser import Parser
 from jinja2.runtime import Context, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from synth.errors import SECRET, Place
+from synth.errors import SECRET, Place, no_secrets
 from synth.project.nearest import nearest
 from synth.project.sql_file import SqlFile
 
@@ -107,7 +108,7 @@ def _raise_compiler_error(message: Any) -> None:
 
 def _log(message: Any, info: bool = False) -> str:
     if info:
-        sys.stderr.write(f"{message}\n")
+        sys.stderr.write(f"{no_secrets(str(message))}\n")
     return ""
 
 
@@ -167,7 +168,7 @@ class Renderer:
         self._render(f"{{%- do {_KEEP}({name}(**{_CALLED})) -%}}", known, with_macros=True)
         return found[0]
 
-    @property
+    @cached_property
     def macro_names(self) -> frozenset[str]:
         """Of all macros; those of generic tests begin with ``TEST``."""
         parsed = self._environment.parse("\n".join(m.text for m in self.macros))

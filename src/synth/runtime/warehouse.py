@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synth.artifacts.compiled import Constraint, Link, OutputColumn, Part, PublicModel, Request, SyntheticModel
+from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import Expectation, ExpectationResult, Judged, RunResult
 from synth.errors import RunError
 from synth.quoting import identifier, literal, rows_of
@@ -230,11 +231,10 @@ class Warehouse:
             stored = f"{FAILURES}.{identifier(expectation.stored_as)}"
             self._connection.execute(f"create schema if not exists {FAILURES}")
             self._connection.execute(f"create or replace table {stored} as from {broken}")
+            if expectation.not_private:
+                self._connection.execute(f"comment on table {stored} is {literal(UNPROTECTED)}")
             broken = stored
-        found = self._first(
-            f"with found as (select {expectation.fail_calc} as failures from {broken}) "
-            f"select coalesce(failures, 0), failures {expectation.error_if}, failures {expectation.warn_if} from found"
-        )
+        found = self._first(expectation.judging_sql(broken))
         failures, fails, warns = found or (0, False, False)
         rows = self.count(relation) if relation else 0
         return Judged(rows=rows, failures=int(failures), fails=bool(fails), warns=bool(warns), stored=stored)
