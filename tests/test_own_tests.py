@@ -253,3 +253,13 @@ def test_a_secret_is_not_shown(wards: Path) -> None:
     (wards / "models" / "told.sql").write_text("{{ exceptions.raise_compiler_error(var('word')) }}")
     told = synth(wards, "compile", "--vars", "{word: see /nowhere/hunter2}", **secret)
     assert "see ***" in told.stderr and "hunter2" not in told.stderr
+
+
+def test_words_and_tests_modify_no_model(wards: Path) -> None:
+    declare(wards, "models: [{name: wards, columns: [{name: ward, description: a letter}]}]\n")
+    assert synth(wards, "compile").returncode == 0
+    (wards / "before").mkdir()
+    (wards / "target" / "manifest.json").rename(wards / "before" / "manifest.json")
+    declare(wards, "models: [{name: wards, columns: [{name: ward, description: its letter, tests: [unique]}]}]\n")
+    found = synth(wards, "ls", "--select", "state:modified", "--state", "before", "--output", "name")
+    assert found.stdout.split() == ["unique_wards_ward"], found.stderr

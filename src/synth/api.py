@@ -463,7 +463,7 @@ class Project:
         listener = listener or Listener()
         run, deferred = args.which != "test", self._deferred(how)
         tests = tuple(n.unique_id for n in nodes if n.is_test and args.which != "run")
-        wanted = Wanted(_models(nodes, or_tests=bool(tests)) if run else (), tests, store)
+        wanted = Wanted(_models(nodes, or_tests=bool(tests)) if run else (), tests)
         if not run and not tests:
             raise UsageError("the selection holds no test", "See them with: synth ls --resource-type test")
         if drafted := unreviewed(self.graph, wanted.models):
@@ -480,7 +480,7 @@ class Project:
             if deferred:
                 compiled = self._deferring(compiled, wanted.models, warehouse, listener)
             runner = self._runner(compiled, warehouse, listener, args.full_refresh, empty) if run else None
-            results = Build(compiled, runner, warehouse, listener, fail_fast).all(wanted, args)
+            results = Build(compiled, runner, warehouse, listener, fail_fast, store).all(wanted, args)
         known = [*compiled.checks.values(), *(unit.expectation for unit in compiled.unit_tests.values())]
         self.folder.write_results(results, {expectation.id for expectation in known})
         if results.suites and docs:

@@ -29,7 +29,6 @@ class Wanted:
 
     models: tuple[str, ...]
     tests: tuple[str, ...]
-    store_failures: bool = False  # of tests that do not say otherwise
 
 
 @dataclass
@@ -39,18 +38,17 @@ class Build:
     warehouse: Warehouse
     listener: Listener
     fail_fast: bool = False  # after the first failure nothing more is made or judged
+    store_failures: bool = False  # of tests that do not say otherwise
     unmade: set[str] = field(default_factory=set)  # models that failed or were skipped: their tests are skipped
     failed: set[str] = field(default_factory=set)  # and those whose tests failed: their children are skipped
     results: list[RunResult] = field(default_factory=list)
     suites: list[SuiteResult] = field(default_factory=list)
     singular: list[ExpectationResult] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)  # ids of expectations
-    _store: bool = False
     compared: set[str] = field(default_factory=set)  # synthetic tables that were compared with their declaration
 
     def all(self, wanted: Wanted, args: Invocation) -> Results:
         started = time.monotonic()
-        self._store = wanted.store_failures
         self._units(test for test in wanted.tests if test in self.compiled.unit_tests)
         waiting = [test for test in wanted.tests if test not in self.compiled.unit_tests]
         for number, name in enumerate(wanted.models, 1):
@@ -170,7 +168,7 @@ class Build:
     ) -> list[ExpectationResult]:  # fmt: skip
         """In the target's database, or in ``tables`` after its ``setup``."""
         tables = tables or self.warehouse
-        store = self._store and tables is self.warehouse
+        store = self.store_failures and tables is self.warehouse
         results = list(judge(tables, relation, expectations, store, setup))
         self.warehouse.log_tests(self.listener.invocation_id, results)
         for result in results:

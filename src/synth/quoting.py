@@ -27,8 +27,10 @@ def key_of(model: str) -> str:
     return f"#key {model}"
 
 
-def literal(value: str | int | float) -> str:
-    """A constant; floats keep every digit."""
+def literal(value: str | bool | int | float | None) -> str:
+    """A constant; floats keep every digit, and None is null."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
     return str(value) if isinstance(value, int) else repr(float(value))

@@ -40,7 +40,7 @@ class Stubs:
         for schema in ("source", "private", "synthetic", "public"):
             self.connection.execute(f"create schema {schema}")
         self._types: dict[str, dict[str, str]] = {}  # of queries over what stands here now
-        self._answers: dict[tuple[str, ...], Any] = {}  # to what asks of nothing that stands here
+        self._answers: dict[tuple[str, ...], Any] = {}  # to what asks of nothing that changes
 
     def table(self, relation: str, columns: Mapping[str, str]) -> None:
         """A table of one row of nulls; ``columns``: DuckDB type by name."""
@@ -69,7 +69,10 @@ class Stubs:
         return str(found[0][1])
 
     def value(self, sql: str) -> Any:
-        """The first value of the first row of a query without tables, None where there is none; also raises BindProblem."""
+        """The first value of the first row, None where there is none; also raises BindProblem.
+
+        Of a query over nothing that changes: it is asked once.
+        """
         found = self._once(("value", sql), lambda: self._run(sql).fetchone())
         return found[0] if found else None
 

@@ -141,10 +141,10 @@ class _Compiler:
         assert node.judged is not None
         said, config = node.judged, node.judged.config
         words = said.description or node.name.replace("_", " ")
-        kwargs = dict(said.kwargs) or {"description": words}
+        described = {"description": words} if said.type == "unexpected_rows_expectation" else {}
         return Expectation(
             id=node.name if said.check else f"test.{node.name}", model=next(iter(_models(node.parents)), ""),
-            column=said.column, type=said.type, kwargs=kwargs if said.type.startswith("unexpected") else dict(said.kwargs),
+            column=said.column, type=said.type, kwargs={**described, **said.kwargs},
             description=words, sql=sql + "\n", sql_path=self._compiled(node), severity=config.severity,
             error_if=config.error_if, warn_if=config.warn_if, fail_calc=config.fail_calc, limit=config.limit,
             store_failures=config.store_failures,
@@ -160,9 +160,7 @@ class _Compiler:
             found += [f"it reads '{n['table_name']}'" for n in named if n["table_name"] != "found"]
             if not found:
                 self.stubs.value(test.judging_sql(relation))
-        except tree.SyntaxProblem as problem:
-            found = [problem.what]
-        except BindProblem as problem:
+        except (tree.SyntaxProblem, BindProblem) as problem:
             found = [problem.what]
         for what in found[:1]:
             fix = "For example fail_calc: count(distinct id), error_if: '> 10' and warn_if: '> 0'."

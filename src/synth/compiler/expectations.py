@@ -178,7 +178,7 @@ def _moment(made: _Maker, column: spec.DateColumn | spec.DatetimeColumn) -> Iter
 
 
 def _in_set(made: _Maker, column: spec.Column, allowed: list[Any]) -> Expectation:
-    listed = ", ".join(str(v).lower() if isinstance(v, bool) else literal(v) for v in allowed)
+    listed = ", ".join(map(literal, allowed))
     return made.make(
         column.name, "in_set", f"{column.name} is one of {len(allowed)} declared values",
         "expect_column_values_to_be_in_set", {"value_set": allowed}, f"{identifier(column.name)} not in ({listed})",

@@ -12,7 +12,8 @@ from synth.artifacts.compiled import Manifest, ManifestMetadata, ManifestNode, S
 from synth.artifacts.results import Expectation
 from synth.compiler.synthetic import trusted_by
 from synth.graph.dag import Graph, Node
-from synth.project.loader import Declared, DeclaredSource, DeclaredUnitTest, Project
+from synth.project import spec
+from synth.project.loader import DeclaredSource, Project
 from synth.version import __version__
 
 _WORDS = {"description": True, "config": True, "tests": True, "data_tests": True}  # of a table, no part of its contract
@@ -26,8 +27,7 @@ def manifest(
     nodes = [_node(node, graph, models, compiled_path) for node in graph.nodes.values()]
     for node in graph.of_kind("model"):
         nodes += [_generic(project, graph, node, expectation) for expectation in expectations.get(node.name, ())]
-    declared = {f"unit_test.{graph.project}.{t.model}.{n}": (project.unit_tests[n], t) for n, t in _by_name(unit_tests)}
-    nodes += [_unit(project, graph, key, *found) for key, found in declared.items()]
+    nodes += [_unit(project, graph, key, test) for key, test in unit_tests.items()]
     metadata = ManifestMetadata(
         synth_version=__version__, project_name=graph.project, database=project.target_words["path"]
     )
@@ -84,11 +84,8 @@ def _generic(project: Project, graph: Graph, node: Node, expectation: Expectatio
     )  # fmt: skip
 
 
-def _by_name(unit_tests: Mapping[str, UnitTest]) -> Iterator[tuple[str, UnitTest]]:
-    yield from ((key.rpartition(".")[2], test) for key, test in unit_tests.items())
-
-
-def _unit(project: Project, graph: Graph, key: str, declared: DeclaredUnitTest, test: UnitTest) -> ManifestNode:
+def _unit(project: Project, graph: Graph, key: str, test: UnitTest) -> ManifestNode:
+    declared = project.unit_tests[key.rpartition(".")[2]]
     node = next(n for n in graph.of_kind("model") if n.name == test.model)
     file, config = declared.document.file, {"enabled": True, "materialized": "unit"}
     below = next(PurePosixPath(file).relative_to(f) for f in project.settings.model_paths if _is_below(file, f))
@@ -120,17 +117,16 @@ def _checksums(node: Node, config: Mapping[str, Any]) -> Iterator[tuple[str, str
         yield "sql", _digest(node.sql)
         yield "configs", _digest({key: value for key, value in config.items() if key != "tags"})
     if node.declared:
-        yield "contract", _digest(_promised(node.declared))
+        yield "contract", _digest(_promised(node.declared.table))
     if node.described:
-        words = {"description": True, "config": True, "tests": True, "data_tests": True}
-        yield "contract", _digest(node.described.model.model_dump(mode="json", exclude=words))
+        yield "contract", _digest(_promised(node.described.model))
     if node.source:
         yield "contract", _digest(_given(node.source, node.name))
 
 
-def _promised(declared: Declared) -> Any:
+def _promised(table: spec.Table | spec.ModelProperties) -> Any:
     inner = {"__all__": {"description": True, "tests": True, "data_tests": True}}
-    return declared.table.model_dump(mode="json", exclude={**_WORDS, "columns": inner, "constraints": inner})
+    return table.model_dump(mode="json", exclude={**_WORDS, "columns": inner, "constraints": inner})
 
 
 def _given(declared: DeclaredSource, name: str) -> Any:

@@ -31,7 +31,7 @@ def request(
             model=model.name, rows=rows, groups=(Group(name=" and ".join([*where, *_said(given)]), sql=both),)
         )
     groups = [
-        Group(name=f"{per}={value}", sql=f"{both} and {identifier(per)} = {_literal(value)}")
+        Group(name=f"{per}={value}", sql=f"{both} and {identifier(per)} = {literal(value)}")
         for value in _values(_column(per, table, model), table)
     ]
     return Request(model=model.name, rows=rows, groups=tuple(groups))
@@ -82,10 +82,6 @@ def _values(column: OutputColumn, table: spec.Table) -> Iterator[str | int | boo
         raise UsageError(
             f"{column.name} is of type {declared.type}: rows per value take a list of values", "Use --where."
         )
-
-
-def _literal(value: str | int | bool) -> str:
-    return str(value).lower() if isinstance(value, bool) else literal(value)
 
 
 def _said(given: Mapping[str, str] | None) -> list[str]:

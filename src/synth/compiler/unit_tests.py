@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from synth.artifacts.compiled import UnitTest
@@ -12,14 +11,13 @@ from synth.artifacts.results import Expectation
 from synth.compiler.bind import BindProblem, Stubs
 from synth.errors import Place, Problem
 from synth.graph.dag import Graph, Node
-from synth.graph.rendered import ref_in
+from synth.graph.rendered import ref_in, source_in
 from synth.project import spec
 from synth.project.loader import DeclaredUnitTest
 from synth.project.nearest import nearest
 from synth.quoting import identifier, literal
 
 Row = Mapping[str, str | bool | int | float | None]
-_SOURCE = re.compile(r"""\s*source\(\s*['"](\w+)['"]\s*,\s*['"](\w+)['"]\s*\)\s*""")
 _EXAMPLE = "For example input: ref('admissions'), or input: source('mimic', 'admissions')."
 
 
@@ -119,7 +117,7 @@ class UnitTests:
         selects = []
         for row in rows:
             said = {spelled[column.casefold()]: value for column, value in row.items()}
-            cells = [f"cast({_constant(said.get(c))} as {t}) as {identifier(c)}" for c, t in types.items()]
+            cells = [f"cast({literal(said.get(c))} as {t}) as {identifier(c)}" for c, t in types.items()]
             selects.append(f"select {', '.join(cells)}")
             try:
                 self.stubs.value(selects[-1])
@@ -143,9 +141,5 @@ def _called(node: Node) -> str:
 def _called_in(text: str) -> str | None:
     if name := ref_in(text):
         return f"ref('{name}')"
-    found = _SOURCE.fullmatch(text)
-    return f"source('{found[1]}', '{found[2]}')" if found else None
-
-
-def _constant(value: str | bool | int | float | None) -> str:
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else literal(value)
+    found = source_in(text)
+    return f"source('{found[0]}', '{found[1]}')" if found else None

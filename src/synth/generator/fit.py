@@ -91,19 +91,9 @@ def fit(codes: Codes, plan: Plan, randomness: Randomness, progress: StageProgres
     curator.check_spent()
     weights = {name: matrix.detach().numpy().copy() for name, matrix in network.matrices.items()}
     return Generator(
-        plan.model,
-        plan.cap,
-        plan.network,
-        ways,
-        pairs,
-        repeats,
-        order,
-        strata,
-        rises,
-        plan.tilt,
-        plan.distillation,
+        plan.model, plan.cap, plan.network, ways, pairs, repeats, order, strata, rises, plan.tilt, plan.distillation,
         weights,
-    )
+    )  # fmt: skip
 
 
 def private_rows(codes: Codes, plan: Plan, curator: Curator) -> PrivateRows:
@@ -168,6 +158,6 @@ def _refined(
     assert plan.tilt is not None
     random = np.random.default_rng([plan.seed, 1])
     sizes = sizes_from(ways.columns, given, plan.cap, random)
-    pull = None if repeats is None else pull_of(network, columns, repeats, given, sizes, random)
+    pull = pull_of(network, columns, repeats, given, sizes, random)
     units = draw(network, columns, given, sizes, random, pull=pull)
     return tilted(units.rows, ways, pairs, plan.tilt.steps, random)

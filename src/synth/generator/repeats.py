@@ -30,13 +30,16 @@ def measure_repeats(rows: PrivateRows, ways: Ways, plan: Plan) -> Floats:
 
 
 def pull_of(
-    network: Network, columns: Columns, wanted: Floats, given: Integers, sizes: Integers, random: np.random.Generator
-) -> Floats:  # fmt: skip
+    network: Network, columns: Columns, wanted: Floats | None, given: Integers, sizes: Integers,
+    random: np.random.Generator,
+) -> Floats | None:  # fmt: skip
     """By how much the logit of the level before must rise so that rows repeat it as often as ``wanted``, float64[columns].
 
-    Found by drawing; ``given`` [units, given columns] and ``sizes`` int64[units] say for which units. Where a column rises it
-    is 0: that one keeps its level anyway.
+    None where nothing was measured. Found by drawing; ``given`` [units, given columns] and ``sizes`` int64[units] say for which
+    units. Where a column rises it is 0: that one keeps its level anyway.
     """
+    if wanted is None:
+        return None
     several, pull = np.flatnonzero(sizes > 1), np.zeros(len(wanted))
     if not len(several):
         return pull

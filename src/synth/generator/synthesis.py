@@ -50,13 +50,13 @@ def synthesize(
     columns, network = assemble(generator)
     given = _given(generator, sizes, parent)
     tilt = generator.tilt
-    if tilt and len(sizes) <= tilt.most_units:
-        pull = _pull(generator, network, columns, given, sizes, random)
+    weighed = tilt and len(sizes) <= tilt.most_units
+    if tilt and generator.distillation and not weighed:
+        network, columns = _distilled(generator, network, columns, given, tilt, seed, rules, limits)
+    pull = pull_of(network, columns, generator.repeats, given, sizes, random)
+    if tilt and weighed:
         yield _weighed(generator, network, columns, given, sizes, tilt, parent is None, random, rules, limits, pull)
         return
-    if tilt and generator.distillation:
-        network, columns = _distilled(generator, network, columns, given, tilt, seed, rules, limits)
-    pull = _pull(generator, network, columns, given, sizes, random)
     for start in range(0, len(sizes), UNITS_AT_ONCE):
         part = slice(start, start + UNITS_AT_ONCE)
         names = np.arange(len(sizes))[part]
@@ -112,15 +112,6 @@ def _given(generator: Generator, sizes: Integers, parent: Integers | None) -> In
     return np.stack(levels, axis=1) if levels else np.zeros((len(sizes), 0), dtype=np.int64)
 
 
-def _pull(
-    generator: Generator, network: Network, columns: Columns, given: Integers, sizes: Integers,
-    random: np.random.Generator,
-) -> Floats | None:  # fmt: skip
-    """What draws rows to the levels of the row before, where a unit may have several."""
-    repeats = generator.repeats
-    return None if repeats is None else pull_of(network, columns, repeats, given, sizes, random)
-
-
 def _weighed(
     generator: Generator, network: Network, columns: Columns, given: Integers, sizes: Integers, tilt: Tilt,
     exchangeable: bool, random: np.random.Generator, rules: Sequence[Rule], limits: Limits | None,
@@ -150,7 +141,7 @@ def _distilled(
     names = random.integers(0, len(given), lesson.units)
     given = given[names]
     sizes = sizes_from(generator.ways.columns, given, generator.max_rows_per_unit, random)
-    pull = _pull(generator, network, columns, given, sizes, random)
+    pull = pull_of(network, columns, generator.repeats, given, sizes, random)
     units = draw(network, columns, given, sizes, random, rules, limits, names, pull)
     rows = tilted(units.rows, generator.ways, generator.pairs, tilt.steps, random)
     full = Columns(generator.ways.columns, columns.order, columns.strata, columns.several, None, columns.rises)

@@ -102,6 +102,7 @@ def render(
     return made
 
 
+_SOURCE = re.compile(r"""\s*source\(\s*['"](\w+)['"]\s*,\s*['"](\w+)['"]\s*\)\s*""")
 _REF = re.compile(r"""\s*ref\(\s*['"](\w+)['"]\s*\)\s*""")
 
 
@@ -109,6 +110,12 @@ def ref_in(value: Any) -> str | None:
     """The model of an argument that is written ``ref('model')``."""
     found = _REF.fullmatch(value) if isinstance(value, str) else None
     return found[1] if found else None
+
+
+def source_in(text: str) -> tuple[str, str] | None:
+    """The source and the table of a text that is written ``source('name', 'table')``."""
+    found = _SOURCE.fullmatch(text)
+    return (found[1], found[2]) if found else None
 
 
 @dataclass(frozen=True)

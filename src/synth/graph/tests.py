@@ -49,17 +49,9 @@ class Asked:
     def place_of(self, key: str) -> Place:
         """Where an argument of it stands, or a key of its config."""
         name = self.test.test
-        inner = (
-            (name, key),
-            (name, "arguments", key),
-            (name, "config", key),
-            ("arguments", key),
-            ("config", key),
-            (key,),
-        )
-        found = (path for path in ((*self.path, *part) for part in inner) if path in self.document.keys)
-        path = next(found, None)
-        return self.document.place(path, key=True) if path else self.place
+        within = [(*named, *part, key) for named in ((name,), ()) for part in ((), ("arguments",), ("config",))]
+        paths = [path for path in ((*self.path, *inner) for inner in within) if path in self.document.keys]
+        return self.document.place(paths[0], key=True) if paths else self.place
 
 
 @dataclass(frozen=True)
@@ -207,7 +199,7 @@ def _accepted_values(rows: str, column: str, arguments: Mapping[str, Any]) -> _M
     if not isinstance(values, list) or not values:
         raise _Wrong("the test 'accepted_values': values must be a list", _EXAMPLES["accepted_values"], "values")
     quoted = arguments.get("quote", True)
-    listed = ", ".join(_constant(value) if quoted else str(value) for value in values)
+    listed = ", ".join(literal(value) if quoted else str(value) for value in values)
     sql = f"select * from {rows}\nwhere {identifier(column)} not in ({listed})"
     many = f"one of {len(values)} values" if len(values) > 1 else "one value"
     return _Made(sql, f"{column} is {many}", "expect_column_values_to_be_in_set", {"value_set": values})
@@ -220,8 +212,7 @@ def _relationships(rows: str, column: str, arguments: Mapping[str, Any]) -> _Mad
         raise _Wrong(f"the test 'relationships': to: '{to}' is no model", _EXAMPLES["relationships"], "to")
     it, there = identifier(column), identifier(str(key))
     sql = f"select * from {rows}\nwhere {it} is not null and {it} not in (select {there} from {to} where {there} is not null)"
-    what = f"every {column} is a {key} of {found[1]}"
-    return _Made(sql, what, _GX_ROWS, {"description": what})
+    return _Made(sql, f"every {column} is a {key} of {found[1]}")
 
 
 def _row_count(rows: str, _: str, arguments: Mapping[str, Any]) -> _Made:
@@ -241,10 +232,6 @@ def _row_count(rows: str, _: str, arguments: Mapping[str, Any]) -> _Made:
     sql = f"select count(*) as rows from {rows}\nhaving {bad}"
     kwargs = {"min_value": low, "max_value": high}
     return _Made(sql, f"the table has {words} rows", "expect_table_row_count_to_be_between", kwargs)
-
-
-def _constant(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else literal(value) if value is not None else "null"
 
 
 _EXAMPLES = {

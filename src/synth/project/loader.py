@@ -25,10 +25,9 @@ SELECTORS_FILE = "selectors.yml"
 
 
 @dataclass(frozen=True)
-class Declared:
-    """A table's metadata with the document it stands in, so that a later error can point there."""
+class _Placed:
+    """Something that YAML declares, with the document it stands in, so that a later error can point there."""
 
-    table: spec.Table
     document: yaml.Document
     path: yaml.Path
 
@@ -37,45 +36,32 @@ class Declared:
 
 
 @dataclass(frozen=True)
-class DeclaredSource:
-    source: spec.Source
-    document: yaml.Document
-    path: yaml.Path
+class Declared(_Placed):
+    """A table's metadata."""
 
-    def place(self, *path: str | int) -> Place:
-        return self.document.place((*self.path, *path))
+    table: spec.Table
 
 
 @dataclass(frozen=True)
-class DeclaredModel:
+class DeclaredSource(_Placed):
+    source: spec.Source
+
+
+@dataclass(frozen=True)
+class DeclaredModel(_Placed):
     """What models/*.yml says of a model without metadata."""
 
     model: spec.ModelProperties
-    document: yaml.Document
-    path: yaml.Path
-
-    def place(self, *path: str | int, key: bool = False) -> Place:
-        return self.document.place((*self.path, *path), key)
 
 
 @dataclass(frozen=True)
-class DeclaredUnitTest:
+class DeclaredUnitTest(_Placed):
     test: spec.UnitTest
-    document: yaml.Document
-    path: yaml.Path
-
-    def place(self, *path: str | int, key: bool = False) -> Place:
-        return self.document.place((*self.path, *path), key)
 
 
 @dataclass(frozen=True)
-class DeclaredSelector:
+class DeclaredSelector(_Placed):
     selector: spec.Selector
-    document: yaml.Document
-    path: yaml.Path
-
-    def place(self, *path: str | int, key: bool = False) -> Place:
-        return self.document.place((*self.path, *path), key)
 
 
 @dataclass(frozen=True)
@@ -210,7 +196,7 @@ def _sources(
     for document in _documents(root, settings.source_paths, problems):
         parsed = _validate(spec.SourcesFile, document, renderer, problems)
         for i, source in enumerate(parsed.sources if parsed else ()):
-            declared = DeclaredSource(source, document, ("sources", i))
+            declared = DeclaredSource(document, ("sources", i), source)
             if source.loader == "dbt":
                 source = located_by_dbt(root, source, declared.place, problems)
                 declared = replace(declared, source=source)
@@ -232,7 +218,7 @@ def _tables(
     for document in _documents(root, settings.metadata_paths, problems):
         parsed = _validate(spec.MetadataFile, document, renderer, problems, files)
         for i, table in enumerate(parsed.tables if parsed else ()):
-            declared = Declared(table, document, ("tables", i))
+            declared = Declared(document, ("tables", i), table)
             if names.new(table.name, declared.place("name")):
                 found[table.name] = declared
     return found
@@ -249,7 +235,7 @@ def _properties(
     for document in _documents(root, settings.model_paths, problems):
         parsed = _validate(spec.PropertiesFile, document, renderer, problems)
         for i, model in enumerate(parsed.models if parsed else ()):
-            described = DeclaredModel(model, document, ("models", i))
+            described = DeclaredModel(document, ("models", i), model)
             place = described.place("name")
             if model.name in tables:
                 what = f"the model '{model.name}' has metadata, which say all of it"
@@ -259,7 +245,7 @@ def _properties(
             elif names.new(model.name, place):
                 found[model.name] = described
         for i, test in enumerate(parsed.unit_tests if parsed else ()):
-            declared = DeclaredUnitTest(test, document, ("unit_tests", i))
+            declared = DeclaredUnitTest(document, ("unit_tests", i), test)
             if unit_names.new(test.name, declared.place("name")):
                 unit_tests[test.name] = declared
     return found, unit_tests
@@ -292,7 +278,7 @@ def _selectors(root: Path, renderer: Renderer, problems: list[Problem]) -> dict[
     names = _Names("selector", problems)
     found: dict[str, DeclaredSelector] = {}
     for i, selector in enumerate(parsed.selectors if parsed else ()):
-        declared = DeclaredSelector(selector, document, ("selectors", i))
+        declared = DeclaredSelector(document, ("selectors", i), selector)
         first = next((d for d in found.values() if d.selector.default), None)
         if selector.default and first:
             what = f"'{selector.name}' is a second default: '{first.selector.name}' is the first"
