@@ -1,0 +1,98 @@
+"""Figures computed on real rows: of ``synth evaluate``, for the private zone alone. And what is to be evaluated."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from synth.artifacts.plan import Artifact
+
+Kind = Literal[
+    "categorical", "numeric", "datetime"
+]  # how figures see a column; times and durations are numeric, in seconds
+Better = Literal["higher", "lower", "train"]  # "train": the nearer to what train rows have, the better
+Section = Literal[
+    "fidelity",
+    "dependence",
+    "distance",
+    "detection",
+    "sdmetrics",
+    "subgroups",
+    "tasks",
+    "survival",
+    "fairness",
+    "attacks",
+]
+Estimator = Literal["gradient_boosting", "random_forest", "logistic_regression", "linear_regression"]
+TaskMetric = Literal["roc_auc", "accuracy", "balanced_accuracy", "f1", "r2", "mean_absolute_error"]
+
+
+class Figure(Artifact):
+    """One figure: of the synthetic table, of the train rows (the best that any table could reach), of shuffled columns.
+
+    Each is a candidate compared with the same held-out rows. What could not be computed is None, and ``note`` says why.
+    """
+
+    section: Section
+    metric: str  # "marginal_2"
+    of: str = ""  # a column, "age × sex", "sex = F", a task's name; "" for the whole table
+    better: Better
+    synthetic: float | None
+    train: float | None
+    shuffled: float | None
+    note: str = ""
+
+
+class Curve(Artifact):
+    """A line or bars to be drawn: the same ``x`` for each of the named series."""
+
+    section: Section
+    name: str  # "distribution", "kaplan_meier", "principal_components"
+    of: str  # a column, a task
+    x: tuple[float | str, ...]
+    series: dict[str, tuple[float, ...]]  # "synthetic", "train", "holdout"
+
+
+class Prediction(Artifact):
+    """A model trained on a candidate and tested on held-out rows."""
+
+    kind: Literal["prediction"] = "prediction"
+    name: str
+    target: str
+    features: tuple[str, ...]  # none: every other column
+    estimator: Estimator = "gradient_boosting"
+    metric: TaskMetric = "roc_auc"
+
+
+class Survival(Artifact):
+    """Kaplan-Meier curves and Cox hazard ratios of a time until an event."""
+
+    kind: Literal["survival"] = "survival"
+    name: str
+    duration: str  # a numeric column
+    event: str  # a boolean column, or a categorical one of which ``occurred`` is the value that counts
+    occurred: str | None = None
+    covariates: tuple[str, ...] = ()
+    strata: str | None = None  # a categorical column: a curve for each value
+
+
+class PythonTask(Artifact):
+    """A function of the project: ``f(train, test) -> {name: figure}``, called with each candidate as ``train``."""
+
+    kind: Literal["python"] = "python"
+    name: str
+    function: str  # "tasks.py:readmission", relative to the project
+    better: Literal["higher", "lower"] = "higher"
+
+
+Task = Annotated[Prediction | Survival | PythonTask, Field(discriminator="kind")]
+
+
+class EvaluationPlan(Artifact):
+    """What the evaluation of a table looks at beyond its columns."""
+
+    subgroups: tuple[str, ...] = ()  # categorical columns: figures again for each of their values
+    protected: tuple[str, ...] = ()  # categorical columns for which the predictions' fairness is measured
+    secrets: tuple[str, ...] = ()  # columns that an attacker wants to infer; none: every column
+    tasks: tuple[Task, ...] = ()

@@ -1,0 +1,47 @@
+"""What every figure is computed from: train rows, held-out rows, and a candidate that stands for the train rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas
+from numpy.typing import NDArray
+
+from synth.artifacts.evaluation import Better, Curve, EvaluationPlan, Kind
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """Real rows as the declaration has them. ``train`` and ``holdout`` have the columns of ``kinds`` and share no unit.
+
+    A categorical column holds text, a numeric one floats, a datetime one timestamps (``datetime64[us]``); missing values are
+    None, NaN and NaT. ``*_units``: which unit each row is of, [rows] integers.
+    """
+
+    train: pandas.DataFrame
+    holdout: pandas.DataFrame
+    train_units: NDArray[np.int64]
+    holdout_units: NDArray[np.int64]
+    kinds: Mapping[str, Kind]
+    plan: EvaluationPlan = field(default_factory=EvaluationPlan)
+    seed: int = 0
+
+    def rng(self, of: str) -> np.random.Generator:
+        """Randomness of a metric's own, the same each time."""
+        return np.random.default_rng([self.seed, *of.encode()])
+
+
+@dataclass(frozen=True)
+class Found:
+    """A figure of one candidate. ``value`` None: it could not be computed, and ``note`` says why, without a value of a row."""
+
+    metric: str
+    value: float | None
+    better: Better
+    of: str = ""
+    note: str = ""
+
+
+Measure = Callable[[pandas.DataFrame, World], Iterable[Found | Curve]]  # of a candidate: see evaluate.candidates
