@@ -12,7 +12,7 @@ from synth.artifacts.compiled import Compiled, SyntheticModel
 from synth.compiler.compile import compile_project
 from synth.graph.dag import Graph, build
 from synth.project.loader import load
-from synth.quoting import CAP_KEY
+from synth.quoting import CAP_KEY, HOLDOUT_KEY
 
 Row = Mapping[str, Any]
 
@@ -44,7 +44,8 @@ class Private:
     def __init__(self, model: SyntheticModel) -> None:
         self.model = model
         self.connection = duckdb.connect(config={"threads": "1"})
-        self.connection.execute(f"set variable {CAP_KEY} = 'no secret'")
+        for variable in (CAP_KEY, HOLDOUT_KEY):
+            self.connection.execute(f"set variable {variable} = 'no secret'")
         for schema in ("source", "private", "synthetic"):
             self.connection.execute(f"create schema {schema}")
 

@@ -290,6 +290,32 @@ class Project:
             found.append(result)
         return tuple(found)
 
+    def evaluate(
+        self, select: Selection = (), exclude: Selection = (), listener: Listener | None = None, **how: Unpack[How]
+    ) -> tuple[Path, ...]:  # fmt: skip
+        """Judges the selected synthetic tables beside real rows, those of the fit and those held out; the reports it writes.
+
+        Reads private rows and pays nothing, so every figure stays in the private zone, with those who may read the rows.
+        """
+        from synth.evaluator import Evaluator
+        from synth.report.write import write_internal_report
+        from synth.runtime.listener import Listener
+
+        compiled, nodes = self._selected(select, exclude, how)
+        names = self._prepared(nodes)
+        listener, written = listener or Listener(), []
+        with self._warehouse(read_only=True) as warehouse:
+            evaluator = Evaluator(
+                self.root, self.folder, self.ledger, warehouse, listener, self.target.threads, self.target.memory_limit
+            )
+            for number, name in enumerate(names, 1):
+                model = compiled.synthetic[name]
+                listener.started(number, len(names), f"evaluation of {model.relation}")
+                found = evaluator.evaluate(model)
+                written.append(write_internal_report(model, found, self.folder.internal))
+                listener.evaluated(number, len(names), model.relation, os.path.relpath(written[-1], self.root))
+        return tuple(written)
+
     def run_operation(self, macro: str, arguments: Mapping[str, Any] | None = None) -> Any:
         """What a macro of the project gives. Its ``run_query`` asks the target's database, which holds synthetic and public
         tables only, and may change it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 CAP_KEY = "cap_key"  # DuckDB's variable with the secret that decides which rows are kept above the cap
+HOLDOUT_KEY = "holdout_key"  # and which units are held out of a fit
 
 
 def identifier(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field
 
 from synth.artifacts.budget import Budget
+from synth.artifacts.evaluation import EvaluationPlan, Kind
 from synth.artifacts.freshness import Criteria
 from synth.artifacts.plan import Artifact, Plan
 from synth.artifacts.results import Expectation
@@ -177,6 +178,22 @@ class Link(Artifact):
     prefix: str  # of their names here
 
 
+class EvaluatedColumn(Artifact):
+    name: str
+    kind: Kind
+    sql: str  # over the table's columns: text, a double, or a timestamp
+
+
+class Evaluated(Artifact):
+    """What ``synth evaluate`` compares the synthetic table with: real rows, those of the fit and those held out of it."""
+
+    columns: tuple[EvaluatedColumn, ...]
+    unit: str | None  # the synthetic table's column that counts its units
+    real_sql: str
+    held_out_sql: str
+    plan: EvaluationPlan
+
+
 class SyntheticModel(Artifact):
     name: str
     file: str
@@ -199,6 +216,7 @@ class SyntheticModel(Artifact):
     declared: tuple[DeclaredKey, ...]  # what the fit comes from
     plan: Plan
     budget: Budget | None  # None where nothing is promised
+    evaluated: Evaluated | None = None  # None where no unit is held out
 
     @property
     def relation(self) -> str:

@@ -57,7 +57,7 @@ class Curve(Artifact):
 class Prediction(Artifact):
     """A model trained on a candidate and tested on held-out rows."""
 
-    kind: Literal["prediction"] = "prediction"
+    type: Literal["prediction"] = "prediction"
     name: str
     target: str
     features: tuple[str, ...]  # none: every other column
@@ -68,7 +68,7 @@ class Prediction(Artifact):
 class Survival(Artifact):
     """Kaplan-Meier curves and Cox hazard ratios of a time until an event."""
 
-    kind: Literal["survival"] = "survival"
+    type: Literal["survival"] = "survival"
     name: str
     duration: str  # a numeric column
     event: str  # a boolean column, or a categorical one of which ``occurred`` is the value that counts
@@ -80,13 +80,13 @@ class Survival(Artifact):
 class PythonTask(Artifact):
     """A function of the project: ``f(train, test) -> {name: figure}``, called with each candidate as ``train``."""
 
-    kind: Literal["python"] = "python"
+    type: Literal["python"] = "python"
     name: str
     function: str  # "tasks.py:readmission", relative to the project
     better: Literal["higher", "lower"] = "higher"
 
 
-Task = Annotated[Prediction | Survival | PythonTask, Field(discriminator="kind")]
+Task = Annotated[Prediction | Survival | PythonTask, Field(discriminator="type")]
 
 
 class EvaluationPlan(Artifact):
@@ -96,3 +96,26 @@ class EvaluationPlan(Artifact):
     protected: tuple[str, ...] = ()  # categorical columns for which the predictions' fairness is measured
     secrets: tuple[str, ...] = ()  # columns that an attacker wants to infer; none: every column
     tasks: tuple[Task, ...] = ()
+
+
+class Evaluation(Artifact):
+    """All that ``synth evaluate`` found of one table. Computed on real rows without noise: it stays in the private zone."""
+
+    schema_version: Literal["synth/evaluation/v1"] = "synth/evaluation/v1"
+    synth_version: str
+    run_id: str
+    run_time: str
+    model: str
+    relation: str
+    declaration: str  # of the table that was evaluated: SyntheticModel.declaration
+    unit: str
+    train_rows: int
+    train_units: int
+    held_out_rows: int
+    held_out_units: int
+    synthetic_rows: int
+    notes: tuple[str, ...] = ()
+    kinds: dict[str, Kind]
+    plan: EvaluationPlan
+    figures: tuple[Figure, ...]
+    curves: tuple[Curve, ...]

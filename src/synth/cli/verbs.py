@@ -289,6 +289,17 @@ def check_sql(call: Call, select: Any, exclude: Any, units: int, **how: Any) -> 
         sys.exit(1)
 
 
+@verb(verbs, *SELECTION)
+def evaluate(call: Call, select: Any, exclude: Any, **how: Any) -> None:
+    """Judge synthetic tables beside real rows: fidelity, use, fairness, attacks. For those who may read the rows.
+
+    Needs holdout: in the metadata. Reads private rows and spends nothing: figures go to target/internal/ and are not said here.
+
+    Example: synth evaluate --select support
+    """
+    call.project.evaluate(select, exclude, call.console, **how)
+
+
 @verb(
     verbs,
     click.argument("macro", metavar="MACRO"),

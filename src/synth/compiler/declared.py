@@ -72,6 +72,8 @@ def _table(declared: Declared, promise: Promise, linked: bool) -> Iterator[Decla
         yield _key(of, "primary_key", declared.table.primary_key, declared.place("primary_key"))
         yield _key(of, "foreign_keys", keys, declared.place("foreign_keys"))
     yield _key(of, "max_rows_per_unit", promise.max_rows_per_unit, declared.place("max_rows_per_unit"))
+    if promise.holdout:
+        yield _key(of, "holdout", promise.holdout, declared.place("holdout"))
     if promise.max_rows_per_unit > 1:
         yield _key(of, "order_by", order_of(declared.table), declared.place("order_by"))
         yield _key(of, "until", declared.table.until, declared.place("until"))

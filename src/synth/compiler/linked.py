@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal, Self
 
 from synth.artifacts.compiled import Constraint, Link, OutputColumn
 from synth.artifacts.plan import ColumnLayout
@@ -39,8 +40,14 @@ class Checked:
 class Linked:
     """All checked models by name, and the foreign keys between them."""
 
-    def __init__(self, graph: Graph, checked: Mapping[str, Checked]) -> None:
-        self.graph, self.checked = graph, checked
+    def __init__(
+        self, graph: Graph, checked: Mapping[str, Checked], part: Literal["fit", "held out"] = "fit"
+    ) -> None:  # fmt: skip
+        self.graph, self.checked, self.part = graph, checked, part
+
+    def held_out(self) -> Self:
+        """The same of the units that are held out of the fit."""
+        return type(self)(self.graph, self.checked, "held out")
 
     def above(self, one: Checked) -> Checked | None:
         found = family.parent_of(self.graph, one.node)
@@ -115,18 +122,18 @@ class Linked:
         return Preparation(
             name=one.node.name, model_sql=one.statement, columns=one.columns, unit=one.promise.unit,
             cap=one.promise.max_rows_per_unit, order_by=one.order_by, key=one.table.primary_key if below else None,
-            children=below, parent=self._parent(one),
+            children=below, parent=self._parent(one), holdout=one.promise.holdout, part=self.part,
         )  # fmt: skip
 
-    def prepare_sql(self, one: Checked) -> str:
-        """Private rows to codes."""
+    def prepare_sql(self, one: Checked, anchors: bool = False) -> str:
+        """Private rows to codes; ``anchors``: with the values of the row above that offsets are from."""
         around, above = self.around(one), self.above(one)
         if len(around) == 1:
             return prepare_sql(self.preparation(one))
         parts, parent = self._kept(around), self.preparation(above) if above else None
         if parent:
             parts[parent.coded] = codes_sql(parent)
-        return linked_sql(self.preparation(one), parent, parts)
+        return linked_sql(self.preparation(one), parent, parts, anchors)
 
     def oddities_sql(self, one: Checked) -> str:
         """Counts of values outside the declaration, and of rows whose parent is not kept."""

@@ -22,13 +22,19 @@ class Promise:
     units: int
     max_rows_per_unit: int
     price: tuple[float, float] | None  # epsilon and delta
+    holdout: float | None = None  # the share of units that are held out of the fit
+
+    @property
+    def fitted(self) -> int:
+        """The units that a fit is over, about."""
+        return max(1, round(self.units * (1 - (self.holdout or 0))))
 
 
 def make_plan(
     model: str, layout: Sequence[ColumnLayout], promise: Promise, config: ModelConfig, calibrate: Calibrate,
     trusted: Sequence[Trust] = (), parent: Sequence[ColumnLayout] = (),
 ) -> Plan:  # fmt: skip
-    cap, units, wishes = promise.max_rows_per_unit, promise.units, config.generator or GeneratorSpec()
+    cap, units, wishes = promise.max_rows_per_unit, promise.fitted, config.generator or GeneratorSpec()
     if promise.price:
         sized = size(layout, cap, units, *promise.price, wishes, parent, calibrate)
     else:
@@ -64,9 +70,14 @@ def _why(
 ) -> list[str]:  # fmt: skip
     said = [UNPROTECTED]
     if promise.price:
-        said = list(_protected(promise.units, *promise.price, sized.events))
-        if smallest_group(sized.events) >= promise.units:
+        said = list(_protected(promise.fitted, *promise.price, sized.events))
+        if smallest_group(sized.events) >= promise.fitted:
             return said
+    if promise.holdout:
+        said.append(
+            f"About {promise.units - promise.fitted:,} of the {promise.units:,} declared units are held out of the fit, for "
+            "synth evaluate."
+        )
     said.append(f"Kept: {'; '.join(_kept(layout, promise, sized, below))}.")
     if lost := list(_lost(layout, promise, sized, wishes)):
         said.append(f"Not kept: {'; '.join(lost)}.")

@@ -3,7 +3,8 @@
 Each output row is ``"#unit"`` (from 0), ``"#position"`` within the unit (from 1), then one code per modelled column,
 ``"#1"`` and on. Rows without a unit, and rows with a null where the column is not nullable, are left out; a unit keeps at
 most its cap of rows, chosen by a hash of the unit's own rows under a key that a run brings: nobody can write rows so that
-they are kept. What a unit keeps is in the declared order.
+they are kept. What a unit keeps is in the declared order. Units that are held out of the fit are chosen by a hash of what names
+the unit, where each row is one of its own values: nobody else has a say in it, and in all tables they are the same people.
 
 Tables with foreign keys are linked: rows whose parent is not kept are left out before the cap, so that the cap of a table
 cascades to those below it. Of each linked table there is a part with the rows that it keeps, ``kept_sql``; a parent has one
@@ -14,10 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from synth.compiler.columns import ColumnSql
 from synth.compiler.sql import comma
-from synth.quoting import CAP_KEY, identifier, literal, unit_text
+from synth.quoting import CAP_KEY, HOLDOUT_KEY, identifier, literal, unit_text
+
+HASH_DIGITS = 12  # hexadecimal ones, of the hash that holds units out
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ class Preparation:
     key: str | None = None  # the primary key, where other tables refer to it
     children: Sequence[str] = ()  # names of the tables below
     parent: Parent | None = None
+    holdout: float | None = None  # the share of units that are held out
+    part: Literal["fit", "held out"] = "fit"
 
     @property
     def kept(self) -> str:
@@ -77,10 +83,11 @@ order by 1, 2
 """
 
 
-def linked_sql(table: Preparation, parent: Preparation | None, parts: Parts) -> str:
+def linked_sql(table: Preparation, parent: Preparation | None, parts: Parts, anchors: bool = False) -> str:
     """The codes of a linked table, those of its parent behind its own.
 
-    ``parts``: the rows that are kept of all tables around it, and the parent's codes.
+    ``parts``: the rows that are kept of all tables around it, and the parent's codes; ``anchors``: with the values of the row
+    above that offsets are from.
     """
     codes = [f"rows.{identifier(f'#{i}')}" for i in range(1, len(table.columns) + len(table.children) + 1)]
     join, place = "", ['rows."#position"']
@@ -92,10 +99,11 @@ def linked_sql(table: Preparation, parent: Preparation | None, parts: Parts) -> 
             f'\njoin {parent.coded} as parent on parent."#unit" = rows."#unit" and parent."#position" = rows."#parent"'
         )
         place = ['rows."#parent"', *place]
+        codes += [f"rows.{identifier(name)}" for _, name in table.parent.anchors] if anchors else []
     return f"""\
 {table.said}
 with {_before(parts)}rows as (
-{codes_sql(table)})
+{codes_sql(table, anchors)})
 select
   {comma([_unit("rows."), *place, *codes])}
 from rows{join}
@@ -120,9 +128,11 @@ where "#position" <= {table.cap}
 """
 
 
-def codes_sql(table: Preparation) -> str:
+def codes_sql(table: Preparation, anchors: bool = False) -> str:
     """The codes of a linked table: of its columns, then how many rows each child table keeps below the row."""
     above = ['"#parent"'] if table.parent else []
+    if table.parent and anchors:
+        above += [identifier(name) for _, name in table.parent.anchors]
     counts = [
         f"""(
     select count(*) from {_kept(child)} as child
@@ -191,6 +201,7 @@ def _ranked(table: Preparation, parent: Preparation | None = None) -> str:
     known = [f"not ({c.refused})" for c in columns if c.refused]
     needed = ['"#unit" is not null', *(f"{name} is not null" for name in _needed(columns))]
     needed += ['"#key" is not null'] if table.key else []
+    needed += [_in_part(table, names)] if table.holdout else []
     once = ""
     if table.key:
         once = f'\n  qualify row_number() over (partition by "#unit", "#key" order by {", ".join([*kept_keys, *names])}) = 1'
@@ -227,6 +238,14 @@ ranked as (
     ) as "#position"
   from kept
 )"""
+
+
+def _in_part(table: Preparation, names: Sequence[str]) -> str:
+    """Condition on a declared row: its unit is one of the part that is asked for."""
+    own = ['"#unit"'] if table.unit else [f"cast({name} as varchar)" for name in names]
+    text = f"concat_ws('|', {', '.join([f'getvariable({literal(HOLDOUT_KEY)})', *own])})"
+    place = f"cast('0x' || left(sha256({text}), {HASH_DIGITS}) as bigint)"
+    return f"{place} {'>=' if table.part == 'fit' else '<'} {round((table.holdout or 0) * 16**HASH_DIGITS)}"
 
 
 def _keys(table: Preparation) -> Iterator[tuple[str, str]]:

@@ -18,8 +18,9 @@ from synth.compiler.contradictions import contradiction_problems
 from synth.compiler.declaration import declaration_problems, offset_problems, order_of, until_problems
 from synth.compiler.declared import declared_keys, linked_keys
 from synth.compiler.derived import Computed, computed
+from synth.compiler.evaluated import evaluated, evaluation_problems
 from synth.compiler.expectations import Reference, expectations
-from synth.compiler.family import parent_of
+from synth.compiler.family import ancestors, parent_of
 from synth.compiler.foreign_keys import key_problems
 from synth.compiler.linked import Checked, Linked
 from synth.compiler.made import KEY_TYPE, pools, text
@@ -67,6 +68,8 @@ class SyntheticCompiler:
             *constraints.bind(parsed, node.relation, self.stubs),
         ]
         problems += key_problems(self.graph, node, node.declared)
+        root = self._root(node)
+        problems += evaluation_problems(node.declared, root.holdout, root.name)
         if not problems:
             columns = tuple(
                 c.column(i) if isinstance(c, combinations.Combination) else column_sql(c, i, found.get(c.name))
@@ -135,7 +138,7 @@ class SyntheticCompiler:
                 *declared_keys(self.project, node, promise, found, sources, views, len(around) > 1),
                 *chain.from_iterable(linked_keys(n.node, n.promise, n.offsets) for n in around if n is not one),
             ),
-            plan=plan, budget=self._budget(promise),
+            plan=plan, budget=self._budget(promise), evaluated=evaluated(linked, one, outputs, made),
         )  # fmt: skip
         self.models[node.name] = model
         folder = f"{self.project.settings.target_path}/compiled/{node.name}/expectations"
@@ -218,7 +221,7 @@ class SyntheticCompiler:
                 problems.append(Problem(place, f"the unit '{unit}' is not among the key columns", fix))
         if len(problems) > before:
             return None
-        return Promise(privacy.population, privacy.unit_columns, privacy.units, cap, price)
+        return Promise(privacy.population, privacy.unit_columns, privacy.units, cap, price, self._root(node).holdout)
 
     def _price(
         self, node: Node, privacy: spec.SourcePrivacy, problems: list[Problem]
@@ -246,6 +249,12 @@ class SyntheticCompiler:
             what = f"delta {delta:g} is above the budget's {budget.delta:g}, which holds for all that is released"
             problems.append(Problem(node.place, what, "Lower it, or leave it out."))
         return None if epsilon is None else (epsilon, delta)
+
+    def _root(self, node: Node) -> spec.Table:
+        """The table that a table's rows are below in the end: it decides who is held out."""
+        root = [node, *ancestors(self.graph, node)][-1]
+        assert root.declared is not None
+        return root.declared.table
 
     def _people(self, node: Node) -> list[Node]:
         """The source tables of people that a model reads."""

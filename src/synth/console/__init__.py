@@ -79,6 +79,11 @@ class Console(Listener):
         lines += [(f"  {text}", "red") for text in (result.message or "").splitlines()]
         self.say("checked", *lines, node=relation, **result.model_dump(mode="json"))
 
+    def evaluated(self, number: int, total: int, relation: str, report: str) -> None:
+        lines: list[Line] = [(f"{number} of {total} DONE  {relation}", "green")]
+        lines.append(f"  the figures are private, as the rows that they are computed on: {report}")
+        self.say("evaluated", *lines, node=relation, report=report)
+
     def aged(self, number: int, total: int, source: str, result: SourceAge | SourceUnknown) -> None:
         lines = _aged(f"{number} of {total}", source, result)
         self.say("aged", *lines, index=number, total=total, node=source, **result.model_dump(mode="json"))

@@ -919,6 +919,55 @@ class ModelConfig(Spec):
     )
 
 
+class _Task(Spec):
+    name: str = Field(min_length=1, max_length=60)
+
+
+class PredictionTask(_Task):
+    """A model trained on the synthetic table and tested on held-out rows."""
+
+    type: Literal["prediction"]
+    target: ColumnName
+    features: tuple[ColumnName, ...] = Field(default=(), description="by default every other column")
+    estimator: Literal["gradient_boosting", "random_forest", "logistic_regression", "linear_regression"] = (
+        "gradient_boosting"
+    )
+    metric: Literal["roc_auc", "accuracy", "balanced_accuracy", "f1", "r2", "mean_absolute_error"] = "roc_auc"
+
+
+class SurvivalTask(_Task):
+    """Kaplan-Meier curves and Cox hazard ratios of the time until an event."""
+
+    type: Literal["survival"]
+    duration: ColumnName
+    event: ColumnName
+    occurred: str | None = Field(default=None, description="the value of event that counts, where it is not boolean")
+    covariates: tuple[ColumnName, ...] = ()
+    strata: ColumnName | None = Field(default=None, description="a curve for each of its values")
+
+
+class PythonTask(_Task):
+    """A function of the project: f(train, test) gives {name: figure}."""
+
+    type: Literal["python"]
+    function: str = Field(pattern=r"^[^:]+\.py:[A-Za-z_]\w*$", description="file.py:function")
+    better: Literal["higher", "lower"] = "higher"
+
+
+Task = Annotated[PredictionTask | SurvivalTask | PythonTask, Field(discriminator="type")]
+
+
+class Evaluation(Spec):
+    """What synth evaluate looks at beyond the columns."""
+
+    subgroups: tuple[ColumnName, ...] = Field(default=(), description="figures again for each of their values")
+    protected: tuple[ColumnName, ...] = Field(default=(), description="whose groups predictions should be fair to")
+    secrets: tuple[ColumnName, ...] = Field(
+        default=(), description="what an attacker would infer; by default any column"
+    )
+    tasks: tuple[Task, ...] = ()
+
+
 class Table(Tested):
     name: Name
     source: str | None = None
@@ -930,6 +979,10 @@ class Table(Tested):
     until: ColumnName | None = Field(
         default=None, description="when a row ends; the next row of the unit begins no earlier"
     )
+    holdout: float | None = Field(
+        default=None, gt=0, le=0.5, description="the share of units that are held out of the fit, for synth evaluate"
+    )
+    evaluation: Evaluation = Evaluation()
     drafted: bool = Field(default=False, description="keys of the table itself are made from private rows")
     config: ModelConfig = ModelConfig()
     columns: tuple[Column, ...] = Field(min_length=1)

@@ -19,6 +19,7 @@ from synth.runtime.listener import Listener
 from synth.runtime.warehouse import Warehouse
 
 if TYPE_CHECKING:
+    from synth.generator.agreement import Agreement
     from synth.generator.fitted import Generator
     from synth.generator.rules import Rule
 
@@ -47,8 +48,12 @@ class Drawing:
         # the code that stands for a missing value, by column
         self._typical = {i.column: generator.ways.columns[i.column].typical(i.statistic) for i in model.imputed}
 
-    def draw(self, above: Above, seed: int) -> None:
-        """``accepted`` becomes rows of all sequences; RunError where too many of them can hold no constraint."""
+    def draw(self, above: Above, seed: int, agreement: Agreement | None = None) -> None:
+        """``accepted`` becomes rows of all sequences; RunError where too many of them can hold no constraint.
+
+        ``agreement``: is told of all rows.
+        """
+        from synth.generator.agreement import unit_shares
         from synth.generator.synthesis import synthesize
 
         model, layout = self.model, self.model.plan.layout
@@ -56,6 +61,7 @@ class Drawing:
         sequence = np.repeat(np.arange(len(above.sizes)), above.sizes)
         position = above.positions()
         self.warehouse.begin_landing(model, self.pools, above.columns)
+        shares = unit_shares(above.unit[sequence])
         done = left_out = 0
         for block in synthesize(self.generator, above.sizes, seed, above.given, self._rules(above), limits):
             part = np.arange(done, done + len(block.codes))
@@ -70,6 +76,8 @@ class Drawing:
                     "Can it hold within the declared bounds and values? Loosen it, or model a date with offset_from. The fitted "
                     "generator is kept: the next run draws from it and spends nothing.",
                 )
+            if agreement:
+                agreement.add(codes, shares[part[kept]])
             done += len(block.codes)
             self.listener.progress(model.name, "sampling", done, len(sequence))
         if left_out > MOST_LEFT_OUT * len(sequence):

@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Generic, Protocol, Self, TypeVar
+from typing import IO, TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 import duckdb
 import numpy as np
@@ -27,12 +27,15 @@ from numpy.typing import NDArray
 from synth.artifacts.compiled import PrivateView, SourceTable, SyntheticModel
 from synth.errors import RunError, SynthError, where
 from synth.generator.ranges import narrowest
-from synth.quoting import CAP_KEY, identifier, literal, unit_text
+from synth.quoting import CAP_KEY, HOLDOUT_KEY, identifier, literal, unit_text
 from synth.runtime.confinement import silenced
 from synth.runtime.duckdb_errors import cannot_write, interrupted, keep, private_errors, private_folder
 from synth.runtime.readers import open_source
 from synth.runtime.readers.reading import Fetched
 from synth.runtime.source_files import locate
+
+if TYPE_CHECKING:
+    import pandas
 
 _PLAIN = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT|U?INTEGER|BOOLEAN|DECIMAL\(\d+,\d+\)|DATE|TIME|TIMESTAMP.*|UUID|BLOB")
 CHUNK_VECTORS = 50  # of 2,048 rows: read at a time
@@ -158,8 +161,9 @@ class SourceZone(Generic[R]):
         for number, source in enumerate(self.reader.sources):
             with self._reading(source.name):
                 self._view(number, source)
-        secret = hmac.digest(self._key(), b"rows kept above the cap", "sha256").hex()
-        run(f"set variable {CAP_KEY} = {literal(secret)}")
+        key = self._key()
+        for variable, of in ((CAP_KEY, b"rows kept above the cap"), (HOLDOUT_KEY, b"units held out of fits")):
+            run(f"set variable {variable} = {literal(hmac.digest(key, of, 'sha256').hex())}")
         allowed = [literal(str(path.resolve())) for located in self.located.values() for path in located.files]
         run(f"set allowed_paths = [{', '.join(allowed)}]")
         run("set enable_external_access = false")
@@ -303,6 +307,12 @@ class PrivateZone(SourceZone[SyntheticModel]):
                     files[name].write(chunk[name].to_numpy(dtype=kind).tobytes())
             found = {name: _mapped(files[name], kind) for name, kind in kinds.items()}
         return Rows(found.pop("#unit"), parent=found.pop("#parent", None), columns=tuple(found.values()))
+
+    def real(self, sql: str) -> pandas.DataFrame:
+        """Real rows by one of the statements that the model has for its evaluation."""
+        self._fetch()
+        with private_errors(self.internal, f"reading {self.model.name} to evaluate it"), _owned():
+            return self._connection.execute(sql).df()
 
     def oddities(self) -> list[tuple[str, int]]:
         """Exact counts of values outside the declaration: for the private zone only."""

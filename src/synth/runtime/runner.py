@@ -7,13 +7,13 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import duckdb
 
 from synth.artifacts.compiled import Compiled, Price, PublicModel, SyntheticModel
+from synth.artifacts.release import ReleaseFigures
 from synth.artifacts.results import RunResult
 from synth.errors import BudgetError, LedgerError, RunError
 from synth.privacy import accounting
@@ -21,6 +21,7 @@ from synth.privacy.ledger import Ledger, PopulationSummary
 from synth.runtime.above import Above, require_above
 from synth.runtime.confinement import confine
 from synth.runtime.drawing import Drawing
+from synth.runtime.keys import zone_key
 from synth.runtime.listener import Listener
 from synth.runtime.paid import folder_digest, generator_name, paid_generator, remember, stat_digest
 from synth.runtime.pools import make_up
@@ -125,7 +126,7 @@ class Runner:
         if not self._apart:
             check_populations(self.root, self.compiled.sources)
             self._apart = True
-        key = self.ledger.key if model.price else partial(os.urandom, 32)  # the ledger knows nothing of the unprotected
+        key = zone_key(model, self.ledger, self.folder.internal)
         with ExitStack() as stack:
             try:
                 zone = PrivateZone(self.root, self.folder.internal, model, self.threads, self.memory_limit, key)
@@ -212,6 +213,7 @@ class Runner:
         )
 
     def _land(self, model: SyntheticModel, generator: Generator, pools: Mapping[str, Sequence[str]]) -> int:
+        from synth.generator.agreement import Agreement
         from synth.generator.synthesis import draw_sizes, nats
 
         plan = model.plan
@@ -226,10 +228,12 @@ class Runner:
         else:
             above = Above.of(self.warehouse.rows_above(model.link), model.link)
         drawing = Drawing(self.warehouse, self.listener, model, generator, pools)
-        drawing.draw(above, plan.seed)
+        agreement = Agreement(generator)
+        drawing.draw(above, plan.seed, agreement)
         for name, (asked, held) in drawing.tried.items():
             self.listener.note(f"{held / asked:.1%} of {asked:,} rows held this as they were drawn: {name}")
-        return self.warehouse.land(model, _label(model))
+        figures = ReleaseFigures(model=model.name, figures=agreement.figures()) if model.price else None
+        return self.warehouse.land(model, _label(model), figures)
 
 
 def _label(model: SyntheticModel) -> str:

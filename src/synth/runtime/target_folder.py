@@ -204,6 +204,8 @@ def _files(compiled: Compiled) -> Iterator[tuple[str, str]]:
             yield f"plans/{name}.svg", constraint_graph(model)
         for step in ("prepare", "oddities", "restore", "land"):
             yield f"compiled/{name}/{step}.sql", getattr(model, f"{step}_sql")
+        if model.evaluated:
+            yield f"compiled/{name}/held_out.sql", model.evaluated.held_out_sql
         for view in model.views:
             yield f"compiled/models/{view.name}.sql", f"{view.sql.rstrip()}\n"
     for name, public in compiled.public.items():

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from synth.artifacts.compiled import Constraint, Link, OutputColumn, Part, PublicModel, Request, SyntheticModel
 from synth.artifacts.plan import UNPROTECTED
+from synth.artifacts.release import ReleaseFigures
 from synth.artifacts.results import Expectation, ExpectationResult, Judged, RunResult
 from synth.errors import RunError
 from synth.quoting import identifier, literal, rows_of
@@ -32,6 +33,7 @@ create table if not exists _synth.runs (
 create table if not exists _synth.test_results (
   run_id varchar, finished timestamp, model varchar, expectation varchar, status varchar, rows bigint, failures bigint);
 create table if not exists _synth.made_of (model varchar primary key, declaration varchar);
+create table if not exists _synth.figures (model varchar primary key, figures varchar);
 """
 
 
@@ -133,10 +135,12 @@ class Warehouse:
             self._connection.execute("insert into accepted select * from candidate")
         return broken
 
-    def land(self, model: SyntheticModel, label: str, drawn: bool = True) -> int:
+    def land(
+        self, model: SyntheticModel, label: str, figures: ReleaseFigures | None = None, drawn: bool = True
+    ) -> int:  # fmt: skip
         """``accepted`` becomes the synthetic table, in one transaction; its number of rows.
 
-        ``drawn``: from the model's generator, so that the tables below can go by its rows.
+        ``figures``: of these rows; ``drawn``: from the model's generator, so that the tables below can go by its rows.
         """
         relation = f'synthetic."{model.name}"'
         comments = [f"comment on table {relation} is {literal(label)}", *_described(relation, model.columns)]
@@ -145,14 +149,23 @@ class Warehouse:
             made_by = literal(model.fit_fingerprint() if drawn else "")
             hidden = [model.rows_sql, f"comment on table {rows_of(model.name)} is {made_by}"]
         values = f"({literal(model.name)}, {literal(model.declaration())})"
-        made = f"insert or replace into _synth.made_of values {values}"
-        self._in_transaction([*hidden, model.land_sql, *comments, made])
+        made = [f"insert or replace into _synth.made_of values {values}"]
+        told = literal(figures.model_dump_json()) if figures else "null"
+        made.append(f"insert or replace into _synth.figures values ({literal(model.name)}, {told})")
+        self._in_transaction([*hidden, model.land_sql, *comments, *made])
         return self.count(relation)
 
     def outdated(self, model: SyntheticModel) -> bool:
         """Whether the table is known to be made of another declaration than today's."""
         found = self._first("select declaration from _synth.made_of where model = ?", [model.name])
         return found is not None and found[0] != model.declaration()
+
+    def figures(self, model: str) -> ReleaseFigures | None:
+        """What may be said of how the table fits real rows; None where nothing is known."""
+        if not self.has("_synth.figures"):
+            return None
+        found = self._first("select figures from _synth.figures where model = ?", [model])
+        return ReleaseFigures.model_validate_json(found[0]) if found and found[0] else None
 
     # more rows than the table has
 

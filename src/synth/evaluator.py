@@ -1,0 +1,120 @@
+"""``synth evaluate``: figures of synthetic tables beside real rows. What it finds goes to the private zone, and nowhere else."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from synth.artifacts.compiled import Evaluated, SyntheticModel
+from synth.artifacts.evaluation import Evaluation, PythonTask
+from synth.errors import RunError, UsageError
+from synth.evaluation.attack_measures import measures_of
+from synth.evaluation.evaluate import evaluate
+from synth.evaluation.extra import need
+from synth.evaluation.measures import MEASURES
+from synth.evaluation.world import World
+from synth.privacy.ledger import Ledger
+from synth.runtime.confinement import confine
+from synth.runtime.evaluations import write_evaluation
+from synth.runtime.keys import zone_key
+from synth.runtime.listener import Listener
+from synth.runtime.paid import paid_generator
+from synth.runtime.real_rows import real_rows, synthetic_sql, typed
+from synth.runtime.target_folder import TargetFolder
+from synth.runtime.warehouse import Warehouse
+from synth.version import __version__
+
+LEAST_HELD_OUT = 20  # units; of fewer, figures say nothing
+
+
+class Evaluator:
+    """Evaluates the models of a project, one after the other."""
+
+    def __init__(
+        self, root: Path, folder: TargetFolder, ledger: Ledger, warehouse: Warehouse, listener: Listener, threads: int,
+        memory_limit: str,
+    ) -> None:  # fmt: skip
+        self.root, self.folder, self.ledger, self.warehouse = root, folder, ledger, warehouse
+        self.listener, self.threads, self.memory_limit = listener, threads, memory_limit
+
+    def evaluate(self, model: SyntheticModel) -> Evaluation:
+        """Errors of the run say nothing of a row."""
+        need("sklearn")
+        evaluated = _ready(model, self.warehouse)
+        functions = {t.name: _function(self.root, t) for t in evaluated.plan.tasks if isinstance(t, PythonTask)}
+        internal, doing = self.folder.internal, f"evaluating {model.name}"
+        found = confine(internal, doing, lambda: self._figures(model, evaluated, functions))
+        write_evaluation(internal, found)
+        return found
+
+    def _figures(
+        self, model: SyntheticModel, evaluated: Evaluated, functions: dict[str, Callable[..., Any]]
+    ) -> Evaluation:  # fmt: skip
+        kinds = {column.name: column.kind for column in evaluated.columns}
+        key = zone_key(model, self.ledger, self.folder.internal)
+        real = real_rows(model, evaluated, self.root, self.folder.internal, self.threads, self.memory_limit, key)
+        drawn = typed(self.warehouse.frame(synthetic_sql(model.relation, evaluated)), kinds)
+        world = World(
+            real.train, real.held_out, real.train_units, real.held_out_units, kinds, evaluated.plan, model.plan.seed
+        )
+        units = len(set(real.held_out_units.tolist()))
+        if units < LEAST_HELD_OUT or not len(real.train):
+            what = f"fewer than {LEAST_HELD_OUT} units of {model.name} are held out of the fit"
+            raise RunError(what, "Figures of so few say nothing: raise holdout, or use a larger source.")
+
+        def told(name: str, number: int, of: int) -> None:
+            self.listener.progress(model.name, name, number, of)
+
+        figures, curves = evaluate(drawn, world, [*MEASURES, *measures_of(evaluated.plan, functions)], told)
+        return Evaluation(
+            synth_version=__version__, run_id=self.listener.invocation_id,
+            run_time=datetime.now(UTC).isoformat(timespec="seconds"), model=model.name, relation=model.relation, declaration=model.declaration(), unit=model.plan.privacy.unit,
+            train_rows=len(real.train), train_units=len(set(real.train_units.tolist())), held_out_rows=len(real.held_out),
+            held_out_units=units, synthetic_rows=len(drawn), notes=tuple(self._notes(model, real.source_digest)),
+            kinds=kinds, plan=evaluated.plan, figures=tuple(figures), curves=tuple(curves),
+        )  # fmt: skip
+
+    def _notes(self, model: SyntheticModel, source_digest: str) -> list[str]:
+        """What should be known before the figures are believed."""
+        notes = []
+        if self.warehouse.outdated(model):
+            notes.append("The table was made of an earlier declaration: run synth build, then evaluate again.")
+        elif model.price and paid_generator(model, self.folder, self.ledger, source_digest) is None:
+            notes.append("The source has changed since the table's fit: its train rows are not quite those of the fit.")
+        if model.price is None:
+            notes.append("NOT PRIVATE: nobody in the source is protected.")
+        return notes
+
+
+def _ready(model: SyntheticModel, warehouse: Warehouse) -> Evaluated:
+    if model.evaluated is None:
+        fix = "Add holdout: 0.2 to its metadata, and run it: figures without held-out people cannot tell quality from copying."
+        raise UsageError(f"no unit is held out of the fit of {model.name}", fix)
+    if not warehouse.has(model.relation):
+        raise RunError(f"{model.name} is not built", f"Run: synth build --select {model.name}")
+    return model.evaluated
+
+
+def _function(root: Path, task: PythonTask) -> Callable[..., Any]:
+    """The project's function; what is wrong with it is told before a row is read."""
+    file, name = task.function.rsplit(":", 1)
+    path = root / file
+    if not path.is_file():
+        raise UsageError(f"the task {task.name} names {file}, which is not there", "Mend function: in its evaluation.")
+    spec = importlib.util.spec_from_file_location(f"synth_task_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"the task {task.name} names {file}, which is no Python file", "Name a .py file.")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        what = f"the task {task.name}: {os.fspath(file)} cannot be imported: {type(error).__name__}: {error}"
+        raise UsageError(what, "Mend the file.") from None
+    found = getattr(module, name, None)
+    if not callable(found):
+        raise UsageError(f"the task {task.name}: {file} has no function {name}", "Mend function: in its evaluation.")
+    return found  # type: ignore[no-any-return]

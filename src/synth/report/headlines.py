@@ -1,0 +1,113 @@
+"""What stands on page one: a few figures of an evaluation, each with a verdict and the sentence that explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from synth.artifacts.evaluation import Evaluation, Figure
+
+Verdict = Literal["pass", "warn", "fail"]
+COLLAPSED = 0.2  # of the rows more than in real ones, by which a category has swallowed the others
+LEAKED, SUSPECT = 0.01, 0.002  # of the rows, that are copies of rare real rows, above what held-out rows explain
+LOW, POOR = 0.8, 0.5  # of the way from shuffled columns to real rows
+RISK = 0.05  # of an attack above its control
+
+
+@dataclass(frozen=True)
+class Headline:
+    question: str
+    verdict: Verdict
+    said: str
+    figure: Figure | None = None
+
+
+def headlines(found: Evaluation) -> list[Headline]:
+    """In the order in which somebody who decides would ask."""
+    return [*_copies(found), *_attacks(found), *_collapse(found), *_shape(found), *_tasks(found)]
+
+
+def position(figure: Figure) -> float | None:
+    """Where the table lies between shuffled columns, 0, and real rows, 1; None where there is no way between the two."""
+    low, high, own = figure.shuffled, figure.train, figure.synthetic
+    if low is None or high is None or own is None or abs(high - low) < 1e-9:
+        return None
+    return (own - low) / (high - low)
+
+
+def one(found: Evaluation, metric: str, of: str = "") -> Figure | None:
+    return next((f for f in found.figures if f.metric == metric and f.of == of), None)
+
+
+def _copies(found: Evaluation) -> Iterator[Headline]:
+    copied = one(found, "copied rows")
+    if copied is None or copied.synthetic is None:
+        return
+    share = copied.synthetic
+    verdict: Verdict = "fail" if share > LEAKED else "warn" if share > SUSPECT else "pass"
+    said = {
+        "fail": f"{share:.1%} of the rows are copies of real rows that one person alone has. Do not release this table.",
+        "warn": f"{share:.2%} of the rows are equal to a real row that one person alone has; find out why.",
+        "pass": "Hardly a row is equal to a real row that only one person has.",
+    }
+    yield Headline("Does it copy people?", verdict, said[verdict], copied)
+
+
+def _attacks(found: Evaluation) -> Iterator[Headline]:
+    risks = [
+        f for f in found.figures if f.section == "attacks" and f.metric.endswith("risk") and f.synthetic is not None
+    ]
+    if not risks:
+        return
+    worst = max(risks, key=lambda f: f.synthetic or 0)
+    value = worst.synthetic or 0
+    verdict: Verdict = "fail" if value > 4 * RISK else "warn" if value > RISK else "pass"
+    attack = f"{worst.metric}{f' of {worst.of}' if worst.of else ''}"
+    said = f"The most that an attack gained over guessing about people who were not in the fit: {value:.1%} ({attack})."
+    yield Headline("Do attacks succeed?", verdict, said, worst)
+
+
+def _collapse(found: Evaluation) -> Iterator[Headline]:
+    columns = [f for f in found.figures if f.metric == "collapse" and f.of and f.synthetic is not None]
+    if not columns:
+        return
+    worst = max(columns, key=lambda f: f.synthetic or 0)
+    value = worst.synthetic or 0
+    if value > COLLAPSED:
+        said = f"{worst.of} has collapsed: its commonest value has {value:.0%} of the rows more than in real ones."
+        yield Headline("Did a column collapse?", "fail", said, worst)
+    else:
+        said = f"No. The most that a commonest value has gained is {value:.1%}, in {worst.of}."
+        yield Headline("Did a column collapse?", "pass", said, worst)
+
+
+def _shape(found: Evaluation) -> Iterator[Headline]:
+    asked = (
+        ("marginal_1", "Are single columns right?", "each column's values"),
+        ("marginal_2", "Do two columns go together as they should?", "all pairs of columns"),
+        ("dependence", "Are the strongest relations kept?", "the most dependent pairs of columns"),
+    )
+    for metric, question, of in asked:
+        figure = one(found, metric)
+        if figure is None or figure.synthetic is None or figure.train is None:
+            continue
+        place = position(figure) if metric != "marginal_1" else figure.synthetic / max(figure.train, 1e-9)
+        verdict: Verdict = "pass" if place is None or place >= LOW else "warn" if place >= POOR else "fail"
+        said = f"{figure.synthetic:.2f} for {of}; real rows have {figure.train:.2f}"
+        said += f", shuffled columns {figure.shuffled:.2f}." if figure.shuffled is not None else "."
+        yield Headline(question, verdict, said, figure)
+
+
+def _tasks(found: Evaluation) -> Iterator[Headline]:
+    for task in found.plan.tasks:
+        figure = next(
+            (f for f in found.figures if f.section == "tasks" and f.of == task.name and f.train is not None), None
+        )
+        if figure is None or figure.synthetic is None or figure.train is None:
+            continue
+        place = position(figure)
+        verdict: Verdict = "warn" if place is not None and place < POOR else "pass"
+        said = f"{figure.metric} on held-out people: {figure.synthetic:.2f} learned from this table"
+        said += f", {figure.train:.2f} from real rows."
+        yield Headline(f"Is it of use for {task.name}?", verdict, said, figure)

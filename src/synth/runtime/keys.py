@@ -1,0 +1,30 @@
+"""The secret that decides which of a unit's rows are kept, and which units are held out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from synth.artifacts.compiled import SyntheticModel
+from synth.privacy.ledger import Ledger
+from synth.runtime.duckdb_errors import cannot_write, private_folder
+
+_FILE, _BYTES = "unprotected.key", 32
+
+
+def zone_key(model: SyntheticModel, ledger: Ledger, internal: Path) -> Callable[[], bytes]:
+    """Gives the ledger's; of a model without privacy, of which the ledger knows nothing, one in the private zone."""
+    return ledger.key if model.price else lambda: _own_key(internal / _FILE)
+
+
+def _own_key(path: Path) -> bytes:
+    """32 random bytes, the same as long as the file is there."""
+    private_folder(path.parent)
+    try:
+        if not path.exists():
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(os.urandom(_BYTES))
+        return path.read_bytes()
+    except OSError as error:
+        raise cannot_write(path.parent, error) from None
