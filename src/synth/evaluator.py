@@ -71,12 +71,24 @@ class Evaluator:
 
         figures, curves = evaluate(drawn, world, [*MEASURES, *measures_of(evaluated.plan, functions)], told)
         return Evaluation(
-            synth_version=__version__, run_id=self.listener.invocation_id,
-            run_time=datetime.now(UTC).isoformat(timespec="seconds"), model=model.name, relation=model.relation, declaration=model.declaration(), unit=model.plan.privacy.unit,
-            train_rows=len(real.train), train_units=len(set(real.train_units.tolist())), held_out_rows=len(real.held_out),
-            held_out_units=units, synthetic_rows=len(drawn), notes=tuple(self._notes(model, real.source_digest)),
-            kinds=kinds, plan=evaluated.plan, figures=tuple(figures), curves=tuple(curves),
-        )  # fmt: skip
+            synth_version=__version__,
+            run_id=self.listener.invocation_id,
+            run_time=datetime.now(UTC).isoformat(timespec="seconds"),
+            model=model.name,
+            relation=model.relation,
+            declaration=model.declaration(),
+            unit=model.plan.privacy.unit,
+            train_rows=len(real.train),
+            train_units=len(set(real.train_units.tolist())),
+            held_out_rows=len(real.held_out),
+            held_out_units=units,
+            synthetic_rows=len(drawn),
+            notes=tuple(self._notes(model, real.source_digest)),
+            kinds=kinds,
+            plan=evaluated.plan,
+            figures=tuple(figures),
+            curves=tuple(curves),
+        )
 
     def _notes(self, model: SyntheticModel, source_digest: str) -> list[str]:
         """What should be known before the figures are believed."""

@@ -49,6 +49,8 @@ ZONE = "tests/test_private_zone.py::"
 FORMATS = "tests/test_formats.py::"
 NOT_PRIVATE = "tests/test_not_private.py::"
 STORE = "tests/test_store.py::test_anything_else_is_refused"
+HOLDOUT = "tests/test_holdout.py::"
+PAID = "tests/privacy/test_paid_figures.py::"
 BROKEN = "tests/test_errors.py::test_message"
 
 
@@ -90,6 +92,18 @@ MUTANTS = (
         "a number is not clamped to its bounds", 2, "compiler/columns.py",
         "declare=clamp(name, literal(low), literal(last)),", "declare=name,",
         ("tests/test_golden.py::test_what_odd_values_become",),
+    ),
+    Mutant(
+        "a row is held out by its place", 10, "compiler/prepare.py",
+        """own = ['"#unit"'] if table.unit else [f"cast({name} as varchar)" for name in names]""",
+        """own = ['"#unit"']""",
+        (f"{HOLDOUT}test_a_row_that_is_a_unit_goes_by_its_own_values",),
+    ),
+    Mutant(
+        "tables hold other people out", 10, "compiler/prepare.py",
+        "text = f\"concat_ws('|', {', '.join([f'getvariable({literal(HOLDOUT_KEY)})', *own])})\"",
+        "text = f\"concat_ws('|', {', '.join([f'getvariable({literal(HOLDOUT_KEY)})', literal(table.name), *own])})\"",
+        (f"{HOLDOUT}test_the_same_people_are_held_out_of_linked_tables",),
     ),
     Mutant(
         "a column's type is guessed from its first rows", 2, "runtime/private_zone.py",
@@ -377,6 +391,11 @@ MUTANTS = (
         (f"{NOISE}test_what_is_released_is_no_finer_than_the_noise_is",),
     ),
     Mutant(
+        "a distance over many tables has the noise of one", 12, "privacy/mechanisms.py",
+        "stddev = noise_multiplier * LATTICE * len(candidates)", "stddev = noise_multiplier * LATTICE",
+        (f"{PAID}test_the_noise_is_as_declared",),
+    ),
+    Mutant(
         "half of the noise of a choice", 12, "privacy/mechanisms.py",
         "(2 / epsilon * LATTICE)", "(1 / epsilon * LATTICE)", (f"{CURATOR}test_a_choice_follows_the_exponential_mechanism",),
     ),
@@ -494,7 +513,7 @@ MUTANTS = (
     ),
     Mutant(
         "a generator keeps somebody's row", 17, "generator/fit.py",
-        "    return Generator(\n        plan.model,", "    return Generator(\n        str([c[:1] for c in codes.columns]),",
+        "generator = Generator(\n        plan.model,", "generator = Generator(\n        str([c[:1] for c in codes.columns]),",
         (f"{REPLAY}[0-columns alone]",),
     ),
     Mutant(

@@ -189,8 +189,9 @@ class Evaluated(Artifact):
 
     columns: tuple[EvaluatedColumn, ...]
     unit: str | None  # the synthetic table's column that counts its units
-    real_sql: str
-    held_out_sql: str
+    real_sql: str  # rows of the fit, as values
+    held_out_sql: str  # the others
+    held_out_codes_sql: str  # as codes
     plan: EvaluationPlan
 
 

@@ -13,6 +13,9 @@ CHOICE = "choice"  # of pairs of columns
 PAIRS = "pairs"  # noisy histograms of pairs of columns
 PERSISTENCE = "persistence"  # noisy counts of rows that repeat the row before
 DP_SGD = "dp_sgd"  # noisy gradients
+RELEASE = "release metrics"  # noisy figures of how the table fits people who were held out
+
+RELEASES = 4  # of those: the number of persons, then columns, pairs and triples
 
 ROWS_PER_UNIT = "rows per unit"
 FIRST_RANGES = 32  # of an evenly spaced column

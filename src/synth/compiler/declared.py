@@ -56,6 +56,7 @@ def _config(project: Project, node: Node, promise: Promise) -> Iterator[Declared
     generator = config.generator.model_dump(exclude_unset=True) if config.generator else {}
     epsilon, delta = promise.price or (None, None)
     said = [("epsilon", epsilon), ("seed", config.seed or 0), *generator.items()]
+    said += [("release_metrics", config.release_metrics)] if config.release_metrics else []
     for key, value in said:
         path = ("generator", key) if key in generator else (key,)
         place = config_place(project, node.name, node.text, node.declared, *path)

@@ -11,6 +11,7 @@ from synth.compiler.derived import Computed
 from synth.compiler.linked import Checked, Linked
 from synth.compiler.restore import restore_sql
 from synth.errors import Problem
+from synth.graph.dag import Node
 from synth.project import spec
 from synth.project.loader import Declared
 from synth.project.nearest import nearest
@@ -32,9 +33,26 @@ def evaluated(
     columns = [column for c in known if (column := _column(c, c.name in levels))]
     unit = next((c.name for c in outputs if c.key == "unit"), None)
     return Evaluated(
-        columns=tuple(columns), unit=unit, real_sql=_real_sql(linked, one, made),
-        held_out_sql=_real_sql(linked.held_out(), one, made), plan=_plan(one.table.evaluation),
-    )  # fmt: skip
+        columns=tuple(columns),
+        unit=unit,
+        real_sql=_real_sql(linked, one, made),
+        held_out_sql=_real_sql(linked.held_out(), one, made),
+        held_out_codes_sql=linked.held_out().prepare_sql(one),
+        plan=_plan(one.table.evaluation),
+    )
+
+
+def release_problems(node: Node, root_holdout: float | None, below: bool) -> Iterator[Problem]:
+    """Figures for a release that cannot be paid for."""
+    if node.config.release_metrics is None:
+        return
+    said = f"the synthetic model '{node.asked}' has release_metrics"
+    if node.not_private:
+        yield Problem(node.place, f"{said} and privacy: none", "Remove it: without privacy nothing is released.")
+    elif below:
+        yield Problem(node.place, f"{said}, and is below another table", "Say it of the uppermost table alone.")
+    elif root_holdout is None:
+        yield Problem(node.place, f"{said}, and holds nobody out of its fit", "Add holdout: 0.2 to its metadata.")
 
 
 def evaluation_problems(declared: Declared, root_holdout: float | None, root: str) -> Iterator[Problem]:

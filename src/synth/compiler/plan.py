@@ -36,7 +36,7 @@ def make_plan(
 ) -> Plan:  # fmt: skip
     cap, units, wishes = promise.max_rows_per_unit, promise.fitted, config.generator or GeneratorSpec()
     if promise.price:
-        sized = size(layout, cap, units, *promise.price, wishes, parent, calibrate)
+        sized = size(layout, cap, units, *promise.price, wishes, parent, calibrate, config.release_metrics or 0.0)
     else:
         sized = size_without_privacy(layout, cap, units, wishes, parent)
     stages = {field.name: getattr(sized, field.name) for field in fields(sized) if field.name != "events"}

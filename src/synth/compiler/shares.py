@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from synth.artifacts.forecast import EventForecast
-from synth.artifacts.layout import CHOICE, PAIRS, PERSISTENCE, all_pairs, modelled
+from synth.artifacts.layout import CHOICE, PAIRS, PERSISTENCE, RELEASE, all_pairs, modelled
 from synth.artifacts.plan import Event, Gaussian, PartitionSelection, Plan, Selection, SubsampledGaussian
 from synth.privacy import accounting
 
@@ -65,6 +65,8 @@ def _tells(event: Gaussian | PartitionSelection | Selection, plan: Plan) -> str:
     if event.name == CHOICE:
         every = len(all_pairs(len(modelled(plan))))
         return f"{event.count:,} of {every:,} pairs; a lead of less than {least} units is chance"
+    if event.name == RELEASE:
+        return f"how the table fits held-out people, to about {noise / 2:,.1f} of them"
     what = "repeats of rows" if event.name == PERSISTENCE else "counts"
     if CLEAR * noise >= units:
         return f"drowned: {what} below about {least} units are noise"

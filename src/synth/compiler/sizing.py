@@ -18,6 +18,8 @@ from synth.artifacts.layout import (
     MARGINALS,
     PAIRS,
     PERSISTENCE,
+    RELEASE,
+    RELEASES,
     all_pairs,
     generated,
     given,
@@ -80,9 +82,12 @@ class Sized:
 
 def size(
     layout: Sequence[ColumnLayout], cap: int, units: int, epsilon: float, delta: float, wishes: GeneratorSpec,
-    parent: Sequence[ColumnLayout] = (), calibrate: Calibrate = accounting.calibrate,
+    parent: Sequence[ColumnLayout] = (), calibrate: Calibrate = accounting.calibrate, release: float = 0.0,
 ) -> Sized:  # fmt: skip
-    """The stages of a fit of ``units`` units of up to ``cap`` rows, and the events that cost (epsilon, delta)."""
+    """The stages of a fit of ``units`` units of up to ``cap`` rows, and the events that cost (epsilon, delta).
+
+    ``release``: the share of the budget that figures for a release are paid with.
+    """
     mu = accounting.gaussian_mu(epsilon, delta)
     columns = (*generated(layout), *given(parent, cap))
     kind = wishes.kind or ("marginal" if units * mu < FEW_PERSONS * len(columns) else "dp_vae")
@@ -94,9 +99,11 @@ def size(
     paired = kind != "independent" and wishes.pairs and len(columns) > 1
     everything = len(all_pairs(len(columns)))
     chosen = PAIRS_PER_COLUMN * len(columns) if everything > MOST_PAIRS else None
-    shares = _shares(paired, chosen is not None, cap, dp_sgd, wishes)
+    shares = {n: s * (1 - release) for n, s in _shares(paired, chosen is not None, cap, dp_sgd, wishes).items()}
+    shares |= {RELEASE: release} if release else {}
     counts = {
         MARGINALS: marginal_releases(columns, marginals.tree_levels), PAIRS: chosen or everything, PERSISTENCE: len(layout),
+        RELEASE: RELEASES,
     }  # fmt: skip
     features = features_of(columns, marginals.levels, wishes.basis or BASIS)
     network = _network(features, wishes)

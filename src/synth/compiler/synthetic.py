@@ -18,7 +18,7 @@ from synth.compiler.contradictions import contradiction_problems
 from synth.compiler.declaration import declaration_problems, offset_problems, order_of, until_problems
 from synth.compiler.declared import declared_keys, linked_keys
 from synth.compiler.derived import Computed, computed
-from synth.compiler.evaluated import evaluated, evaluation_problems
+from synth.compiler.evaluated import evaluated, evaluation_problems, release_problems
 from synth.compiler.expectations import Reference, expectations
 from synth.compiler.family import ancestors, parent_of
 from synth.compiler.foreign_keys import key_problems
@@ -70,6 +70,7 @@ class SyntheticCompiler:
         problems += key_problems(self.graph, node, node.declared)
         root = self._root(node)
         problems += evaluation_problems(node.declared, root.holdout, root.name)
+        problems += release_problems(node, root.holdout, below=root is not table)
         if not problems:
             columns = tuple(
                 c.column(i) if isinstance(c, combinations.Combination) else column_sql(c, i, found.get(c.name))

@@ -9,7 +9,7 @@ drawn: see ``synthesis``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from synth.generator.learning import Progress, learn
 from synth.generator.marginal_fit import fit_marginals, sample_mixture
 from synth.generator.marginals import Ways, measure
 from synth.generator.network import Columns, Network, Strata
+from synth.generator.paid_figures import paid_figures
 from synth.generator.pairs import Pairs, dependence, greedy_order, measure_pairs
 from synth.generator.pairs import strata as strata_of
 from synth.generator.ranges import Floats, Integers, narrowest
@@ -49,8 +50,12 @@ class Codes:
     parent: NDArray[np.integer] | None = None
 
 
-def fit(codes: Codes, plan: Plan, randomness: Randomness, progress: StageProgress | None = None) -> Generator:
+def fit(
+    codes: Codes, plan: Plan, randomness: Randomness, progress: StageProgress | None = None, held_out: Codes | None = None
+) -> Generator:  # fmt: skip
     """Fits a generator as ``plan`` says; its events are spent whatever the rows are, and also where there are none.
+
+    ``held_out``: rows of other units, for the figures of a release where the plan pays for such.
 
     Codes outside the layout count as the nearest. ``RunError`` where an event was asked less often than the plan says.
     """
@@ -88,12 +93,16 @@ def fit(codes: Codes, plan: Plan, randomness: Randomness, progress: StageProgres
         from synth.generator.dp_sgd import train
 
         train(network, columns, rows, like, plan.dp_sgd, randomness, during("DP-SGD"))
-    curator.check_spent()
     weights = {name: matrix.detach().numpy().copy() for name, matrix in network.matrices.items()}
-    return Generator(
+    generator = Generator(
         plan.model, plan.cap, plan.network, ways, pairs, repeats, order, strata, rises, plan.tilt, plan.distillation,
         weights,
     )  # fmt: skip
+    if held_out is not None:
+        during("release metrics")(0, 1)
+        generator = replace(generator, paid=paid_figures(generator, private_rows(held_out, plan, curator), plan))
+    curator.check_spent()
+    return generator
 
 
 def private_rows(codes: Codes, plan: Plan, curator: Curator) -> PrivateRows:

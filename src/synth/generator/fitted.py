@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from synth.artifacts import plan
+from synth.artifacts.release import ReleaseFigure
 from synth.generator.marginals import Ways
 from synth.generator.network import Columns, Network, Strata
 from synth.generator.pairs import Pairs
@@ -39,6 +40,7 @@ class Generator:
     tilt: plan.Tilt | None
     distillation: plan.Learning | None
     weights: Mapping[str, NDArray[np.float32]]
+    paid: tuple[ReleaseFigure, ...] = ()  # of people who were held out of the fit
 
     def __post_init__(self) -> None:
         self.order.setflags(write=False)

@@ -35,11 +35,11 @@ class Coding(Protocol):
 
 @dataclass(frozen=True)
 class Table:
-    """A table that may be chosen: two codings, the persons expected in each cell, [size, size], and its handicap."""
+    """A table that may be chosen, or compared: its codings, the persons expected in each cell, [size, ...], and its handicap."""
 
-    codings: tuple[Coding, Coding]
+    codings: tuple[Coding, ...]
     expected: Floats
-    handicap: float
+    handicap: float = 0.0
 
 
 class PrivateRows:
@@ -85,6 +85,11 @@ class PrivateRows:
         """The places of the tables that differ most from what was expected of them, best first."""
         candidates = (Candidate(self._cells(t.codings), t.expected.ravel(), t.handicap) for t in tables)
         return self.__curator.choice(event, candidates, self.__weights)
+
+    def distance(self, event: str, tables: Sequence[Table]) -> float:
+        """Noisy persons who would have to be in another cell for all to be as expected, the mean over the tables."""
+        candidates = [Candidate(self._cells(t.codings), t.expected.ravel()) for t in tables]
+        return self.__curator.distance(event, candidates, self.__weights)
 
     def gradient(
         self,

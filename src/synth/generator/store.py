@@ -20,6 +20,7 @@ from safetensors.numpy import load_file, save_file
 
 from synth.artifacts import plan
 from synth.artifacts.plan import Artifact
+from synth.artifacts.release import ReleaseFigure
 from synth.errors import RunError
 from synth.generator.fitted import Generator
 from synth.generator.levels import Levels
@@ -55,7 +56,7 @@ class StoredPairs(Artifact):
 class StoredGenerator(Artifact):
     """``Generator`` as JSON, without its weights."""
 
-    schema_version: Literal["synth/generator/v5"] = "synth/generator/v5"
+    schema_version: Literal["synth/generator/v6"] = "synth/generator/v6"
     model: str
     max_rows_per_unit: int
     network: plan.Network
@@ -69,6 +70,7 @@ class StoredGenerator(Artifact):
     rising: tuple[plan.Rise, ...]
     tilt: plan.Tilt | None
     distillation: plan.Learning | None
+    paid: tuple[ReleaseFigure, ...] = ()
 
 
 def save(generator: Generator, directory: Path) -> None:
@@ -90,6 +92,7 @@ def save(generator: Generator, directory: Path) -> None:
         rising=generator.rising,
         tilt=generator.tilt,
         distillation=generator.distillation,
+        paid=generator.paid,
     )
     arrays: dict[str, NDArray[np.floating]] = dict(generator.weights)
     if generator.pairs:
@@ -134,6 +137,7 @@ def load(directory: Path) -> Generator:
     return Generator(
         stored.model, stored.max_rows_per_unit, stored.network, Ways(columns, stored.persons, stored.noise), pairs, repeats,
         order, stored.strata, stored.rising, stored.tilt, stored.distillation, weights,
+        stored.paid,
     )  # fmt: skip
 
 

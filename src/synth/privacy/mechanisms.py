@@ -117,6 +117,21 @@ def noisy_choice(
     return [int(i) for i in np.argsort(-(scores + noise), kind="stable")[:count]]
 
 
+def noisy_distance(
+    candidates: Sequence[Candidate], weights: Integers, noise_multiplier: float, randomness: Randomness
+) -> float:  # fmt: skip
+    """Half the L1 distance, in persons, between counts and what was expected of them: the mean over some tables, with noise.
+
+    One unit changes the counts of every table by at most one person in L1, and so half their distance, and a mean of such, by
+    at most half a person. The noise has a stddev of ``noise_multiplier`` times that.
+    """
+    _check_noise(noise_multiplier)
+    stddev = noise_multiplier * LATTICE * len(candidates)
+    noise = _lattice_noise(1, stddev, randomness)
+    noisy = _coarse(sum(_lattice_distance(c, weights) for c in candidates) + noise, stddev)
+    return float(noisy[0]) / LATTICE / len(candidates) / 2
+
+
 def noisy_values(texts: Texts, unit: Integers, event: PartitionSelection, randomness: Randomness) -> dict[str, float]:
     """The texts that enough units share, and the noisy number of persons behind each.
 
@@ -323,6 +338,12 @@ class Curator:
         event = self._event(event_name, Selection)
         self._count(event)
         return noisy_choice(candidates, weights, event.count, event.epsilon, self._randomness)
+
+    def distance(self, event_name: str, candidates: Sequence[Candidate], weights: Integers) -> float:
+        """One release of a ``Gaussian``: see ``noisy_distance``."""
+        event = self._event(event_name, Gaussian)
+        self._count(event)
+        return noisy_distance(candidates, weights, event.noise_multiplier, self._randomness)
 
     def values(self, event_name: str, texts: Texts, unit: Integers) -> dict[str, float]:
         """One list of a ``PartitionSelection``: see ``noisy_values``."""

@@ -908,6 +908,12 @@ class ModelConfig(Spec):
     privacy: Literal["none"] | None = Field(default=None, description="none: NOT PRIVATE, instead of an epsilon")
     epsilon: Epsilon | None = None
     delta: float | None = Field(default=None, gt=0)
+    release_metrics: float | None = Field(
+        default=None,
+        gt=0,
+        le=0.5,
+        description="the share of epsilon that buys figures of how the table fits held-out people",
+    )
     rows: int | None = Field(default=None, ge=1)
     seed: int | None = Field(default=None, ge=0)
     tags: Annotated[tuple[str, ...], BeforeValidator(_listed), _ONE_OR_SEVERAL] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,25 +78,25 @@ def _distributions(found: Evaluation) -> Iterator[tuple[str, Markup]]:
 
 
 def _pictures(found: Evaluation, section: Section) -> Iterator[tuple[str, Markup]]:
+    """Those of a section, with their titles."""
     own = [curve for curve in found.curves if curve.section == section]
     for curve in own:
         if curve.name == "kaplan_meier":
             yield f"Share without the event: {curve.of}", Markup(pictures.lines(curve))
     rows = [curve for curve in own if curve.name == "associations"]
     for series, title in (("synthetic", "Associations in the table"), ("holdout", "Associations in held-out rows")):
-        if any(series in row.series for row in rows):
-            yield title, _matrix(rows, title, lambda row, series=series: row.series.get(series, ()))
-    if all({"synthetic", "holdout"} <= set(row.series) for row in rows) and rows:
+        if rows and all(series in row.series for row in rows):
+            yield title, _matrix(rows, title, [row.series[series] for row in rows])
+    if rows and all({"synthetic", "holdout"} <= set(row.series) for row in rows):
         title = "Difference of the two"
-        yield title, _matrix(rows, title, _difference)
+        yield title, _matrix(rows, title, [_difference(row) for row in rows])
     for curve in own:
         if curve.name == "principal_components":
             yield "The two main directions of all columns together", Markup(pictures.density(curve))
 
 
-def _matrix(rows: Iterable[Curve], told: str, values: Callable[[Curve], Iterable[float]]) -> Markup:
-    listed = list(rows)
-    return Markup(pictures.matrix([row.of for row in listed], [list(values(row)) for row in listed], told))
+def _matrix(rows: Sequence[Curve], told: str, values: Sequence[Sequence[float]]) -> Markup:
+    return Markup(pictures.matrix([row.of for row in rows], values, told))
 
 
 def _difference(row: Curve) -> list[float]:

@@ -292,8 +292,8 @@ class PrivateZone(SourceZone[SyntheticModel]):
     def model(self) -> SyntheticModel:
         return self.reader
 
-    def prepare(self) -> Rows:
-        """The model's rows as codes, the rows of a unit together and in order."""
+    def prepare(self, sql: str | None = None) -> Rows:
+        """The model's rows as codes, the rows of a unit together and in order; ``sql``: of those that are held out."""
         self._fetch()
         layout = (*self.model.plan.layout, *self.model.plan.parent)
         places = dict.fromkeys(("#unit", "#parent") if self.model.link else ("#unit",), np.dtype(np.int64))
@@ -301,7 +301,7 @@ class PrivateZone(SourceZone[SyntheticModel]):
         with ExitStack() as open_files, private_errors(self.internal, f"preparing {self.model.name}"), _owned():
             # such a file has no name that could outlive it; what is mapped of it stays after it is closed
             files = {name: open_files.enter_context(tempfile.TemporaryFile(dir=self._temp)) for name in kinds}
-            result = self._connection.execute(self.model.prepare_sql)
+            result = self._connection.execute(sql or self.model.prepare_sql)
             while len(chunk := result.fetch_df_chunk(CHUNK_VECTORS)):
                 for name, kind in kinds.items():
                     files[name].write(chunk[name].to_numpy(dtype=kind).tobytes())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import duckdb
 
 from synth.artifacts.compiled import Compiled, Price, PublicModel, SyntheticModel
+from synth.artifacts.layout import RELEASE
 from synth.artifacts.release import ReleaseFigures
 from synth.artifacts.results import RunResult
 from synth.errors import BudgetError, LedgerError, RunError
@@ -183,8 +184,12 @@ class Runner:
         def progress(stage: str, step: int, steps: int) -> None:
             self.listener.progress(model.name, stage, step, steps)
 
+        held_out = None
+        if model.evaluated and any(event.name == RELEASE for event in model.plan.privacy.events):
+            others = zone.prepare(model.evaluated.held_out_codes_sql)
+            held_out = PrivateCodes(others.columns, others.unit)
         private = PrivateCodes(rows.columns, rows.unit, rows.parent)
-        generator = fit(private, model.plan, Randomness(), progress)
+        generator = fit(private, model.plan, Randomness(), progress, held_out)
         store.save(generator, self._generator_folder(model))
         return generator
 
@@ -232,7 +237,9 @@ class Runner:
         drawing.draw(above, plan.seed, agreement)
         for name, (asked, held) in drawing.tried.items():
             self.listener.note(f"{held / asked:.1%} of {asked:,} rows held this as they were drawn: {name}")
-        figures = ReleaseFigures(model=model.name, figures=agreement.figures()) if model.price else None
+        figures = (
+            ReleaseFigures(model=model.name, figures=(*generator.paid, *agreement.figures())) if model.price else None
+        )
         return self.warehouse.land(model, _label(model), figures)
 
 
