@@ -103,7 +103,7 @@ MUTANTS = (
         "tables hold other people out", 10, "compiler/prepare.py",
         "text = f\"concat_ws('|', {', '.join([f'getvariable({literal(HOLDOUT_KEY)})', *own])})\"",
         "text = f\"concat_ws('|', {', '.join([f'getvariable({literal(HOLDOUT_KEY)})', literal(table.name), *own])})\"",
-        (f"{HOLDOUT}test_the_same_people_are_held_out_of_linked_tables",),
+        (f"{HOLDOUT}test_every_row_is_in_one_part[stays]",),
     ),
     Mutant(
         "a column's type is guessed from its first rows", 2, "runtime/private_zone.py",

@@ -139,7 +139,8 @@ def _sentence(fix: str) -> str:
 
 
 def _unknown_type(document: yaml.Document, path: yaml.Path) -> Problem:
-    what, union = ("format", spec.Format) if path[-1] == "format" else ("column", spec.Column)
+    unions = {"format": ("format", spec.Format), "tasks": ("task", spec.Task)}
+    what, union = next((unions[part] for part in path[:-3:-1] if part in unions), ("column", spec.Column))
     known = [get_args(t.model_fields["type"].annotation)[0] for t in get_args(get_args(union)[0])]
     given = _at(document.data, (*path, "type"))
     if given is None:

@@ -925,6 +925,12 @@ class ModelConfig(Spec):
     )
 
 
+def _function(value: str) -> str:
+    if not re.fullmatch(r"[^:]+\.py:[A-Za-z_]\w*", value):
+        raise ValueError("is not a function of a file; for example tasks.py:readmission")
+    return value
+
+
 class _Task(Spec):
     name: str = Field(min_length=1, max_length=60)
 
@@ -956,7 +962,7 @@ class PythonTask(_Task):
     """A function of the project: f(train, test) gives {name: figure}."""
 
     type: Literal["python"]
-    function: str = Field(pattern=r"^[^:]+\.py:[A-Za-z_]\w*$", description="file.py:function")
+    function: Annotated[str, AfterValidator(_function)] = Field(description="file.py:function")
     better: Literal["higher", "lower"] = "higher"
 
 
