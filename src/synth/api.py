@@ -36,6 +36,7 @@ from synth.version import __version__
 if TYPE_CHECKING:
     import pandas
 
+    from synth.artifacts.evaluation import Goal
     from synth.privacy.ledger import Ledger
     from synth.runtime.listener import Listener
     from synth.runtime.runner import Runner
@@ -292,8 +293,10 @@ class Project:
 
     def evaluate(
         self, select: Selection = (), exclude: Selection = (), listener: Listener | None = None, **how: Unpack[How]
-    ) -> tuple[Path, ...]:  # fmt: skip
-        """Judges the selected synthetic tables beside real rows, those of the fit and those held out; the reports it writes.
+    ) -> dict[Path, tuple[Goal, ...]]:  # fmt: skip
+        """Judges the selected synthetic tables beside real rows, those of the fit and those held out.
+
+        The reports that it writes, and of each the goals of the metadata that are not reached.
 
         Reads private rows and pays nothing, so every figure stays in the private zone, with those who may read the rows.
         """
@@ -303,7 +306,7 @@ class Project:
 
         compiled, nodes = self._selected(select, exclude, how)
         names = self._prepared(nodes)
-        listener, written = listener or Listener(), []
+        listener, written = listener or Listener(), dict[Path, tuple[Goal, ...]]()
         with self._warehouse(read_only=True) as warehouse:
             evaluator = Evaluator(
                 self.root, self.folder, self.ledger, warehouse, listener, self.target.threads, self.target.memory_limit
@@ -312,9 +315,10 @@ class Project:
                 model = compiled.synthetic[name]
                 listener.started(number, len(names), f"evaluation of {model.relation}")
                 found = evaluator.evaluate(model)
-                written.append(write_internal_report(model, found, self.folder.internal))
-                listener.evaluated(number, len(names), model.relation, os.path.relpath(written[-1], self.root))
-        return tuple(written)
+                report = write_internal_report(model, found, self.folder.internal)
+                written[report] = found.missed
+                listener.evaluated(number, len(names), model.relation, os.path.relpath(report, self.root))
+        return written
 
     def run_operation(self, macro: str, arguments: Mapping[str, Any] | None = None) -> Any:
         """What a macro of the project gives. Its ``run_query`` asks the target's database, which holds synthetic and public

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -89,6 +90,27 @@ class PythonTask(Artifact):
 Task = Annotated[Prediction | Survival | PythonTask, Field(discriminator="type")]
 
 
+class Goal(Artifact):
+    """A figure of the synthetic table that must be reached."""
+
+    metric: str
+    of: str = ""
+    min: float | None = None
+    max: float | None = None
+
+    def __str__(self) -> str:
+        of = f" of {self.of}" if self.of else ""
+        bounds = [f"at least {self.min:g}"] if self.min is not None else []
+        bounds += [f"at most {self.max:g}"] if self.max is not None else []
+        return f"{self.metric}{of} {' and '.join(bounds) or 'is computed'}"
+
+    def reached(self, figures: Iterable[Figure]) -> bool:
+        """Whether it is; a figure that is not there, or could not be computed, reaches nothing."""
+        found = [f.synthetic for f in figures if (f.metric, f.of) == (self.metric, self.of)]
+        value = found[0] if found else None
+        return value is not None and (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
+
+
 class EvaluationPlan(Artifact):
     """What the evaluation of a table looks at beyond its columns."""
 
@@ -96,6 +118,7 @@ class EvaluationPlan(Artifact):
     protected: tuple[str, ...] = ()  # categorical columns for which the predictions' fairness is measured
     secrets: tuple[str, ...] = ()  # columns that an attacker wants to infer; none: every column
     tasks: tuple[Task, ...] = ()
+    goals: tuple[Goal, ...] = ()
 
 
 class Evaluation(Artifact):
@@ -119,3 +142,7 @@ class Evaluation(Artifact):
     plan: EvaluationPlan
     figures: tuple[Figure, ...]
     curves: tuple[Curve, ...]
+
+    @property
+    def missed(self) -> tuple[Goal, ...]:
+        return tuple(goal for goal in self.plan.goals if not goal.reached(self.figures))

@@ -297,7 +297,10 @@ def evaluate(call: Call, select: Any, exclude: Any, **how: Any) -> None:
 
     Example: synth evaluate --select support
     """
-    call.project.evaluate(select, exclude, call.console, **how)
+    missed = call.project.evaluate(select, exclude, call.console, **how)
+    if any(missed.values()):  # on the terminal alone: a log may be read by others
+        click.echo("A goal of the metadata is not reached: the report says which.", err=True)
+        sys.exit(1)
 
 
 @verb(

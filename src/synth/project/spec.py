@@ -969,6 +969,15 @@ class PythonTask(_Task):
 Task = Annotated[PredictionTask | SurvivalTask | PythonTask, Field(discriminator="type")]
 
 
+class Goal(Spec):
+    """A figure of synth evaluate that must be reached."""
+
+    metric: str = Field(min_length=1, description="marginal_2, dependence, roc_auc and so on")
+    of: str = Field(default="", description="a column, a group, a task; by default the whole table")
+    min: float | None = None
+    max: float | None = None
+
+
 class Evaluation(Spec):
     """What synth evaluate looks at beyond the columns."""
 
@@ -978,6 +987,7 @@ class Evaluation(Spec):
         default=(), description="what an attacker would infer; by default any column"
     )
     tasks: tuple[Task, ...] = ()
+    goals: tuple[Goal, ...] = Field(default=(), description="synth evaluate exits with 1 where one is not reached")
 
 
 class Table(Tested):

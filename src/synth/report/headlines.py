@@ -10,7 +10,8 @@ from synth.artifacts.evaluation import Evaluation, Figure
 
 Verdict = Literal["pass", "warn", "fail"]
 COLLAPSED = 0.2  # of the rows more than in real ones, by which a category has swallowed the others
-LEAKED, SUSPECT = 0.01, 0.002  # of the rows, that are copies of rare real rows, above what held-out rows explain
+LEAKED, SUSPECT = 5.0, 3.0  # standard deviations of chance, by which copies are more than it makes
+FEW = 10  # copies more than chance makes, that may be chance all the same
 LOW, POOR = 0.8, 0.5  # of the way from shuffled columns to real rows
 RISK = 0.05  # of an attack above its control
 
@@ -25,7 +26,7 @@ class Headline:
 
 def headlines(found: Evaluation) -> list[Headline]:
     """In the order in which somebody who decides would ask."""
-    return [*_copies(found), *_attacks(found), *_collapse(found), *_shape(found), *_tasks(found)]
+    return [*_goals(found), *_copies(found), *_attacks(found), *_collapse(found), *_shape(found), *_tasks(found)]
 
 
 def position(figure: Figure) -> float | None:
@@ -40,18 +41,31 @@ def one(found: Evaluation, metric: str, of: str = "") -> Figure | None:
     return next((f for f in found.figures if f.metric == metric and f.of == of), None)
 
 
+def _goals(found: Evaluation) -> Iterator[Headline]:
+    if not found.plan.goals:
+        return
+    if found.missed:
+        yield Headline("Are its goals reached?", "fail", f"Not these: {'; '.join(map(str, found.missed))}.")
+    else:
+        yield Headline("Are its goals reached?", "pass", f"All {len(found.plan.goals)} of the metadata.")
+
+
 def _copies(found: Evaluation) -> Iterator[Headline]:
-    copied = one(found, "copied rows")
+    """More rows that only one person of the fit has than of people who had no part in it, beyond what chance makes."""
+    copied, chance = one(found, "copied rows"), one(found, "copied rows by chance")
     if copied is None or copied.synthetic is None:
         return
-    share = copied.synthetic
-    verdict: Verdict = "fail" if share > LEAKED else "warn" if share > SUSPECT else "pass"
+    due = (chance.synthetic if chance else None) or 0.0
+    excess = copied.synthetic - due
+    away = excess / (due + 1) ** 0.5
+    verdict: Verdict = "fail" if away > LEAKED and excess > FEW else "warn" if away > SUSPECT else "pass"
+    rows = f"{copied.synthetic:,.0f} rows are equal to a row of the fit that one person alone has; chance would make {due:,.0f}."
     said = {
-        "fail": f"{share:.1%} of the rows are copies of real rows that one person alone has. Do not release this table.",
-        "warn": f"{share:.2%} of the rows are equal to a real row that one person alone has; find out why.",
-        "pass": "Hardly a row is equal to a real row that only one person has.",
+        "fail": "It holds real rows. Do not release it.",
+        "warn": "Find out why.",
+        "pass": "That is no sign of copying.",
     }
-    yield Headline("Does it copy people?", verdict, said[verdict], copied)
+    yield Headline("Does it copy people?", verdict, f"{rows} {said[verdict]}", copied)
 
 
 def _attacks(found: Evaluation) -> Iterator[Headline]:
