@@ -1,0 +1,140 @@
+"""synth evaluate on a built project: what it writes, that nothing of it leaves the private zone, and that faults stand out."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import stat
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from processes import synth
+from starting import quick_starter
+from synth.artifacts.evaluation import Evaluation
+from synth.report.headlines import headlines
+
+pytestmark = pytest.mark.slow
+REPORT = Path("target/internal/evaluation/members.html")
+SAID = """\
+    evaluation:
+      subgroups: [sex]
+      tasks: [{name: smoking, type: prediction, target: smoker}, {name: own, type: python, function: tasks.py:share}]
+      goals: [{metric: marginal_1, min: 0.5}]
+"""
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The starter with people held out, built and evaluated."""
+    root = quick_starter(tmp_path_factory.mktemp("evaluate") / "clinic")
+    table = root / "metadata" / "members.yml"
+    table.write_text(table.read_text().replace("    columns:\n", f"    holdout: 0.3\n{SAID}    columns:\n", 1))
+    (root / "tasks.py").write_text("def share(train, test):\n    return {'rows': len(train) / len(test)}\n")
+    assert synth(root, "run", "--select", "members").returncode == 0
+    said = synth(root, "evaluate", "--select", "members")
+    assert said.returncode == 0, said.stdout + said.stderr
+    (root / "said.txt").write_text(said.stdout + said.stderr)
+    return root
+
+
+def found(root: Path) -> Evaluation:
+    return Evaluation.model_validate_json((root / REPORT).with_suffix(".json").read_bytes())
+
+
+def verdicts(root: Path) -> dict[str, str]:
+    return {line.question: line.verdict for line in headlines(found(root))}
+
+
+def test_every_figure_stands_beside_real_rows_and_shuffled_columns(built: Path) -> None:
+    figures = found(built).figures
+    whole = {f.metric: f for f in figures if not f.of}
+    assert {"marginal_1", "marginal_2", "marginal_3", "dependence"} <= set(whole)
+    for metric in ("marginal_2", "dependence"):
+        best, floor = whole[metric].train, whole[metric].shuffled
+        assert best is not None and floor is not None and best > floor
+    assert {f.section for f in figures} >= {"fidelity", "dependence", "distance", "detection", "tasks", "attacks", "subgroups"}
+    of_own = next(f for f in figures if f.section == "tasks" and "own" in f.of)
+    assert of_own.synthetic is not None
+
+
+def test_nothing_of_it_is_said_and_all_of_it_is_the_owners_alone(built: Path) -> None:
+    said = (built / "said.txt").read_text()
+    log = (built / "logs" / "synth.log").read_text()
+    values = {f"{v:.3f}" for f in found(built).figures for v in (f.synthetic, f.train) if v is not None and 0.01 < v < 0.99}
+    assert len(values) > 20
+    assert not [v for v in values if v in said]
+    assert "marginal" not in said and "marginal" not in log
+    folder = built / "target" / "internal" / "evaluation"
+    for path in folder.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    outside = [p for p in (built / "target").rglob("*") if p.is_file() and "internal" not in p.parts]
+    assert not [p for p in outside if b"marginal_3" in p.read_bytes()]
+    with duckdb.connect(str(folder / "evaluation.duckdb"), read_only=True) as database:
+        rows = database.execute("select count(*) from figures where model = 'members'").fetchone()
+    assert rows == (len(found(built).figures),)
+
+
+def test_the_page_needs_no_network_and_says_what_it_is(built: Path) -> None:
+    page = (built / REPORT).read_text()
+    assert not re.findall(r"""(?:src|href)=["'](?!#|data:)""", page)
+    assert page.count("INTERNAL") >= 3 and "may be released" in page
+    for title in ("Does it copy people?", "Distributions", "Attacks", "What not to use the table for"):
+        assert title in page
+
+
+def test_planted_faults_stand_out_on_page_one(built: Path, tmp_path: Path) -> None:
+    """200 rows of real people among the synthetic ones, and a column with one category: each is told, and only then."""
+    before = verdicts(built)
+    assert before["Does it copy people?"] == "pass" and before["Did a column collapse?"] == "pass"
+    root = tmp_path / "clinic"
+    shutil.copytree(built, root)
+    with (root / "sources" / "clinic" / "members.csv").open(newline="") as file:
+        real = list(csv.DictReader(file))[:200]
+    with duckdb.connect(str(root / "target" / "dev.duckdb")) as database:
+        table = database.table("synthetic.members")
+        names = [n for n in table.columns if n in real[0] and n != "member_id"]
+        for number, row in enumerate(real):
+            sets = ", ".join(f'"{n}" = ?' for n in names)
+            values = [row[n] or None for n in names]
+            database.execute(f"update synthetic.members set {sets} where rowid = {number}", values)
+    assert synth(root, "evaluate", "--select", "members").returncode == 0
+    assert verdicts(root)["Does it copy people?"] == "fail"
+    with duckdb.connect(str(root / "target" / "dev.duckdb")) as database:
+        database.execute("update synthetic.members set sex = 'F'")
+    assert synth(root, "evaluate", "--select", "members").returncode == 0
+    assert verdicts(root)["Did a column collapse?"] == "fail"
+    page = (root / REPORT).read_text()
+    first = page[: page.index('id="reading"')]
+    assert "It holds real rows" in first and "sex has collapsed" in first
+
+
+def test_a_goal_that_is_not_reached_is_told_by_the_exit_code_alone(built: Path, tmp_path: Path) -> None:
+    root = tmp_path / "clinic"
+    shutil.copytree(built, root)
+    table = root / "metadata" / "members.yml"
+    table.write_text(table.read_text().replace("min: 0.5", "min: 0.9999"))
+    said = synth(root, "evaluate", "--select", "members")
+    assert said.returncode == 1 and "the report says which" in said.stderr
+    assert "the report says" not in (root / "logs" / "synth.log").read_text()
+    assert "marginal_1 at least 0.9999" in (root / REPORT).read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("    holdout: 0.3\n", ""), "no unit is held out of the fit of members"),
+        (("tasks.py:share", "tasks.py:gone"), "tasks.py has no function gone"),
+        (("tasks.py:share", "other.py:share"), "names other.py, which is not there"),
+    ],
+)
+def test_what_is_missing_is_told(built: Path, tmp_path: Path, change: tuple[str, str], told: str) -> None:
+    root = tmp_path / "clinic"
+    shutil.copytree(built, root)
+    table = root / "metadata" / "members.yml"
+    table.write_text(table.read_text().replace(*change))
+    said = synth(root, "evaluate", "--select", "members")
+    assert said.returncode == 2 and told in said.stderr
