@@ -1,0 +1,44 @@
+"""What a release holds besides its tables: figures that were paid for, and the digest by which a bundle is known."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from synth.artifacts.plan import Artifact
+
+
+class ReleaseFigure(Artifact):
+    """How well a table fits, by what passed noise. Nothing that was computed on real rows and not paid for has a source here."""
+
+    metric: str  # "marginal_2"
+    of: str = ""  # a column, "age × sex"; "" for the whole table
+    value: float
+    low: float | None = None  # of an interval of confidence
+    high: float | None = None
+    source: Literal["noisy measurements", "paid release metric"]
+    note: str = ""
+
+
+class ReleaseFigures(Artifact):
+    """The figures of one table. The report shows them under "How well the table fits"; without any it has no such section."""
+
+    model: str
+    figures: tuple[ReleaseFigure, ...] = ()
+
+
+class Association(Artifact):
+    """How strongly two columns of synthetic rows go together: Cramér's V, corrected for bias (Bergsma 2013), 0 to 1."""
+
+    first: str
+    second: str
+    value: float | None  # None where a column has one value only
+
+
+class Bundle(Artifact):
+    """``bundle.json``: whoever knows ``sha256`` by another way knows that no file of the bundle is another."""
+
+    schema_version: Literal["synth/release/v1"] = "synth/release/v1"
+    manifest: Literal["MANIFEST.sha256"] = "MANIFEST.sha256"
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")  # of the manifest
