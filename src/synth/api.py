@@ -407,13 +407,14 @@ class Project:
         from tempfile import TemporaryDirectory
 
         from synth.release.bundle import refuse_taken, release_folder, write
+        from synth.release.contents import behind
         from synth.release.gather import gather
 
         compiled, nodes = self._selected(select, exclude, how)
         models = _models(nodes)
         folder = Path(out).absolute() if out else release_folder(self.folder.releases, self.settings.name)
         refuse_taken(folder)
-        drafted, made = unreviewed(self.graph, models), self.database.exists()
+        drafted, made = unreviewed(self.graph, behind(compiled, models)), self.database.exists()
         near = next(above for above in folder.parents if above.is_dir())  # so that the whole folder moves in at once
         with TemporaryDirectory(prefix=".synth-release-", dir=near) as temporary:
             part = Path(temporary) / folder.name

@@ -10,6 +10,7 @@ from typing import Any
 from synth.artifacts.compiled import OutputColumn
 from synth.project import spec
 from synth.release.contents import Contents, ReleasedTable
+from synth.runtime.warehouse import FORMULA
 from synth.site.facts import ColumnFacts, columns, held
 
 APOSTROPHE = (
@@ -73,7 +74,7 @@ def dictionary_csv(contents: Contents) -> str:
 
 
 def _cell(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t\r\n") else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(tuple(FORMULA)) else value
 
 
 def _columns(table: ReleasedTable) -> Iterator[dict[str, Any]]:

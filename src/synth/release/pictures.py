@@ -45,7 +45,7 @@ def time_line(found: Distribution) -> Markup:
     lines = [line for line in _lines(found) if not line[3]]
     step = WIDTH / max(len(lines), 1)
     shapes = [_column(i * step, step, *line) for i, line in enumerate(lines)]
-    marks = [f'<text x="{i * step:.0f}" y="{HEIGHT - 6}">{escape(lines[i][0])}</text>' for i in range(0, len(lines), 5)]
+    marks = [_mark(i, step, lines[i][0], i == len(lines) - 1) for i in range(0, len(lines), 5)]
     said = escape("; ".join(f"from {label}: {share}" for label, share, _, _ in lines))
     missing = Markup("").join(_bar(*line) for line in _lines(found) if line[3])
     picture = (
@@ -59,6 +59,12 @@ def _column(x: float, wide: float, label: str, share: str, length: float, _: boo
     high = max(0.9 * length, 0.5)
     title = f"<title>{escape(label)}: {share} (synthetic rows)</title>"
     return f'<rect x="{x + 1:.1f}" y="{BASE - high:.1f}" width="{wide - 2:.1f}" height="{high:.1f}">{title}</rect>'
+
+
+def _mark(place: int, step: float, label: str, last: bool) -> str:
+    """The date at which a bar begins, within the picture's width."""
+    x, anchor = (WIDTH, "end") if last else ((place + 0.5) * step, "middle") if place else (0, "start")
+    return f'<text x="{x:.0f}" y="{HEIGHT - 6}" text-anchor="{anchor}">{escape(label)}</text>'
 
 
 def matrix(found: Sequence[Association]) -> Markup:

@@ -72,11 +72,12 @@ def _of_table(asked: Asked, name: str) -> Iterator[Refusal]:
         what = f"{name} is made without differential privacy, and leaves the house in no release"
         yield Refusal(what, f"Leave out: --exclude {' '.join(n.removeprefix(NOT_PRIVATE) for n in readers)}")
         return
-    if isinstance(model, SyntheticModel) and not asked.ledger and model.fit_fingerprint() not in asked.spent:
-        yield Refusal(f"the generator of {name} is not paid: the ledger has no fit of its plan of today", again)
     if name not in asked.rows:
         yield Refusal(f"{name} is not built", again)
-    elif not asked.rows[name]:
+        return
+    if isinstance(model, SyntheticModel) and not asked.ledger and model.fit_fingerprint() not in asked.spent:
+        yield Refusal(f"the generator of {name} is not paid: the ledger has no fit of its plan of today", again)
+    if not asked.rows[name]:
         yield Refusal(f"{model.relation} has no rows", again)
     elif name not in asked.made or asked.made[name].declaration != model.declaration():
         yield Refusal(f"{model.relation} was made of an earlier declaration", f"{again}. What that costs: synth plan")

@@ -42,7 +42,7 @@ class Told:
 
     def html(self, letter: bool = True) -> Markup:
         """``letter``: without it the mark is the title alone, as in a picture whose caption has the letter."""
-        mark = f'<abbr title="{self.source}">{LETTERS[self.source]}</abbr>' if letter else ""
+        mark = f'&NoBreak;<abbr title="{self.source}">{LETTERS[self.source]}</abbr>' if letter else ""
         return Markup(f'<span class="told" title="{self.source}">{escape(str(self))}{mark}</span>')
 
 
