@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from synth.artifacts.catalog import Distribution
@@ -93,8 +93,3 @@ def behind(compiled: Compiled, names: Iterable[str]) -> list[str]:
 
 def fits_behind(compiled: Compiled, name: str) -> tuple[SyntheticModel, ...]:
     return tuple(compiled.synthetic[one] for one in behind(compiled, [name]) if one in compiled.synthetic)
-
-
-def listed(words: Sequence[str]) -> str:
-    """ "a, b and c" """
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
