@@ -55,7 +55,15 @@ def test_every_figure_stands_beside_real_rows_and_shuffled_columns(built: Path) 
     for metric in ("marginal_2", "dependence"):
         best, floor = whole[metric].train, whole[metric].shuffled
         assert best is not None and floor is not None and best > floor
-    assert {f.section for f in figures} >= {"fidelity", "dependence", "distance", "detection", "tasks", "attacks", "subgroups"}
+    assert {f.section for f in figures} >= {
+        "fidelity",
+        "dependence",
+        "distance",
+        "detection",
+        "tasks",
+        "attacks",
+        "subgroups",
+    }
     of_own = next(f for f in figures if f.section == "tasks" and "own" in f.of)
     assert of_own.synthetic is not None
 
@@ -63,7 +71,9 @@ def test_every_figure_stands_beside_real_rows_and_shuffled_columns(built: Path) 
 def test_nothing_of_it_is_said_and_all_of_it_is_the_owners_alone(built: Path) -> None:
     said = (built / "said.txt").read_text()
     log = (built / "logs" / "synth.log").read_text()
-    values = {f"{v:.3f}" for f in found(built).figures for v in (f.synthetic, f.train) if v is not None and 0.01 < v < 0.99}
+    values = {
+        f"{v:.3f}" for f in found(built).figures for v in (f.synthetic, f.train) if v is not None and 0.01 < v < 0.99
+    }
     assert len(values) > 20
     assert not [v for v in values if v in said]
     assert "marginal" not in said and "marginal" not in log

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import pandas
 
     from synth.artifacts.evaluation import Goal
+    from synth.artifacts.release import Bundle
     from synth.privacy.ledger import Ledger
     from synth.runtime.listener import Listener
     from synth.runtime.runner import Runner
@@ -425,6 +426,34 @@ class Project:
         )  # fmt: skip
         return write_site(facts, self.folder.docs)
 
+    def release(
+        self, select: Selection = (), exclude: Selection = (), out: str | Path | None = None, **how: Unpack[How]
+    ) -> tuple[Path, Bundle]:
+        """Writes the selected synthetic and public tables as a bundle into the new folder ``out``; its path and its seal.
+
+        RunError with every reason for which nothing may be released.
+        """
+        from contextlib import nullcontext
+        from tempfile import TemporaryDirectory
+
+        from synth.release.bundle import refuse_taken, release_folder, write
+        from synth.release.contents import behind
+        from synth.release.gather import gather
+
+        compiled, nodes = self._selected(select, exclude, how)
+        models = _models(nodes)
+        folder = Path(out).absolute() if out else release_folder(self.folder.releases, self.settings.name)
+        refuse_taken(folder)
+        drafted, made = unreviewed(self.graph, behind(compiled, models)), self.database.exists()
+        near = next(above for above in folder.parents if above.is_dir())  # so that the whole folder moves in at once
+        with TemporaryDirectory(prefix=".synth-release-", dir=near) as temporary:
+            part = Path(temporary) / folder.name
+            part.mkdir()
+            with self._warehouse(read_only=True, out=part) if made else nullcontext() as warehouse:
+                contents = gather(compiled, self.graph, models, warehouse, self.ledger, self.budgets, drafted)
+                assert warehouse is not None  # else nothing is built, which is refused
+                return folder, write(contents, warehouse, part, folder)
+
     def rows(self, model: str, limit: int) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Column names and the first rows of a synthetic or public table."""
         relation = self._relation(model)
@@ -584,11 +613,11 @@ class Project:
             listener.note(f"read where the other target has them: {', '.join(map(compiled.relation, names))}")
         return compiled.deferring(names, DEFERRED)
 
-    def _warehouse(self, read_only: bool, deferred: Path | None = None) -> Warehouse:
+    def _warehouse(self, read_only: bool, deferred: Path | None = None, out: Path | None = None) -> Warehouse:
         from synth.runtime.warehouse import Warehouse
 
         target = self.target
-        return Warehouse(self.database, target.threads, target.memory_limit, read_only, deferred=deferred)
+        return Warehouse(self.database, target.threads, target.memory_limit, read_only, out, deferred)
 
     def _described(self, node: Node) -> str:
         if node.source is not None:

@@ -460,7 +460,7 @@ MUTANTS = (
     ),
     Mutant(
         "an entry may be changed", 14, "privacy/chain.py",
-        "if hash_here != _link(hash_before, body):", "if not hash_here:", (f"{LEDGER}test_changes_are_found_by_every_method",),
+        "if hash_here != hash_of(hash_before, body):", "if not hash_here:", (f"{LEDGER}test_changes_are_found_by_every_method",),
     ),
     Mutant(
         "rows are read before the budget is reserved", 14, "runtime/runner.py",

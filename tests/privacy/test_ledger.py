@@ -198,7 +198,7 @@ def test_only_its_owner_may_read_a_new_ledger(ledger):
 
 def change(ledger: Ledger, *statements: str) -> None:
     with closing(sqlite3.connect(ledger.path)) as database:
-        database.create_function("link", 2, chain._link)
+        database.create_function("link", 2, chain.hash_of)
         for statement in ("DROP TRIGGER entry_is_never_changed", "DROP TRIGGER entry_is_never_removed", *statements):
             database.execute(statement)
         database.commit()

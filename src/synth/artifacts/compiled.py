@@ -305,6 +305,10 @@ class PublicModel(Artifact):
     def relation(self) -> str:
         return f"public.{self.name}"
 
+    def declaration(self) -> str:
+        """SHA-256 over what the table's rows are made by."""
+        return hashlib.sha256(f"{self.materialized}\n{self.sql}".encode()).hexdigest()
+
 
 class UnitTest(Artifact):
     """What a model's SQL makes of made-up rows: statements for an empty database, then what must find no row there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Literal
 
 from synth.artifacts.plan import NOT_PRIVATE, Artifact
@@ -45,6 +46,11 @@ class Expectation(Artifact):
             f"with found as (select {self.fail_calc} as failures from {relation}) select coalesce(failures, 0), "
             f"failures {self.error_if}, failures {self.warn_if} from found"
         )
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all of it: what was judged by another declaration has another."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     @property
     def limited_sql(self) -> str:

@@ -26,7 +26,7 @@ class _Verbs(click.Group):
 
     def _loaded(self) -> dict[str, click.Command]:
         if not self.commands:
-            from synth.cli import docs, ledger, source  # noqa: F401  (groups of verbs)
+            from synth.cli import docs, ledger, release, source  # noqa: F401  (groups of verbs)
             from synth.cli.verbs import verbs
 
             self.commands = verbs.commands

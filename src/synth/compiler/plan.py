@@ -60,7 +60,7 @@ def smallest_group(events: Sequence[Event]) -> int:
     )
 
 
-def _surest(epsilon: float) -> float:
+def surest(epsilon: float) -> float:
     """The posterior of a prior of one half in per cent, rounded up: e^eps / (1 + e^eps)."""
     return math.ceil(1000 / (1 + math.exp(-epsilon))) / 10
 
@@ -89,7 +89,7 @@ def _protected(units: int, epsilon: float, delta: float, events: Sequence[Event]
     group = smallest_group(events)
     yield (
         f"From this table alone, whoever is 50% sure that a person is in the data can come to at most "
-        f"{_surest(epsilon)}% (but for a chance of {delta:g})."
+        f"{surest(epsilon)}% (but for a chance of {delta:g})."
     )
     share = group / units
     cure = "More units or a larger epsilon would help; nothing else would."

@@ -65,7 +65,7 @@ class Page(NamedTuple):
 
     def append(self, body: str) -> None:
         ((count, previous),) = self.database.execute("SELECT count, hash FROM head")
-        linked = _link(previous, body)
+        linked = hash_of(previous, body)
         self.database.execute("INSERT INTO entry (body, hash) VALUES (?, ?)", (body, linked))
         self.database.execute("UPDATE head SET count = ?, hash = ?", (count + 1, linked))
 
@@ -166,7 +166,7 @@ class Chain:
         for expected, (sequence, body, hash_here) in enumerate(rows, 1):
             if sequence != expected:
                 raise self._error(f"its entry {expected} was removed")
-            if hash_here != _link(hash_before, body):
+            if hash_here != hash_of(hash_before, body):
                 raise self._error(f"its entry {expected}, or the hash of the one before it, was changed")
             hash_before = hash_here
         count, head = database.execute("SELECT count, hash FROM head").fetchone() or (0, "")
@@ -181,7 +181,8 @@ class Chain:
         return LedgerError(f"The privacy ledger {self.path} cannot be used: {what}.", fix)
 
 
-def _link(hash_before: str, body: str) -> str:
+def hash_of(hash_before: str, body: str) -> str:
+    """Of an entry: SHA-256 over the hash before it and its text."""
     return hashlib.sha256(f"{hash_before}\n{body}".encode()).hexdigest()
 
 

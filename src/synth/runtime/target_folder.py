@@ -51,6 +51,10 @@ class TargetFolder:
         return self.docs / "data_docs"
 
     @property
+    def releases(self) -> Path:
+        return self.path / "release"
+
+    @property
     def calibrations(self) -> Path:
         return self.path / "calibrations.json"
 

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     import pandas
 
 DEFERRED = "deferred"
+FORMULA = "=+-@\t\r\n"  # with these begins what a spreadsheet computes
+_NO_TEXT = (
+    "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT", "FLOAT",
+    "DOUBLE", "DECIMAL", "BOOLEAN", "DATE", "TIME", "INTERVAL",
+)  # fmt: skip
 FAILURES = "test_failures"  # the schema of what breaks tests, where that is kept
 Codes = Mapping[str, NDArray[Any]]  # "#unit", "#position", "#draw", "#1", ..., int64; of the row above: keys and dates
 
@@ -32,6 +37,7 @@ create table if not exists _synth.runs (
   run_id varchar, finished timestamp, model varchar, status varchar, rows bigint, epsilon double, reused boolean);
 create table if not exists _synth.test_results (
   run_id varchar, finished timestamp, model varchar, expectation varchar, status varchar, rows bigint, failures bigint);
+alter table _synth.test_results add column if not exists judged varchar;
 create table if not exists _synth.made_of (model varchar primary key, declaration varchar);
 create table if not exists _synth.figures (model varchar primary key, figures varchar);
 """
@@ -44,8 +50,8 @@ class Warehouse:
         self, path: Path | None, threads: int, memory_limit: str, read_only: bool = False, out: Path | None = None,
         deferred: Path | None = None,
     ) -> None:  # fmt: skip
-        """Without a ``path``, one in memory; ``out``: the only file besides that it can reach; ``deferred``: another target's
-        database, to be read only, as ``DEFERRED``."""
+        """Without a ``path``, one in memory; ``out``: the only file besides that it can reach, or the only folder; ``deferred``:
+        another target's database, to be read only, as ``DEFERRED``."""
         self.path, self.read_only, self.out, self.deferred = path, read_only, out, deferred
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "threads": str(threads), "memory_limit": memory_limit, "python_enable_replacements": "false",
@@ -54,7 +60,8 @@ class Warehouse:
     def __enter__(self) -> Warehouse:
         self._connection = duckdb.connect(config=self._config) if self.path is None else self._opened(self.path)
         if self.out:
-            self._connection.execute(f"set allowed_paths = [{literal(str(self.out))}]")
+            allowed = "allowed_directories" if self.out.is_dir() else "allowed_paths"
+            self._connection.execute(f"set {allowed} = [{literal(str(self.out))}]")
         if self.deferred:
             self._connection.execute(f"attach {literal(str(self.deferred))} as {DEFERRED} (read_only)")
         self._connection.execute(
@@ -148,11 +155,9 @@ class Warehouse:
         if model.rows_sql:
             made_by = literal(model.fit_fingerprint() if drawn else "")
             hidden = [model.rows_sql, f"comment on table {rows_of(model.name)} is {made_by}"]
-        values = f"({literal(model.name)}, {literal(model.declaration())})"
-        made = [f"insert or replace into _synth.made_of values {values}"]
         told = literal(figures.model_dump_json()) if figures else "null"
-        made.append(f"insert or replace into _synth.figures values ({literal(model.name)}, {told})")
-        self._in_transaction([*hidden, model.land_sql, *comments, *made])
+        kept = f"insert or replace into _synth.figures values ({literal(model.name)}, {told})"
+        self._in_transaction([*hidden, model.land_sql, *comments, _made_of(model), kept])
         return self.count(relation)
 
     def outdated(self, model: SyntheticModel) -> bool:
@@ -201,15 +206,26 @@ class Warehouse:
     def export(self, model: SyntheticModel, path: Path) -> int:
         """The same as a CSV file, with dates in their declared formats, or as Parquet; its number of rows."""
         self._connection.execute('create or replace temp table accepted as select * exclude ("#group") from more')
-        written = [
-            f"strftime({_moment(c)}, {literal(c.format)}) as {identifier(c.name)}" if c.format else identifier(c.name)
-            for c in model.columns
-        ]
+        written = [f"{_dated(c)} as {identifier(c.name)}" for c in model.columns]
         text = path.suffix == ".csv"
         rows = f"select {', '.join(written) if text else '*'} from ({model.landed_sql})"
         kind = "(format csv, header)" if text else "(format parquet)"
         self._connection.execute(f"copy ({rows}) to {literal(str(path))} {kind}")
         return self.count("accepted")
+
+    # tables that leave the house
+
+    def write_csv(self, relation: str, columns: Iterable[OutputColumn], path: Path) -> None:
+        """A table as CSV, with dates in their declared formats, and no text that a spreadsheet takes for a formula."""
+        written = [f"{_dated(c) if c.format else _no_formula(c)} as {identifier(_heading(c.name))}" for c in columns]
+        rows = f"select {', '.join(written)} from {relation}"
+        self._connection.execute(f"copy ({rows}) to {literal(str(path))} (format csv, header)")
+
+    def write_parquet(self, relation: str, path: Path, metadata: Mapping[str, str]) -> None:
+        """A table as Parquet, with key-value ``metadata``."""
+        pairs = ", ".join(f"{literal(key)}: {literal(value)}" for key, value in metadata.items())
+        how = f"(format parquet, kv_metadata {{{pairs}}})"
+        self._connection.execute(f"copy (from {relation}) to {literal(str(path))} {how}")
 
     def _codes(self, codes: Codes) -> None:
         self._connection.register("codes", dict(codes))
@@ -233,7 +249,7 @@ class Warehouse:
         if model.told:
             create.append(f"comment on {model.materialized} {relation} is {literal(model.told)}")
         create += _described(relation, model.columns)
-        self._in_transaction([*drop, *create])
+        self._in_transaction([*drop, *create, _made_of(model)])
         return self.count(relation)
 
     def judge(self, expectation: Expectation, relation: str, store: bool = False) -> Judged:
@@ -287,8 +303,11 @@ class Warehouse:
         self._connection.execute("insert into _synth.runs values (?, now()::timestamp, ?, ?, ?, ?, ?)", values)
 
     def log_tests(self, run_id: str, results: Sequence[ExpectationResult]) -> None:
-        rows = [[run_id, r.expectation.model, r.expectation.id, r.status, r.rows, r.failures] for r in results]
-        listed = ", ".join(["(?, now()::timestamp, ?, ?, ?, ?, ?)"] * len(rows))
+        rows = [
+            [run_id, r.expectation.model, r.expectation.id, r.status, r.rows, r.failures, r.expectation.digest]
+            for r in results
+        ]
+        listed = ", ".join(["(?, now()::timestamp, ?, ?, ?, ?, ?, ?)"] * len(rows))
         self._connection.execute(f"insert into _synth.test_results values {listed}", list(chain.from_iterable(rows)))
 
     def _first(self, sql: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
@@ -313,6 +332,31 @@ def _described(relation: str, columns: Iterable[OutputColumn]) -> list[str]:
         for column in columns
         if column.description
     ]
+
+
+def _made_of(model: SyntheticModel | PublicModel) -> str:
+    """Notes what a table is made of."""
+    return f"insert or replace into _synth.made_of values ({literal(model.name)}, {literal(model.declaration())})"
+
+
+def _dated(column: OutputColumn) -> str:
+    """A value as files have it: of a date or a time, in its declared format."""
+    return f"strftime({_moment(column)}, {literal(column.format)})" if column.format else identifier(column.name)
+
+
+def _no_formula(column: OutputColumn) -> str:
+    """A value of which no spreadsheet makes a formula: text that begins like one gets an apostrophe (OWASP, CSV injection)."""
+    name = identifier(column.name)
+    if column.sql_type.upper().partition("(")[0].startswith(_NO_TEXT) and not column.sql_type.endswith("]"):
+        return name
+    text = f"cast({name} as varchar)"
+    signs = ", ".join(f"chr({ord(sign)})" for sign in FORMULA)
+    return f"case when left({text}, 1) in ({signs}) then chr(39) || {text} else {text} end"
+
+
+def _heading(name: str) -> str:
+    """A column's name, of which no spreadsheet makes a formula either."""
+    return f"'{name}" if name.startswith(tuple(FORMULA)) else name
 
 
 def _moment(column: OutputColumn) -> str:

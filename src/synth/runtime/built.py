@@ -1,0 +1,48 @@
+"""When each table of the target was made, of which declaration, and what tests found of it since."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from synth.runtime.warehouse import Warehouse
+
+
+class Made(NamedTuple):
+    at: datetime  # by the clock of whoever made it
+    declaration: str | None  # see ``SyntheticModel.declaration``; None where a run of an earlier version made it
+
+
+class Verdict(NamedTuple):
+    """The last result of a test."""
+
+    at: datetime
+    status: str  # of ``STATUSES``
+    rows: int
+    failures: int
+    digest: str | None  # of the expectation as it was judged
+
+
+def made(warehouse: Warehouse) -> dict[str, Made]:
+    """By model, of those that were ever made here."""
+    if not warehouse.has("_synth.runs") or not warehouse.has("_synth.made_of"):
+        return {}
+    _, rows = warehouse.query(
+        "select model, max(finished), any_value(declaration) from _synth.runs left join _synth.made_of using (model) "
+        "where status = 'success' group by model"
+    )
+    return {model: Made(at, declaration) for model, at, declaration in rows}
+
+
+def verdicts(warehouse: Warehouse) -> dict[str, Verdict]:
+    """By id of the expectation; none where an earlier version of synth judged last."""
+    _, columns = warehouse.query(
+        "select column_name from duckdb_columns() where schema_name = '_synth' and table_name = 'test_results'"
+    )
+    if ("judged",) not in columns:
+        return {}
+    _, rows = warehouse.query(
+        "select expectation, finished, status, rows, failures, judged from _synth.test_results "
+        "qualify row_number() over (partition by expectation order by finished desc) = 1"
+    )
+    return {name: Verdict(*found) for name, *found in rows}
