@@ -1,0 +1,66 @@
+"""Bars of a column's distribution: the same for every table, as train rows have it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas
+
+from synth.evaluation.coding import Floats, Integers, numbers, some
+from synth.evaluation.world import World
+
+MOST = 30
+TAIL = 0.005  # of train's values at each end, which bars of equal width do not go by
+
+Shares = tuple[float, ...]
+Labels = tuple[float | str, ...]
+
+
+def bars(candidate: pandas.DataFrame, world: World, name: str) -> tuple[Labels, Shares, Shares]:
+    """Where bars stand, and shares of all rows of the candidate and of held-out rows; at most 30 bars.
+
+    Numbers: the values, or the middles of bars of equal width, of which the outer ones hold all beyond; dates the same, in
+    ISO. Missing ones have no bar there. Categories: the most frequent of train, then "other" and "missing" where they occur.
+    """
+    if world.kinds[name] == "categorical":
+        return _categories(candidate, world, name)
+    kind = world.kinds[name]
+    middles = _middles(numbers(some(world.train, world)[name], kind))
+    edges = (middles[1:] + middles[:-1]) / 2
+    shares = []
+    for table in (candidate, world.holdout):
+        values = numbers(table[name], kind)
+        found = np.searchsorted(edges, values[~np.isnan(values)], side="left")
+        shares.append(_shares(found, len(middles), len(table)))
+    labels = np.array(middles * 1e6, "datetime64[us]").astype("datetime64[s]") if kind == "datetime" else middles
+    return tuple(map(str, labels) if kind == "datetime" else map(float, labels)), shares[0], shares[1]
+
+
+def _categories(candidate: pandas.DataFrame, world: World, name: str) -> tuple[Labels, Shares, Shares]:
+    values = world.train[name].astype(object).value_counts().index[: MOST - 2]
+    tables = [table[name].astype(object) for table in (candidate, world.holdout)]
+    found = [values.get_indexer(pandas.Index(column)) for column in tables]
+    found = [
+        np.where(codes < 0, len(values), codes) + column.isna() * (codes < 0)
+        for codes, column in zip(found, tables, strict=True)
+    ]
+    shares = [_shares(codes, len(values) + 2, len(codes)) for codes in found]
+    labels = (*map(str, values), "other", "missing")
+    shown = [i for i in range(len(labels)) if i < len(values) or any(each[i] for each in shares)]
+    here, there = (tuple(each[i] for i in shown) for each in shares)
+    return tuple(labels[i] for i in shown), here, there
+
+
+def _middles(values: Floats) -> Floats:
+    known = values[~np.isnan(values)]
+    distinct = np.unique(known)
+    if len(distinct) <= MOST:
+        return distinct if len(distinct) else np.zeros(1)
+    low, high = np.quantile(known, (TAIL, 1 - TAIL))
+    if low == high:
+        low, high = distinct[0], distinct[-1]
+    edges = np.linspace(low, high, MOST + 1)
+    return np.asarray((edges[1:] + edges[:-1]) / 2)
+
+
+def _shares(bars: Integers, size: int, rows: int) -> Shares:
+    return tuple(float(count) / max(rows, 1) for count in np.bincount(bars, minlength=size))
