@@ -12,10 +12,10 @@ from typing import Any
 from synth.artifacts.compiled import Evaluated, SyntheticModel
 from synth.artifacts.evaluation import Evaluation, PythonTask
 from synth.errors import RunError, UsageError
-from synth.evaluation.attack_measures import measures_of
 from synth.evaluation.evaluate import evaluate
 from synth.evaluation.extra import need
 from synth.evaluation.measures import MEASURES
+from synth.evaluation.plan_measures import measures_of
 from synth.evaluation.world import World
 from synth.privacy.ledger import Ledger
 from synth.runtime.confinement import confine
@@ -45,7 +45,7 @@ class Evaluator:
         """Errors of the run say nothing of a row."""
         need("sklearn")
         evaluated = _ready(model, self.warehouse)
-        functions = {t.name: _function(self.root, t) for t in evaluated.plan.tasks if isinstance(t, PythonTask)}
+        functions = {t.function: _function(self.root, t) for t in evaluated.plan.tasks if isinstance(t, PythonTask)}
         internal, doing = self.folder.internal, f"evaluating {model.name}"
         found = confine(internal, doing, lambda: self._figures(model, evaluated, functions))
         write_evaluation(internal, found)

@@ -13,7 +13,7 @@ COLLAPSED = 0.2  # of the rows more than in real ones, by which a category has s
 LEAKED, SUSPECT = 5.0, 3.0  # standard deviations of chance, by which copies are more than it makes
 FEW = 10  # copies more than chance makes, that may be chance all the same
 LOW, POOR = 0.8, 0.5  # of the way from shuffled columns to real rows
-RISK = 0.05  # of an attack above its control
+RISK = 0.05  # that an attack gains over its control
 
 
 @dataclass(frozen=True)
@@ -69,17 +69,18 @@ def _copies(found: Evaluation) -> Iterator[Headline]:
 
 
 def _attacks(found: Evaluation) -> Iterator[Headline]:
-    risks = [
-        f for f in found.figures if f.section == "attacks" and f.metric.endswith("risk") and f.synthetic is not None
-    ]
+    """By the lower end of the interval of what an attack gains over its control."""
+    risks = [f for f in found.figures if f.section == "attacks" and f.metric == "risk" and f.synthetic is not None]
     if not risks:
         return
-    worst = max(risks, key=lambda f: f.synthetic or 0)
-    value = worst.synthetic or 0
-    verdict: Verdict = "fail" if value > 4 * RISK else "warn" if value > RISK else "pass"
-    attack = f"{worst.metric}{f' of {worst.of}' if worst.of else ''}"
-    said = f"The most that an attack gained over guessing about people who were not in the fit: {value:.1%} ({attack})."
-    yield Headline("Do attacks succeed?", verdict, said, worst)
+    sure = {
+        f.of: max(f.synthetic or 0.0, 0.0) for f in found.figures if f.section == "attacks" and f.metric == "risk low"
+    }
+    worst = max(risks, key=lambda f: (sure.get(f.of, 0.0), f.synthetic or 0.0))
+    low, value = sure.get(worst.of, 0.0), max(worst.synthetic or 0.0, 0.0)
+    verdict: Verdict = "fail" if low > 4 * RISK else "warn" if low > RISK else "pass"
+    said = f"{worst.of.capitalize()} gained most over the same attack on people outside the fit: {value:.0%}, surely {low:.0%}."
+    yield Headline("Do attacks succeed?", verdict, f"{said} Attacks that were tried prove nothing.", worst)
 
 
 def _collapse(found: Evaluation) -> Iterator[Headline]:
