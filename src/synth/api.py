@@ -307,7 +307,8 @@ class Project:
 
         compiled, nodes = self._selected(select, exclude, how)
         names = self._prepared(nodes)
-        listener, written = listener or Listener(), dict[Path, tuple[Goal, ...]]()
+        listener = listener or Listener()
+        written: dict[Path, tuple[Goal, ...]] = {}
         with self._warehouse(read_only=True) as warehouse:
             evaluator = Evaluator(
                 self.root, self.folder, self.ledger, warehouse, listener, self.target.threads, self.target.memory_limit

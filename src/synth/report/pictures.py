@@ -39,7 +39,7 @@ def distribution(curve: Curve) -> str:
     base = [frame.at(0, 0), frame.at(len(real), 0)]
     closed = f"{base[0][0]:.1f},{base[0][1]:.1f} {area} {base[1][0]:.1f},{base[1][1]:.1f}"
     body = f'<polygon class="real" points="{closed}"/><polyline class="own" points="{_steps(frame, synthetic)}"/>'
-    return _svg(curve, body + _axes(frame, [str(curve.x[0]), str(curve.x[-1])] if curve.x else [], f"{top:.0%}"))
+    return _svg(curve, body + _axes(frame, [_end(curve.x[0]), _end(curve.x[-1])] if curve.x else [], f"{top:.0%}"))
 
 
 def lines(curve: Curve) -> str:
@@ -62,7 +62,7 @@ def lines(curve: Curve) -> str:
 
 def matrix(names: Sequence[str], values: Sequence[Sequence[float | None]], told: str) -> str:
     """A heat map of associations from 0 to 1; a cell that is not known is crossed out."""
-    size = max(8.0, min(26.0, 320.0 / max(len(names), 1)))
+    size = max(10.0, min(26.0, 400.0 / max(len(names), 1)))
     edge = 110.0
     cells = []
     for i, row in enumerate(values):
@@ -102,6 +102,10 @@ def scale(position: float | None) -> str:
         '<line x1="6" x2="94" y1="7" y2="7"/><line x1="6" x2="6" y1="3" y2="11"/><line x1="94" x2="94" y1="3" y2="11"/>'
         f'<circle cx="{place:.1f}" cy="7" r="4.5"/></svg>'
     )
+
+
+def _end(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.4g}"
 
 
 def _ordered(curve: Curve) -> bool:
