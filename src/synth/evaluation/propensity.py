@@ -15,7 +15,7 @@ from synth.evaluation.world import Found, World
 MOST_ROWS = 5_000  # of each of the two tables
 LEAST_ROWS = 20
 FOLDS = 3
-PERMUTATIONS = 10  # of which row is whose, for what pMSE is where there is no difference
+PERMUTATIONS = 5  # of which row is whose, for what pMSE is where there is no difference
 
 Model = Callable[[], Any]  # a classifier of scikit-learn, not fitted
 

@@ -21,7 +21,7 @@ from synth.evaluation.extra import need
 from synth.evaluation.world import Found, World
 
 ROWS = 5_000  # of each table, unless it goes row by row or pair by pair
-ROWS_FITTED, ROWS_ATTACKED = 1_000, 100  # of the candidate, of held-out rows
+ROWS_FITTED, ROWS_ATTACKED = 1_000, 100  # of the candidate, and of held-out rows, where an attacker goes row by row
 TABLE = {  # and how many rows of the candidate, where fewer
     "KSComplement": ROWS,
     "TVComplement": ROWS,
@@ -47,6 +47,7 @@ CATEGORICAL = (
     "CategoricalEnsemble",
 )
 NUMERICAL = ("NumericalLR", "NumericalMLP", "NumericalSVR", "NumericalRadiusNearestNeighbor")
+ROWS_OF_PAIRS = (100, 20)  # the same of NumericalRadiusNearestNeighbor, which compares each of them with each
 SDTYPES = {"categorical": "categorical", "numeric": "numerical", "datetime": "datetime"}
 
 
@@ -88,8 +89,9 @@ def _of_attack(name: str, attack: Attack) -> Found:
         sort = need("sdmetrics.single_table.privacy.categorical_sklearn")
         attackers = [sort.CategoricalNBAttacker, sort.CategoricalKNNAttacker, sort.CategoricalRFAttacker]
         wanted["model_kwargs"] = {"attackers": attackers}
-    note = f"of at most {ROWS_FITTED:,} rows, {ROWS_ATTACKED} of them attacked"
-    return _found(name, note, attack.real, attack.synthetic, **wanted)
+    fitted, attacked = ROWS_OF_PAIRS if name == "NumericalRadiusNearestNeighbor" else (ROWS_FITTED, ROWS_ATTACKED)
+    note = f"fitted on at most {fitted:,} rows, tried on at most {attacked} held-out rows"
+    return _found(name, note, attack.real[:attacked], attack.synthetic[:fitted], **wanted)
 
 
 def _found(name: str, note: str, real: pandas.DataFrame, synthetic: pandas.DataFrame, **wanted: Any) -> Found:
