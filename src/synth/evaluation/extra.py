@@ -1,17 +1,17 @@
-"""Libraries that figures are computed with and that synth itself does without."""
+"""The libraries that only figures need: imported when they are needed, for they may not be installed."""
 
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from types import ModuleType
 
 from synth.errors import UsageError
 
 
-def need(module: str) -> Any:
-    """The module of that name; ``UsageError`` where its package is not installed."""
+def need(name: str) -> ModuleType:
+    """The module of that name: "sklearn.ensemble". Raises UsageError where its package is not installed."""
     try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        package = module.partition(".")[0]
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        package = name.partition(".")[0]
         raise UsageError(f"{package} is not installed", "pip install 'synth[evaluate]'") from error
