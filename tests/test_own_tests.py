@@ -117,6 +117,36 @@ def test_a_singular_test_has_a_config(wards: Path) -> None:
     assert listed == ["few_beds"]
 
 
+FOLDERS = """
+  wards:
+    +severity: warn
+    +tags: nightly
+    odd: {+enabled: false, few_beds: {+enabled: true, +where: beds > 1}}
+    not_null_wards_ward: {+severity: error}
+"""
+
+
+@pytest.mark.parametrize("key", ["tests", "data_tests"])
+def test_the_project_says_config_of_folders_of_tests(wards: Path, key: str) -> None:
+    with (wards / "synth_project.yml").open("a") as settings:
+        settings.write(f"{key}:{FOLDERS}")
+    declare(
+        wards,
+        "models: [{name: wards, tests: [row_count: {min: 5}, row_count: {min: 6, tags: own}], columns: "
+        "[{name: ward, tests: [not_null, unique: {severity: error}]}]}]",
+    )
+    (wards / "tests" / "odd").mkdir(parents=True)
+    for name in ("few_beds", "more_beds"):
+        (wards / "tests" / "odd" / f"{name}.sql").write_text("select * from {{ ref('wards') }} where beds < 5")
+    assert synth(wards, "build", "-s", "wards").returncode == 1
+    assert statuses(wards) == {
+        "row_count_wards": ("warn", 1), "row_count_wards_2": ("warn", 1), "not_null_wards_ward": ("fail", 1),
+        "unique_wards_ward": ("fail", 1), "test.few_beds": ("warn", 1),
+    }  # fmt: skip
+    listed = synth(wards, "ls", "--select", "tag:own,tag:nightly", "--output", "name").stdout.split()
+    assert listed == ["row_count_wards_2"]
+
+
 UNIT = """
 unit_tests:
   - name: beds_add_up

@@ -206,6 +206,14 @@ class ProjectSpec(Spec):
     test_paths: tuple[Folder, ...] = Field(default=("tests",), alias="test-paths")
     target_path: Folder = Field(default="target", alias="target-path")
     models: dict[str, Any] = {}  # folders and +config, checked where they are applied
+    tests: dict[str, Any] = {}  # as models
+    data_tests: dict[str, Any] = {}  # the same, as newer versions of dbt call it
+
+    @model_validator(mode="after")
+    def _tests_once(self) -> ProjectSpec:
+        if self.tests and self.data_tests:
+            raise ValueError("data_tests: is another name of tests; keep one of the two")
+        return self
 
     @model_validator(mode="after")
     def _default_target_is_known(self) -> ProjectSpec:
