@@ -179,6 +179,45 @@ def test_unit_tests_need_no_table(wards: Path) -> None:
         assert elsewhere.execute(question).fetchall() == []
 
 
+OVERRIDDEN = """
+unit_tests:
+  - name: beds_of_a_ward
+    model: chosen
+    given: [{input: ref('wards'), format: csv, fixture: some_wards}]
+    overrides:
+      vars: {floor: 7}
+      env_vars: {SYNTH_TEST_WARD: "Z"}
+      macros: {times: 10}
+    expect: {format: csv, fixture: chosen_wards}
+"""
+
+
+def test_unit_tests_have_fixtures_and_overrides(wards: Path) -> None:
+    (wards / "macros").mkdir()
+    (wards / "macros" / "times.sql").write_text(
+        "{% macro times(n) %}{{ n }}{% endmacro %}{% macro more(n) %}{{ times(n) }} + 1{% endmacro %}"
+    )
+    (wards / "models" / "chosen.sql").write_text(
+        "select ward, beds * {{ more(2) }} as beds from {{ ref('wards') }}\n"
+        "where floor = {{ var('floor', 1) }} and ward = '{{ env_var('SYNTH_TEST_WARD', 'A') }}'"
+    )
+    fixtures = wards / "tests" / "fixtures"
+    fixtures.mkdir(parents=True)
+    (fixtures / "some_wards.csv").write_text("ward,beds,floor\nZ,1,7\nZ,2,1\nA,3,7\n")
+    (fixtures / "chosen_wards.csv").write_text("ward,beds\nZ,11\n")
+    declare(wards, OVERRIDDEN)
+    result = synth(wards, "build")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert statuses(wards) == {"unit_test.beds_of_a_ward": ("pass", 0)}
+    with duckdb.connect(
+        str(wards / "target" / "dev.duckdb"), read_only=True
+    ) as target:  # nothing but the test has them
+        assert target.execute("select * from public.chosen").fetchall() == [("A", 21)]
+    (fixtures / "chosen_wards.csv").write_text("ward,beds\nZ,12\n")
+    assert synth(wards, "test").returncode == 1
+    assert statuses(wards) == {"unit_test.beds_of_a_ward": ("fail", 2)}
+
+
 def test_a_model_whose_unit_test_fails_is_not_built(wards: Path) -> None:
     declare(wards, UNIT.replace("BEDS", "11"))
     result = synth(wards, "build")

@@ -59,7 +59,9 @@ def test_every_key_is_in_an_example(kind: str) -> None:
 @pytest.mark.parametrize(("kind", "path"), [e for e in EXAMPLES if e[1].is_relative_to(TESTS / "examples")])
 def test_the_types_take_every_key(kind: str, path: Path) -> None:
     """What the schemas take, ``synth`` does, too."""
-    files = SimpleNamespace(column=lambda given: {"values": ["a"]}, combinations=lambda given, columns: [["a", "B"]])
+    files = SimpleNamespace(
+        column=lambda given: {"values": ["a"]}, combinations=lambda given, columns: [["a", "B"]], fixture=str
+    )
     data = yaml.read(path.name, path.read_text())[0].data
     FILES[kind].model_validate(rendered(data), context=files)
 

@@ -141,6 +141,19 @@ def build(project: Project) -> Graph:
     return Graph(project.settings.name, nodes, selectors)
 
 
+def rendered_again(project: Project, graph: Graph, node: Node) -> Node:
+    """A model as ``project``'s renderer makes it now, between the same others. Raises ProjectError."""
+    models = list(graph.of_kind("model"))
+    zones, landed = {n.asked: n.zone for n in models}, {n.asked: n.name for n in models}
+    problems: list[Problem] = []
+    asked = rendered_model(project, node.asked, problems)
+    parents = (*_parents(project, asked, landed, problems), *node.links)
+    if problems:
+        raise ProjectError(problems)
+    made = _node(project, asked, "model", node.zone, node.config, parents, zones, landed)
+    return replace(node, sql=made.sql, parents=tuple(dict.fromkeys(parents)))
+
+
 def of_sources(project: Project) -> Graph:
     """The sources alone: what can be told where models and metadata are still to be written."""
     return Graph(project.settings.name, _source_nodes(project), {})
