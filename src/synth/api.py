@@ -447,7 +447,9 @@ class Project:
     def _state(self, folder: str | Path | None) -> State:
         found = TargetFolder(Path(folder)) if folder else self.folder
         shown = str(folder or self.settings.target_path)
-        return State(shown, found.manifest() if folder else None, found.results(), named=bool(folder))
+        if not folder:
+            return State(shown, None, found.results(), named=False)
+        return State(shown, found.manifest(), found.results(), True, found.freshness(), self.folder.freshness())
 
     def _said(self, which: Literal["run", "test", "build"], full_refresh: bool = False) -> Invocation:
         target, variables = self.opened
