@@ -266,6 +266,37 @@ def test_a_macro_can_return_a_value_and_be_run(wards: Path) -> None:
     assert synth(wards, "run-operation", "counts").returncode == 1
 
 
+def test_a_macro_that_is_run_may_have_statements(wards: Path) -> None:
+    (wards / "macros").mkdir()
+    (wards / "macros" / "ops.sql").write_text(
+        """
+{% macro count_beds() %}
+{%- call statement('beds', fetch_result=True) %}
+  select floor, sum(beds) as n from {{ ref('wards') }} group by all order by 1
+{%- endcall -%}
+{%- set found = load_result('beds') -%}
+{{ found['data'] }} {{ found.table.column_names | join(',') }} {{ found['table'].columns[1].values() | sum }}{% endmacro %}
+{% macro forget(name) %}{% call statement(auto_begin=true) %}drop table {{ ref(name) }}{% endcall %}done{% endmacro %}
+{% macro no_result() %}{% call statement('beds') %}select 1{% endcall %}{{ load_result('beds').data }}{% endmacro %}
+{% macro not_sql() %}{% call statement('beds') %}selec 1{% endcall %}{% endmacro %}
+"""
+    )
+    synth(wards, "run")
+    assert synth(wards, "run-operation", "count_beds").stdout == "((1, 35), (2, 3), (3, 7)) floor,n 45\n"
+    none = synth(wards, "run-operation", "no_result")
+    assert none.returncode == 2 and "no statement 'beds' has fetched a result" in none.stderr
+    wrong = synth(wards, "run-operation", "not_sql")
+    assert wrong.returncode == 1 and "statement: Parser Error" in wrong.stderr
+    assert synth(wards, "run-operation", "forget", "--args", "{name: wards}").stdout == "done\n"
+    assert synth(wards, "run-operation", "count_beds").returncode == 1
+    (wards / "models" / "asks.sql").write_text("select {{ load_result('beds').data }} as n")
+    (wards / "models" / "says.sql").write_text("{% call statement('beds') %}select 1{% endcall %}select 1 as n")
+    compiled = synth(wards, "compile")
+    assert compiled.returncode == 2
+    for word in ("asks.sql:1:11: load_result", "says.sql:1:9: statement"):
+        assert f"{word}() has no place here: compiling reads no row" in compiled.stderr
+
+
 def test_a_macro_that_is_run_reaches_no_file(wards: Path) -> None:
     (wards / "macros").mkdir()
     (wards / "private.csv").write_text("name\nJane Doe\n")

@@ -122,6 +122,16 @@ class _Exceptions:
         return _log(f"Warning: {message}", info=True)
 
 
+def _asks(name: str) -> Callable[..., Any]:
+    """What asks the target's database, where nothing may: a run operation gives another of that name."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        what = f"{name}() has no place here: compiling reads no row"
+        raise RenderError(what, "Ask in a macro that you run by: synth run-operation.", name)
+
+    return refuse
+
+
 def _from_json(text: str, default: Any = None) -> Any:
     try:
         return json.loads(text)
@@ -135,6 +145,7 @@ _CONSTANT = (
 )
 _ALWAYS = {
     "env_var": _env_var, "return": _return, "exceptions": _Exceptions(), "log": _log, "execute": False, "zip": zip,
+    **{name: _asks(name) for name in ("run_query", "statement", "load_result")},
     "set": set, "tojson": lambda value, sort_keys=False: json.dumps(value, sort_keys=sort_keys), "fromjson": _from_json,
 }  # fmt: skip
 
