@@ -44,6 +44,26 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def test_data_docs_lead_back_to_the_site_where_there_is_one(project: Path) -> None:
+    docs = project / "target" / "docs"
+
+    def leads() -> list[bool]:
+        found = [docs / "data_docs" / "index.html", *(docs / "data_docs" / "tables").glob("*.html")]
+        links = [Links(page.read_text()).found for page in found]
+        assert len(found) > 1
+        return [
+            any((page.parent / link).resolve() == docs / "index.html" for link in here)
+            for page, here in zip(found, links, strict=True)
+        ]
+
+    assert all(leads())  # written before the site was
+    assert synth(project, "test").returncode == 0 and all(leads())  # and after
+    (docs / "index.html").rename(docs / "aside")
+    assert synth(project, "test").returncode == 0 and not any(leads())
+    (docs / "aside").rename(docs / "index.html")
+    assert synth(project, "test").returncode == 0 and all(leads())
+
+
 class Links(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -393,7 +393,11 @@ class Project:
             suites={suite.model: suite for suite in suites}, catalog=found, distributions=spread,
             ledger=tuple(self.ledger.summary(self.budgets)), data_docs=(self.folder.data_docs / "index.html").is_file(),
         )  # fmt: skip
-        return write_site(facts, self.folder.docs)
+        led_here = (self.folder.docs / "index.html").is_file()
+        index = write_site(facts, self.folder.docs)
+        if facts.data_docs and not led_here:  # they were written when there was no page to lead back to
+            self._write_data_docs({*compiled.synthetic, *compiled.public, *SUITES})
+        return index
 
     def rows(self, model: str, limit: int) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Column names and the first rows of a synthetic or public table."""
@@ -516,7 +520,9 @@ class Project:
     def _write_data_docs(self, names: set[str]) -> None:
         from synth.validation.data_docs import write_data_docs
 
-        write_data_docs(self.folder.suites(names), self.folder.data_docs, f"{self.settings.name}: synthetic tables")
+        home = "../index.html" if (self.folder.docs / "index.html").is_file() else None
+        title = f"{self.settings.name}: synthetic tables"
+        write_data_docs(self.folder.suites(names), self.folder.data_docs, title, home)
 
     def _deferred(self, how: How) -> Path | None:
         """The database of the target that the manifest in ``state`` was compiled for; None where nothing is deferred."""
