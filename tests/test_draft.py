@@ -17,6 +17,7 @@ from typing import Any
 
 import openpyxl
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -201,6 +202,36 @@ def test_what_a_draft_says_is_true_of_its_rows(drafts: Path) -> None:
 def test_bounds_of_a_draft_are_no_persons_own_number(drafts: Path) -> None:
     largest = max(float(row["price"]) for row in visits())
     assert 890 < largest < 900 == declared(drafts)["price"].bounds[1]  # type: ignore[union-attr]
+
+
+def test_distinct_text_is_a_key_only_where_it_is_called_like_one(root: Path) -> None:
+    people = [
+        {"person_id": f"P{i}", "mail": f"{i}@x.org", "card_id": f"C{i}", "number": i, "sex": "FM"[i % 2]}
+        for i in range(600)
+    ]
+    rows(root / "rows" / "patients.csv", people)
+    draft("clinic.patients", path=root)
+    found = declared(root, "patients")
+    assert [found[name].type for name in ("mail", "card_id", "number", "sex")] == ["text", "key", "key", "categorical"]
+    assert "# mail has another value in each row" in drafted(root, "patients")
+    assert found["mail"].drafted and not found["mail"].lands
+
+
+def test_a_draft_says_what_comes_next(root: Path) -> None:
+    def said(*arguments: str) -> str:
+        return CliRunner().invoke(cli, ["draft", "--project-dir", str(root), *arguments]).stdout
+
+    reviewed = said("clinic.patients").splitlines()
+    assert reviewed[-3:] == [
+        "Next, in metadata/patients.yml:", "  check what is marked drafted: true, and remove each mark; no run takes it before",
+        "Then: synth plan",
+    ]  # fmt: skip
+    settings = root / "synth_project.yml"
+    settings.write_text(settings.read_text().replace("visits: {+epsilon: 1.0}, ", ""))
+    paid = said("clinic.visits", "--epsilon", "1")
+    assert "take the # from its line config: {epsilon: 1.0}" in paid and "mark" not in paid
+    assert "    # config: {epsilon: 1.0}" in drafted(root)
+    assert "fill in " in paid and "# TODO" in drafted(root)
 
 
 def test_a_run_takes_no_draft_that_nobody_reviewed(drafts: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,9 +93,10 @@ def draft(call: Call, table: str | None, epsilon: float | None, metadata: str | 
     for one in write_draft(
         table, epsilon, metadata, force, call.project_dir, call.target, read_variables(call.variables)
     ):
-        todo = f"; to be filled in: {one.todo} lines with TODO" if one.todo else ""
-        call.say(f"Wrote {one.file}: {one.columns} columns{one.paid}{todo}")
+        call.say(f"Wrote {one.file}: {one.columns} columns{one.paid}")
         call.warn(one.warning)
+        steps = [f"Next, in {one.file}:", *(f"  {step}" for step in one.steps)] if one.steps else []
+        call.say("\n".join([*steps, "Then: synth plan"]))
 
 
 @verb(verbs, click.option("--out", default=None, metavar="DIR", help="In place of .synth in the project."))
