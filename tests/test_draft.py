@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -720,6 +721,26 @@ def test_the_page_says_how_many_people_it_takes(epsilon: float) -> None:
     assert row in (TESTS.parent / "docs" / "draft.md").read_text()
     events = (*first.privacy.events, *second.privacy.events)
     assert 0.99 * epsilon < accounting.epsilon(events, 1e-6) <= epsilon
+
+
+def test_a_bare_project_is_right_and_can_be_filled_in(tmp_path: Path) -> None:
+    root = tmp_path / "ward 7"
+    said = CliRunner().invoke(cli, ["init", "--bare", str(root)]).output
+    assert "synth draft hospital.admissions" in said
+    assert {path.name for path in root.iterdir()} >= {"sources", "metadata", "models", "macros", "tests"}
+    assert "name: ward_7" in (root / "synth_project.yml").read_text()
+    assert compile_folder(root).manifest.nodes == {}
+    for name in ("synth_project.yml", "sources/my_source.yml"):
+        written = (root / name).read_text().splitlines()
+        commented = [i for i, line in enumerate(written) if re.match("# +(- )?[a-z]+: ", f"{line} ")]
+        assert commented
+        for i in commented:
+            written[i] = written[i].removeprefix("# ")
+        (root / name).write_text("\n".join(written))
+    rows(root / "sources" / "hospital" / "admissions.csv", [{"patient_id": i, "sex": "FM"[i % 2]} for i in range(200)])
+    draft("hospital.admissions", path=root)
+    assert declared(root, "admissions")["sex"].type == "categorical"
+    assert "sources/*/" in (root / ".gitignore").read_text()
 
 
 def test_the_starter_can_be_drafted_anew(tmp_path: Path) -> None:

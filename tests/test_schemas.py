@@ -13,6 +13,7 @@ import pytest
 
 from synth.project import yaml
 from synth.project.schemas import FILES, schemas, write_schemas
+from synth.starter import BARE
 from synth.starter import FOLDER as STARTER
 
 TESTS = Path(__file__).parent
@@ -94,7 +95,7 @@ def test_the_files_that_lie_here_are_these(tmp_path: Path) -> None:
         assert path.read_text() == (ROOT / ".synth" / path.relative_to(tmp_path)).read_text(), "say: synth schema"
 
 
-@pytest.mark.parametrize("project", [ROOT, STARTER])
+@pytest.mark.parametrize("project", [ROOT, STARTER, BARE])
 def test_files_name_their_schema(project: Path) -> None:
     for path in [
         project / "synth_project.yml",
