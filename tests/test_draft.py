@@ -227,6 +227,11 @@ def test_a_draft_says_what_comes_next(root: Path) -> None:
         "Next, in metadata/patients.yml:", "  check what is marked drafted: true, and remove each mark; no run takes it before",
         "Then: synth plan",
     ]  # fmt: skip
+    again = CliRunner().invoke(
+        cli, ["draft", "--project-dir", str(root), "clinic.patients", "--force"], env={"COLUMNS": "60"}
+    )
+    assert max(map(len, again.stderr.splitlines())) <= 60
+    assert " ".join(again.stderr.split()).endswith("real people's rows showed. Keep it as you keep the source.")
     settings = root / "synth_project.yml"
     settings.write_text(settings.read_text().replace("visits: {+epsilon: 1.0}, ", ""))
     paid = said("clinic.visits", "--epsilon", "1")

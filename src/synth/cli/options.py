@@ -219,13 +219,8 @@ def verb(group: click.Group, *options: Callable[[Any], Any], name: str | None = 
 
 def _wrapped(text: str, width: int) -> str:
     """Lines that a terminal would break within a word, broken between words."""
-    found: list[str] = []
-    for line in text.split("\n"):
-        indent = line[: len(line) - len(line.lstrip())]
-        found += textwrap.wrap(
-            line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-        ) if len(line) > width else [line]  # fmt: skip
-    return "\n".join(found)
+    wrapper = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(line if len(line) <= width else wrapper.fill(line) for line in text.split("\n"))
 
 
 def read_variables(text: str | None, named: str = "--vars") -> dict[str, Any]:
