@@ -31,7 +31,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The starter with people held out, built and evaluated."""
     root = quick_starter(tmp_path_factory.mktemp("evaluate") / "clinic")
     table = root / "metadata" / "members.yml"
-    table.write_text(table.read_text().replace("    columns:\n", f"    holdout: 0.3\n{SAID}    columns:\n", 1))
+    table.write_text(table.read_text().replace("    columns:", f"    holdout: 0.3\n{SAID}    columns:", 1))
     (root / "tasks.py").write_text("def share(train, test):\n    return {'rows': len(train) / len(test)}\n")
     assert synth(root, "run", "--select", "members").returncode == 0
     said = synth(root, "evaluate", "--select", "members")
