@@ -52,7 +52,7 @@ def pmse(scores: Floats) -> float:
 
 
 def detection_score(auc: float) -> float:
-    """1: no model can tell the tables apart; 0: it always can. As DetectionMetric of SDMetrics has it."""
+    """1: no model can tell the tables apart; 0: it always can. That of SDMetrics' DetectionMetric, of all folds at once."""
     return 2 * (1 - max(auc, 0.5))
 
 
