@@ -117,7 +117,7 @@ def _attack(kind: Kind, candidate: pandas.DataFrame, world: World) -> Attack:
     columns = {name: f"c{i}" for i, name in enumerate(world.kinds) if world.kinds[name] == kind}
     secrets = [label for name, label in columns.items() if name in world.plan.secrets]
     keys = [label for label in columns.values() if label not in secrets][:MOST_KEYS]
-    tables = [_plain(table, world)[[*columns.values()]].dropna() for table in (world.holdout, candidate)]
+    tables = [_plain(table, world)[[*keys, *secrets]].dropna() for table in (world.holdout, candidate)]
     real, synthetic = some(tables[0], world, ROWS_ATTACKED), some(tables[1], world, ROWS_FITTED)
     why = ""
     if not secrets:
