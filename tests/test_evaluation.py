@@ -116,8 +116,9 @@ def test_a_collapsed_column_is_found() -> None:
     assert figures(marginals(broken, of))["worst_1", ""] == figures(marginals(broken, of))["marginal_1", "ward"]
 
 
-def test_a_model_tells_a_shifted_column_and_says_which() -> None:
-    of, shifted = world(patients(600), patients(600, 1)), patients(600, 2)
+def test_a_model_tells_a_shifted_column_and_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(propensity, "PERMUTATIONS", 1)
+    of, shifted = world(patients(200), patients(200, 1)), patients(200, 2)
     shifted["age"] = shifted["age"] + 60
     found = figures(propensity.gradient_boosting(shifted, of))
     assert found["auc", "gradient boosting"] > 0.95 and found["detection", "gradient boosting"] < 0.1  # type: ignore[operator]
@@ -227,12 +228,12 @@ def test_distributions_have_at_most_thirty_bars_that_hold_every_row() -> None:
         for series, table in (("candidate", real), ("holdout", real.iloc[::2])):
             known = 1.0 if KINDS[name] == "categorical" else table[name].notna().mean()
             assert len(curve.series[series]) == len(curve.x) and sum(curve.series[series]) == pytest.approx(known)
-    assert "other" in by["ward"].x and set(by["sex"].x) == {"F", "M"}
+    assert set(by["sex"].x) == {"F", "M", "other", "missing"}
     assert str(by["came"].x[0]).startswith("2020-01")
 
 
 def test_pictures_have_one_line_for_each_table() -> None:
-    _, curves = all_figures(patients(300, 2), world(patients(300), patients(300, 1)))
+    _, curves = all_figures(patients(300, 2).assign(ward="a ward of its own"), world(patients(300), patients(300, 1)))
     by = {(curve.name, curve.of): curve for curve in curves}
     for key in (("distribution", "age"), ("associations", "sex"), ("principal_components", "")):
         assert by[key].series.keys() == {"synthetic", "train", "holdout"}
@@ -266,8 +267,9 @@ def test_small_groups_have_no_figures() -> None:
 # SDMetrics
 
 
+@pytest.mark.slow
 def test_every_figure_of_nhssynth_is_there(capfd: pytest.CaptureFixture[str]) -> None:
-    real = patients(80)
+    real = patients(25)
     found = list(sdmetrics_figures(real, world(real, real, secrets=("ward", "cost"))))
     assert [each.metric for each in found] == [*TABLE, *CATEGORICAL, *NUMERICAL] and len(found) == 24
     assert not [each for each in found if each.value is None]
@@ -326,13 +328,13 @@ def odd_tables(draw: st.DrawFn) -> tuple[pandas.DataFrame, World]:
     return synthetic, world(train, holdout, kinds, subgroups=categorical, secrets=categorical)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(odd_tables())
 def test_odd_tables_have_figures_or_a_reason(odd: tuple[pandas.DataFrame, World]) -> None:
     check(*odd, QUICK)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(odd_tables())
 def test_odd_tables_and_what_models_make_of_them(odd: tuple[pandas.DataFrame, World]) -> None:
     check(*odd, [each for each in MEASURES if each not in QUICK])
