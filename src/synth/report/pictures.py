@@ -105,7 +105,8 @@ def scale(position: float | None) -> str:
 
 
 def _end(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.4g}"
+    """A number, or the day of a time."""
+    return value.partition("T")[0] if isinstance(value, str) else f"{value:.4g}"
 
 
 def _ordered(curve: Curve) -> bool:
@@ -116,6 +117,8 @@ def _bars(names: Sequence[str], synthetic: Sequence[float], real: Sequence[float
     top = max((*synthetic, *real, 1e-9))
     rows = []
     for name, own, other in zip(names, synthetic, real, strict=True):
+        if not own and not other:
+            continue
         rows.append(
             f'<li><span class="label" title="{escape(name)}">{escape(name)}</span><span class="both">'
             f'<i class="real" style="width:{100 * other / top:.1f}%"></i><i class="own" style="width:{100 * own / top:.1f}%"></i>'
