@@ -37,8 +37,12 @@ if TYPE_CHECKING:
     import pandas
 
     from synth.artifacts.evaluation import Goal
+    from synth.artifacts.experiment import ExperimentForecast
     from synth.artifacts.release import Bundle
+    from synth.compiler.cells import PlannedCell
+    from synth.generator.others import FromMeasurements, Reference
     from synth.privacy.ledger import Ledger
+    from synth.project.spec import Experiment
     from synth.runtime.listener import Listener
     from synth.runtime.runner import Runner
     from synth.runtime.warehouse import Warehouse
@@ -322,6 +326,39 @@ class Project:
                 listener.evaluated(number, len(names), model.relation, os.path.relpath(report, self.root))
         return written
 
+    def experiment(
+        self, name: str, dry_run: bool = False, listener: Listener | None = None
+    ) -> tuple[ExperimentForecast, Path | None]:
+        """Fits the model of an experiment by each of its generators at each epsilon and seed, and judges every table.
+
+        What all of it costs, and the page of its figures; with ``dry_run`` no row is read, and there is no page. BudgetError
+        before a row is read where the whole price is above the cap.
+        """
+        from synth.evaluator import held_out_of
+        from synth.experiment.price import forecast, refuse
+        from synth.experiment.run import Experimenter
+        from synth.report.experiment_page import write_experiment
+        from synth.runtime.listener import Listener
+
+        said = self._experiment(name)
+        if drafted := unreviewed(self.graph, [said.model]):
+            raise ProjectError(drafted)
+        others, cells = self._cells(said)
+        held_out_of(cells[0].model)
+        told = forecast(said, cells, self.root, self.folder, self.ledger)
+        if dry_run:
+            return told, None
+        listener = listener or Listener()
+        for warning in told.warnings:
+            listener.warned(warning)
+        refuse(told)
+        with self._warehouse(read_only=False) as warehouse:
+            runner = self._runner(self.compile(), warehouse, listener, full_refresh=False, empty=False)
+            found = Experimenter(said, told, cells, others, runner).run()
+        page = write_experiment(found, self.folder.experiments(public=bool(said.public)))
+        listener.note(f"the figures of {name}: {os.path.relpath(page, self.root)}")
+        return told, page
+
     def run_operation(self, macro: str, arguments: Mapping[str, Any] | None = None) -> Any:
         """What a macro of the project gives. Its ``run_query`` asks the target's database, which holds synthetic and public
         tables only, and may change it."""
@@ -576,6 +613,27 @@ class Project:
         ledger = self.ledger
         price = partial(ledger.forecast, epsilon=costs) if costs else ledger.forecast
         return forecast(compiled, models, found, price, full_refresh, drafted)
+
+    def _experiment(self, name: str) -> Experiment:
+        known = self.project.experiments
+        if name not in known:
+            where = self.settings.experiment_paths[0]
+            example = f"Write {where}/{name}.yml; see docs/experiments.md."
+            raise UsageError(f"there is no experiment '{name}' in {where}/", nearest(name, known) or example)
+        return known[name].experiment
+
+    def _cells(self, said: Experiment) -> tuple[Mapping[str, FromMeasurements | Reference], list[PlannedCell]]:
+        """The generators of an experiment that are not of synth, by name, and all its cells."""
+        from synth.compiler.cells import OWN, planned_cells
+        from synth.generator.others import Reference, other
+
+        others = {name: other(name) for name in said.generators if name not in OWN}
+        references = {name for name, made in others.items() if isinstance(made, Reference)}
+        calibrations = Calibrations(self._numbers(self.folder.calibrations))
+        cells = planned_cells(self.project, self.graph, calibrations, said, references)
+        if calibrations.changed:
+            self._keep(self.folder.calibrations, calibrations.known)
+        return others, cells
 
     def _write_data_docs(self, names: set[str]) -> None:
         from synth.validation.data_docs import write_data_docs

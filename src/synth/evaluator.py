@@ -25,7 +25,7 @@ from synth.runtime.evaluations import write_evaluation
 from synth.runtime.keys import zone_key
 from synth.runtime.listener import Listener
 from synth.runtime.paid import paid_generator
-from synth.runtime.real_rows import real_rows, synthetic_sql, typed
+from synth.runtime.real_rows import RealRows, real_rows, synthetic_sql, typed
 from synth.runtime.target_folder import TargetFolder
 from synth.runtime.warehouse import Warehouse
 from synth.version import __version__
@@ -60,13 +60,7 @@ class Evaluator:
         key = zone_key(model, self.ledger, self.folder.internal)
         real = real_rows(model, evaluated, self.root, self.folder.internal, self.threads, self.memory_limit, key)
         drawn = typed(self.warehouse.frame(synthetic_sql(model.relation, evaluated)), kinds)
-        world = World(
-            real.train, real.held_out, real.train_units, real.held_out_units, kinds, evaluated.plan, model.plan.seed
-        )
-        units = len(set(real.held_out_units.tolist()))
-        if units < LEAST_HELD_OUT or not len(real.train):
-            what = f"fewer than {LEAST_HELD_OUT} units of {model.name} are held out of the fit"
-            raise RunError(what, "Figures of so few say nothing: raise holdout, or use a larger source.")
+        world = world_of(model, evaluated, real)
 
         def told(name: str, number: int, of: int) -> None:
             self.listener.progress(model.name, name, number, of)
@@ -84,7 +78,7 @@ class Evaluator:
             train_rows=len(real.train),
             train_units=len(set(real.train_units.tolist())),
             held_out_rows=len(real.held_out),
-            held_out_units=units,
+            held_out_units=len(set(real.held_out_units.tolist())),
             synthetic_rows=len(drawn),
             notes=tuple(self._notes(model, real.source_digest)),
             kinds=kinds,
@@ -105,13 +99,30 @@ class Evaluator:
         return notes
 
 
-def _ready(model: SyntheticModel, warehouse: Warehouse) -> Evaluated:
+def held_out_of(model: SyntheticModel) -> Evaluated:
+    """What its real rows are; UsageError where nobody is held out of its fit."""
     if model.evaluated is None:
         fix = "Add holdout: 0.2 to its metadata, and run it: figures without held-out people cannot tell quality from copying."
         raise UsageError(f"no unit is held out of the fit of {model.name}", fix)
+    return model.evaluated
+
+
+def world_of(model: SyntheticModel, evaluated: Evaluated, real: RealRows) -> World:
+    """RunError where too few units are held out."""
+    if len(set(real.held_out_units.tolist())) < LEAST_HELD_OUT or not len(real.train):
+        what = f"fewer than {LEAST_HELD_OUT} units of {model.name} are held out of the fit"
+        raise RunError(what, "Figures of so few say nothing: raise holdout, or use a larger source.")
+    kinds = {column.name: column.kind for column in evaluated.columns}
+    return World(
+        real.train, real.held_out, real.train_units, real.held_out_units, kinds, evaluated.plan, model.plan.seed
+    )  # fmt: skip
+
+
+def _ready(model: SyntheticModel, warehouse: Warehouse) -> Evaluated:
+    evaluated = held_out_of(model)
     if not warehouse.has(model.relation):
         raise RunError(f"{model.name} is not built", f"Run: synth build --select {model.name}")
-    return model.evaluated
+    return evaluated
 
 
 def _function(root: Path, task: PythonTask) -> Callable[..., Any]:

@@ -313,6 +313,33 @@ def evaluate(call: Call, select: Any, exclude: Any, **how: Any) -> None:
 
 @verb(
     verbs,
+    click.argument("name", metavar="NAME"),
+    click.option("--dry-run", is_flag=True, help="Tell its cells and their price, and do nothing."),
+)
+def experiment(call: Call, name: str, dry_run: bool) -> None:
+    """Fit a model by several generators, epsilons and seeds, as experiments/NAME.yml says, and compare their tables.
+
+    Needs holdout: in the metadata. All is paid for like a run, and what was paid for is used again. Figures are for those who
+    may read the rows, unless the experiment says that these are public.
+
+    \b
+    Example:
+      synth experiment support_quality --dry-run      what it would cost; reads no row
+      synth experiment support_quality
+    """
+    from synth.console.experiments import forecast_text
+
+    told, _ = call.project.experiment(name, dry_run, None if dry_run else call.console)
+    if dry_run:
+        for warning in told.warnings:
+            call.warn(warning)
+        call.say(forecast_text(told))
+        if told.refused:
+            sys.exit(3)
+
+
+@verb(
+    verbs,
     click.argument("macro", metavar="MACRO"),
     click.option(
         "--args", "arguments", default=None, metavar="YAML", help="What it is called with, such as '{days: 30}'."

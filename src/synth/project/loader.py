@@ -65,6 +65,11 @@ class DeclaredSelector(_Placed):
 
 
 @dataclass(frozen=True)
+class DeclaredExperiment(_Placed):
+    experiment: spec.Experiment
+
+
+@dataclass(frozen=True)
 class Project:
     root: Path
     settings: spec.ProjectSpec
@@ -76,6 +81,7 @@ class Project:
     tests: Mapping[str, SqlFile]
     unit_tests: Mapping[str, DeclaredUnitTest]
     selectors: Mapping[str, DeclaredSelector]
+    experiments: Mapping[str, DeclaredExperiment]
     renderer: Renderer = field(compare=False)
     chosen: str | None = None  # the target that was asked for
 
@@ -151,8 +157,9 @@ def _load(
     properties, unit_tests = _properties(root, settings, renderer, files, {*models, *tables}, tables, later)
     tests = _sql(root, settings.test_paths, "test", later, without=generic)
     selectors = _selectors(root, renderer, later)
+    experiments = _experiments(root, settings, renderer, tables, later)
     return Project(
-        root, settings, first, sources, tables, models, properties, tests, unit_tests, selectors, renderer
+        root, settings, first, sources, tables, models, properties, tests, unit_tests, selectors, experiments, renderer
     )  # fmt: skip
 
 
@@ -286,6 +293,25 @@ def _selectors(root: Path, renderer: Renderer, problems: list[Problem]) -> dict[
             problems.append(Problem(declared.place("default"), what, "Only one is used where nothing is selected."))
         if names.new(selector.name, declared.place("name")):
             found[selector.name] = declared
+    return found
+
+
+def _experiments(
+    root: Path, settings: spec.ProjectSpec, renderer: Renderer, tables: Collection[str], problems: list[Problem]
+) -> dict[str, DeclaredExperiment]:  # fmt: skip
+    """One a file."""
+    names = _Names("experiment", problems)
+    found: dict[str, DeclaredExperiment] = {}
+    for document in _documents(root, settings.experiment_paths, problems):
+        parsed = _validate(spec.Experiment, document, renderer, problems)
+        if parsed is None:
+            continue
+        declared = DeclaredExperiment(document, (), parsed)
+        if parsed.model not in tables:
+            what = f"there is no table '{parsed.model}' to experiment with"
+            problems.append(Problem(declared.place("model"), what, nearest(parsed.model, tables)))
+        if names.new(parsed.name, declared.place("name")):
+            found[parsed.name] = declared
     return found
 
 

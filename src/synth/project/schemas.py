@@ -28,6 +28,7 @@ FILES: dict[str, type[spec.Spec]] = {
     "metadata": spec.MetadataFile,
     "models": spec.PropertiesFile,
     "selectors": spec.SelectorsFile,
+    "experiments": spec.Experiment,
 }
 ARTIFACTS: dict[str, type[Artifact]] = {
     "manifest": Manifest,

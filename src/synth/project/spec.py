@@ -204,6 +204,7 @@ class ProjectSpec(Spec):
     model_paths: tuple[Folder, ...] = Field(default=("models",), alias="model-paths")
     macro_paths: tuple[Folder, ...] = Field(default=("macros",), alias="macro-paths")
     test_paths: tuple[Folder, ...] = Field(default=("tests",), alias="test-paths")
+    experiment_paths: tuple[Folder, ...] = Field(default=("experiments",), alias="experiment-paths")
     target_path: Folder = Field(default="target", alias="target-path")
     models: dict[str, Any] = {}  # folders and +config, checked where they are applied
     tests: dict[str, Any] = {}  # as models
@@ -1098,3 +1099,31 @@ class PropertiesFile(Spec):
     version: int = 2
     models: tuple[ModelProperties, ...] = ()
     unit_tests: tuple[UnitTest, ...] = ()
+
+
+# experiments/*.yml
+
+
+class Experiment(Spec):
+    """A grid of fits of one model, by several generators, each judged beside the same held-out people."""
+
+    name: Name
+    description: str = ""
+    model: Name
+    generators: tuple[str, ...] = Field(
+        min_length=1, description="synth, marginal, independent, or one that is installed"
+    )
+    epsilons: tuple[Epsilon, ...] = Field(min_length=1)
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(1,), min_length=1)
+    public: Annotated[str, AfterValidator(_reason)] | None = Field(
+        default=None,
+        description="who says that the model's rows are public, and why: then nothing is paid or kept inside",
+    )
+
+    @model_validator(mode="after")
+    def _once(self) -> Experiment:
+        for key in ("generators", "epsilons", "seeds"):
+            listed = getattr(self, key)
+            if len(set(listed)) < len(listed):
+                raise ValueError(f"{key}: one of them stands twice; remove one")
+        return self

@@ -64,9 +64,9 @@ def internal_page(model: SyntheticModel, found: Evaluation) -> str:
     shown = {
         "model": model, "found": found, "headlines": headlines(found), "parts": list(_parts(found)),
         "intruder": summary(found.figures), "distributions": list(_distributions(found)), "missing": missing, "scale": scale,
-        "number": number, "words": words, "version": __version__, "most": MOST_SHOWN, "css": Markup(_source("report.css")),
+        "number": number, "words": words, "version": __version__, "most": MOST_SHOWN, "css": Markup(source("report.css")),
     }  # fmt: skip
-    return _environment().get_template("report.j2").render(shown)
+    return environment().get_template("report.j2").render(shown)
 
 
 def number(value: float | None) -> str:
@@ -137,13 +137,14 @@ def _difference(row: Curve) -> list[float]:
     return [abs(a - b) for a, b in zip(row.series["synthetic"], row.series["holdout"], strict=True)]
 
 
-def _source(name: str) -> str:
-    environment: Any = _environment()
-    return str(environment.loader.get_source(environment, name)[0])
+def source(name: str) -> str:
+    """The text of an asset, as it is."""
+    found: Any = environment()
+    return str(found.loader.get_source(found, name)[0])
 
 
 @functools.cache
-def _environment() -> Environment:
+def environment() -> Environment:
     return Environment(
         loader=PackageLoader("synth.report", "assets"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,

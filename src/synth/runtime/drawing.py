@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MOST_LEFT_OUT = 0.01  # of the rows below others: of a few, nothing fits beside what the row above says
 ROWS_AT_ONCE = 1 << 16  # that a mask's table is made of
+MOST_DRAWN = 20  # rows for each that is wanted, of a generator that knows no constraint
+ENOUGH = 1.2  # times the rows that were drawn so far for one that is kept
 
 
 class Drawing:
@@ -89,6 +91,27 @@ class Drawing:
             self.listener.note(
                 f"{left_out:,} of {len(sequence):,} rows of {model.name} found no place below the row above and are left out"
             )
+
+    def fill(self, codes: Callable[[int, int], NDArray[np.int64]], rows: int, seed: int) -> None:
+        """``accepted`` becomes rows of units with one row each, of those of ``codes(rows, seed)`` that hold every constraint.
+
+        RunError where too few of them do.
+        """
+        model, done, drawn, passes = self.model, 0, 0, 0
+        self.warehouse.begin_landing(model, self.pools, {})
+        while done < rows:
+            if drawn > MOST_DRAWN * rows:
+                what = f"{model.name}: only {done:,} of {drawn:,} rows hold every constraint"
+                raise RunError(what, "This generator does not know them: loosen them, or leave the generator out.")
+            size = rows if not done else int(ENOUGH * (rows - done) * drawn / done) + 1
+            found = codes(
+                min(size, MOST_DRAWN * rows), int(np.random.SeedSequence([seed, passes]).generate_state(1)[0])
+            )
+            sequence = np.arange(len(found))
+            units = Above(np.ones(len(found), np.int64), drawn + sequence)
+            named = units.named(self._imputed(found), sequence, np.ones_like(sequence))
+            done += self.warehouse.accept_some(model, named, rows - done)
+            drawn, passes = drawn + len(found), passes + 1
 
     def _rules(self, above: Above) -> list[Rule]:
         """What has to be seen to as rows are drawn, over their codes; what is rejected is counted."""

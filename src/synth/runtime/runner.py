@@ -96,20 +96,25 @@ class Runner:
 
     def _synthetic(self, model: SyntheticModel) -> tuple[int, float | None]:
         """Rows that landed, and the epsilon that this run spent: 0 for a generator that was paid for, None for no price."""
-        import torch
         from threadpoolctl import threadpool_limits
 
         require_above(self.compiled, self.warehouse, model)
-        # Matrices of this size gain nothing from a second thread, and lose tenfold where the machine is shared.
-        torch.set_num_threads(1)
         pools = {pool.variable: make_up(pool, model.plan.seed) for pool in model.pools}
         self.warehouse.begin_landing(model, pools, self._columns_above(model))  # what cannot land is not paid for
+        generator, epsilon = self.fitted(model)
         with threadpool_limits(1):
-            generator, epsilon = confine(
-                self.folder.internal, f"fitting {model.name}", lambda: self._generator(model)
-            )  # fmt: skip
             rows = self._land(model, generator, pools)
         return rows, epsilon
+
+    def fitted(self, model: SyntheticModel) -> tuple[Generator, float | None]:
+        """A generator, and the epsilon that this run spent: 0 for one that was paid for, None for no price."""
+        import torch
+        from threadpoolctl import threadpool_limits
+
+        # Matrices of this size gain nothing from a second thread, and lose tenfold where the machine is shared.
+        torch.set_num_threads(1)
+        with threadpool_limits(1):
+            return confine(self.folder.internal, f"fitting {model.name}", lambda: self._generator(model))
 
     def _without_rows(self, model: SyntheticModel) -> int:
         if self.warehouse.has(model.relation) and (rows := self.warehouse.count(f'synthetic."{model.name}"')):

@@ -54,6 +54,10 @@ class TargetFolder:
     def releases(self) -> Path:
         return self.path / "release"
 
+    def experiments(self, public: bool) -> Path:
+        """Of rows of people within the private zone."""
+        return (self.path if public else self.internal) / "experiments"
+
     @property
     def calibrations(self) -> Path:
         return self.path / "calibrations.json"

@@ -142,6 +142,15 @@ class Warehouse:
             self._connection.execute("insert into accepted select * from candidate")
         return broken
 
+    def accept_some(self, model: SyntheticModel, codes: Codes, most: int) -> int:
+        """Adds to ``accepted`` the first rows, at most so many, that hold every constraint; how many there were."""
+        before = self.count("accepted")
+        self._codes(codes)
+        self._connection.execute(f"create or replace temp table candidate as {model.restore_sql}")
+        held = _held(model.constraints) if model.constraints else "true"
+        self._connection.execute(f"insert into accepted select * from candidate where {held} limit {most}")
+        return self.count("accepted") - before
+
     def land(
         self, model: SyntheticModel, label: str, figures: ReleaseFigures | None = None, drawn: bool = True
     ) -> int:  # fmt: skip
