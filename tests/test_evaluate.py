@@ -18,6 +18,14 @@ from synth.report.headlines import headlines
 
 pytestmark = pytest.mark.slow
 REPORT = Path("target/internal/evaluation/members.html")
+TASK = """
+import os
+
+def share(train, test):
+    print("Zq7Kanari", test.iloc[0].to_dict())
+    os.system("echo Zq7Kanari")
+    return {"rows": len(train) / len(test)}
+"""
 SAID = """\
     evaluation:
       subgroups: [sex]
@@ -32,7 +40,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = quick_starter(tmp_path_factory.mktemp("evaluate") / "clinic")
     table = root / "metadata" / "members.yml"
     table.write_text(table.read_text().replace("    columns:", f"    holdout: 0.3\n{SAID}    columns:", 1))
-    (root / "tasks.py").write_text("def share(train, test):\n    return {'rows': len(train) / len(test)}\n")
+    (root / "tasks.py").write_text(TASK)
     assert synth(root, "run", "--select", "members").returncode == 0
     said = synth(root, "evaluate", "--select", "members")
     assert said.returncode == 0, said.stdout + said.stderr
@@ -76,6 +84,7 @@ def test_nothing_of_it_is_said_and_all_of_it_is_the_owners_alone(built: Path) ->
     }
     assert len(values) > 20
     assert not [v for v in values if v in said]
+    assert "Zq7Kanari" not in said  # that a task of the project prints
     assert "marginal" not in said and "marginal" not in log
     folder = built / "target" / "internal" / "evaluation"
     for path in folder.iterdir():

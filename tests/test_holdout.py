@@ -135,6 +135,17 @@ def test_a_row_that_is_a_unit_goes_by_its_own_values(tmp_path: Path) -> None:
     assert fit - less <= {1} and held_out - out <= {1} and not less - fit and not out - held_out
 
 
+def test_rows_that_are_alike_are_held_out_one_by_one(tmp_path: Path) -> None:
+    """2,000 rows of 4 kinds: of each kind about three in ten, within five standard deviations of the binomial."""
+    files = {"synth_project.yml": SETTINGS, "sources/diary.yml": DIARY, "metadata/days.yml": DAYS}
+    zone = Private(compile_folder(write(tmp_path, files)).synthetic["days"])
+    zone.load([{"mood": str(1 + i % 4), "rain": None} for i in range(2_000)], ["mood", "rain"])
+    assert zone.model.evaluated is not None
+    sql = f"select mood, count(*) from ({zone.model.evaluated.held_out_sql}) group by mood"
+    found = dict(zone.connection.execute(sql).fetchall())
+    assert len(found) == 4 and all(abs(n - 150) < 5 * (500 * 0.3 * 0.7) ** 0.5 for n in found.values())
+
+
 def test_the_key_decides_who_is_held_out(town: Compiled, rows: dict[str, list[dict[str, Any]]]) -> None:
     zone = loaded(town, "people", rows)
     assert zone.model.evaluated is not None

@@ -22,7 +22,7 @@ from compiling import write
 from processes import synth
 from synth import Project
 from synth.artifacts.catalog import Distribution
-from synth.artifacts.release import ReleaseFigure
+from synth.artifacts.release import ReleaseFigure, ReleaseFigures
 from synth.errors import RunError, UsageError
 from synth.privacy.chain import hash_of
 from synth.release.gather import gather
@@ -99,6 +99,41 @@ def refused(project: Path, **how: str) -> str:
         Project(project).release(out=project.parent / "out" / "bundle", **how)
     assert written() == before
     return str(caught.value)
+
+
+VIEW, TABLE = "{{ config(materialized='view') }}", "{{ config(materialized='table') }}"
+PASTED = ReleaseFigures(
+    model="stays",
+    figures=(ReleaseFigure(metric="marginal_1", value=0.99, source="paid release metric"),),
+).model_dump_json()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update synthetic.stays set age = 77 where rowid = 0",
+        "delete from public.doses where rowid = 0",
+        f"update _synth.figures set figures = '{PASTED}'",
+    ],
+)
+def test_what_was_changed_since_it_was_made_is_refused(project: Path, statement: str) -> None:
+    """A row, a public table, a figure that is told of a table: by whoever can write to the database."""
+    with duckdb.connect(str(project / "target" / "dev.duckdb")) as database:
+        database.execute(statement)
+    assert "was changed since it was made" in refused(project)
+
+
+def test_a_table_that_is_older_than_what_it_reads_by_way_of_a_view_is_refused(project: Path) -> None:
+    write(
+        project,
+        {
+            "models/adults.sql": f"{VIEW} select * from {{{{ ref('stays') }}}} where age >= 18",
+            "models/by_sex.sql": f"{TABLE} select sex, count(*) as n from {{{{ ref('adults') }}}} group by sex",
+        },
+    )
+    assert synth(project, "build", "--select", "adults by_sex").returncode == 0
+    assert synth(project, "build", "--select", "stays adults").returncode == 0
+    assert "public.by_sex is older than synthetic.stays" in refused(project, select="by_sex")
 
 
 # what is in it

@@ -306,7 +306,6 @@ class Project:
         Reads private rows and pays nothing, so every figure stays in the private zone, with those who may read the rows.
         """
         from synth.evaluator import Evaluator
-        from synth.report.write import write_internal_report
         from synth.runtime.listener import Listener
 
         compiled, nodes = self._selected(select, exclude, how)
@@ -321,7 +320,7 @@ class Project:
                 model = compiled.synthetic[name]
                 listener.started(number, len(names), f"evaluation of {model.relation}")
                 found = evaluator.evaluate(model)
-                report = write_internal_report(model, found, self.folder.internal)
+                report = evaluator.written(model, found)
                 written[report] = found.missed
                 listener.evaluated(number, len(names), model.relation, os.path.relpath(report, self.root))
         return written

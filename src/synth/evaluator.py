@@ -20,7 +20,8 @@ from synth.evaluation.measures import MEASURES
 from synth.evaluation.plan_measures import measures_of
 from synth.evaluation.world import World
 from synth.privacy.ledger import Ledger
-from synth.runtime.confinement import confine
+from synth.report.write import write_internal_report
+from synth.runtime.confinement import confine, silenced
 from synth.runtime.evaluations import write_evaluation
 from synth.runtime.keys import zone_key
 from synth.runtime.listener import Listener
@@ -47,11 +48,22 @@ class Evaluator:
         """Errors of the run say nothing of a row."""
         need("sklearn")
         evaluated = _ready(model, self.warehouse)
-        functions = {t.function: _function(self.root, t) for t in evaluated.plan.tasks if isinstance(t, PythonTask)}
         internal, doing = self.folder.internal, f"evaluating {model.name}"
+        functions = {
+            t.function: _quiet(_function(self.root, t), internal)
+            for t in evaluated.plan.tasks
+            if isinstance(t, PythonTask)
+        }
         found = confine(internal, doing, lambda: self._figures(model, evaluated, functions))
         write_evaluation(internal, found)
         return found
+
+    def written(self, model: SyntheticModel, found: Evaluation) -> Path:
+        """The path of the report. Its pictures are made of figures, so an error of theirs stays inside as well."""
+        internal = self.folder.internal
+        return confine(
+            internal, f"reporting on {model.name}", lambda: write_internal_report(model, found, internal)
+        )  # fmt: skip
 
     def _figures(
         self, model: SyntheticModel, evaluated: Evaluated, functions: dict[str, Callable[..., Any]]
@@ -123,6 +135,16 @@ def _ready(model: SyntheticModel, warehouse: Warehouse) -> Evaluated:
     if not warehouse.has(model.relation):
         raise RunError(f"{model.name} is not built", f"Run: synth build --select {model.name}")
     return evaluated
+
+
+def _quiet(function: Callable[..., Any], internal: Path) -> Callable[..., Any]:
+    """The same; what it prints of the rows that it sees stays in the private zone."""
+
+    def called(*tables: Any) -> Any:
+        with silenced(internal):
+            return function(*tables)
+
+    return called
 
 
 def _function(root: Path, task: PythonTask) -> Callable[..., Any]:

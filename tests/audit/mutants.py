@@ -95,14 +95,14 @@ MUTANTS = (
     ),
     Mutant(
         "a row is held out by its place", 10, "compiler/prepare.py",
-        """own = ['"#unit"'] if table.unit else [f"cast({name} as varchar)" for name in names]""",
-        """own = ['"#unit"']""",
+        'chosen.append(_in_part(table.holdout, table.part, [*texts, f"cast({alike} as varchar)"]))',
+        """needed.append(_in_part(table.holdout, table.part, ['"#unit"']))""",
         (f"{HOLDOUT}test_a_row_that_is_a_unit_goes_by_its_own_values",),
     ),
     Mutant(
         "tables hold other people out", 10, "compiler/prepare.py",
-        "text = f\"concat_ws('|', {', '.join([f'getvariable({literal(HOLDOUT_KEY)})', *own])})\"",
-        "text = f\"concat_ws('|', {', '.join([f'getvariable({literal(HOLDOUT_KEY)})', literal(table.name), *own])})\"",
+        """needed.append(_in_part(table.holdout, table.part, ['"#unit"']))""",
+        """needed.append(_in_part(table.holdout, table.part, [literal(table.name), '"#unit"']))""",
         (f"{HOLDOUT}test_every_row_is_in_one_part[stays]",),
     ),
     Mutant(

@@ -13,7 +13,9 @@ from fitting import MIXED, mixed, plan_for
 from synth.artifacts.layout import RELEASE, RELEASES
 from synth.artifacts.plan import Gaussian
 from synth.artifacts.release import ReleaseFigure
-from synth.generator.fit import Codes, fit
+from synth.generator.fit import Codes, HeldOut, fit
+from synth.generator.fitted import Generator
+from synth.generator.synthesis import draw_sizes, sample
 from synth.privacy.mechanisms import LATTICE, Candidate, _lattice_distance, noisy_distance, unit_weights
 from synth.privacy.randomness import Randomness
 
@@ -54,7 +56,12 @@ def _figures(held_out: Codes, noise: float = 1.0, cap: int = 1) -> dict[str, Rel
     event = Gaussian(name=RELEASE, noise_multiplier=noise, count=RELEASES)
     paid = plan.privacy.model_copy(update={"events": (*plan.privacy.events, event)})
     plan = plan.model_copy(update={"privacy": paid})
-    found = fit(mixed(3_000, cap), plan, Randomness(), held_out=held_out)
+
+    def drawn(generator: Generator) -> tuple[np.ndarray, np.ndarray]:
+        sizes = draw_sizes(generator, 10_000, None, 1)
+        return sample(generator, sizes, 1), np.repeat(np.arange(len(sizes)), sizes)
+
+    found = fit(mixed(3_000, cap), plan, Randomness(), held_out=HeldOut(held_out, drawn))
     return {figure.metric: figure for figure in found.paid}
 
 

@@ -217,6 +217,7 @@ class SyntheticModel(Artifact):
     declared: tuple[DeclaredKey, ...]  # what the fit comes from
     plan: Plan
     budget: Budget | None  # None where nothing is promised
+    declared_units: int = 0  # those of the fit, and those held out of it
     evaluated: Evaluated | None = None  # None where no unit is held out
 
     @property

@@ -70,7 +70,8 @@ def _why(
 ) -> list[str]:  # fmt: skip
     said = [UNPROTECTED]
     if promise.price:
-        said = list(_protected(promise.fitted, *promise.price, sized.events))
+        of = "units of the fit" if promise.holdout else "declared units"
+        said = list(_protected(promise.fitted, of, *promise.price, sized.events))
         if smallest_group(sized.events) >= promise.fitted:
             return said
     if promise.holdout:
@@ -84,7 +85,7 @@ def _why(
     return said
 
 
-def _protected(units: int, epsilon: float, delta: float, events: Sequence[Event]) -> Iterator[str]:
+def _protected(units: int, of: str, epsilon: float, delta: float, events: Sequence[Event]) -> Iterator[str]:
     """What a reader can learn of a person, and what that costs in what the table can show."""
     group = smallest_group(events)
     yield (
@@ -100,7 +101,7 @@ def _protected(units: int, epsilon: float, delta: float, events: Sequence[Event]
             f"of them share could be told from noise; it would take {group:,} units. {cure}"
         )
         return
-    yield f"A value shared by fewer than about {group:,} of the {units:,} declared units cannot be told from noise."
+    yield f"A value shared by fewer than about {group:,} of the {units:,} {of} cannot be told from noise."
     if share > 0.02:
         quality = "Expect little more than noise" if share > 0.2 else "Expect a poor table"
         yield (

@@ -4,7 +4,8 @@ Each output row is ``"#unit"`` (from 0), ``"#position"`` within the unit (from 1
 ``"#1"`` and on. Rows without a unit, and rows with a null where the column is not nullable, are left out; a unit keeps at
 most its cap of rows, chosen by a hash of the unit's own rows under a key that a run brings: nobody can write rows so that
 they are kept. What a unit keeps is in the declared order. Units that are held out of the fit are chosen by a hash of what names
-the unit, where each row is one of its own values: nobody else has a say in it, and in all tables they are the same people.
+the unit, where each row is one of its own values and which of those that are alike it is: nobody else has a say in it, and in all
+tables they are the same people.
 
 Tables with foreign keys are linked: rows whose parent is not kept are left out before the cap, so that the cap of a table
 cascades to those below it. Of each linked table there is a part with the rows that it keeps, ``kept_sql``; a parent has one
@@ -21,6 +22,7 @@ from synth.compiler.columns import ColumnSql
 from synth.compiler.sql import comma
 from synth.quoting import CAP_KEY, HOLDOUT_KEY, identifier, literal, unit_text
 
+Part = Literal["fit", "held out"]
 HASH_DIGITS = 12  # hexadecimal ones, of the hash that holds units out
 
 
@@ -49,7 +51,7 @@ class Preparation:
     children: Sequence[str] = ()  # names of the tables below
     parent: Parent | None = None
     holdout: float | None = None  # the share of units that are held out
-    part: Literal["fit", "held out"] = "fit"
+    part: Part = "fit"
 
     @property
     def kept(self) -> str:
@@ -201,10 +203,18 @@ def _ranked(table: Preparation, parent: Preparation | None = None) -> str:
     known = [f"not ({c.refused})" for c in columns if c.refused]
     needed = ['"#unit" is not null', *(f"{name} is not null" for name in _needed(columns))]
     needed += ['"#key" is not null'] if table.key else []
-    needed += [_in_part(table, names)] if table.holdout else []
-    once = ""
+    chosen = []
     if table.key:
-        once = f'\n  qualify row_number() over (partition by "#unit", "#key" order by {", ".join([*kept_keys, *names])}) = 1'
+        chosen.append(
+            f'row_number() over (partition by "#unit", "#key" order by {", ".join([*kept_keys, *names])}) = 1'
+        )
+    if table.holdout and table.unit:
+        needed.append(_in_part(table.holdout, table.part, ['"#unit"']))
+    elif table.holdout:  # equal rows apart: of those that are alike none is the first of its own accord
+        texts = [f"cast({name} as varchar)" for name in names]
+        alike = f"row_number() over (partition by {', '.join(names)})"
+        chosen.append(_in_part(table.holdout, table.part, [*texts, f"cast({alike} as varchar)"]))
+    once = f"\n  qualify {' and '.join(chosen)}" if chosen else ""
     key = f"getvariable({literal(CAP_KEY)})"
     own_row = ", ".join([key, literal(table.name), '"#unit"', *(f"cast({name} as varchar)" for name in names)])
     # by the hash, and then by the values: rows such as (null, a) and (a, null) join to the same text
@@ -240,12 +250,11 @@ ranked as (
 )"""
 
 
-def _in_part(table: Preparation, names: Sequence[str]) -> str:
-    """Condition on a declared row: its unit is one of the part that is asked for."""
-    own = ['"#unit"'] if table.unit else [f"cast({name} as varchar)" for name in names]
+def _in_part(holdout: float, part: Part, own: Sequence[str]) -> str:
+    """Condition on a declared row: its unit, which goes by ``own``, is one of the part."""
     text = f"concat_ws('|', {', '.join([f'getvariable({literal(HOLDOUT_KEY)})', *own])})"
     place = f"cast('0x' || left(sha256({text}), {HASH_DIGITS}) as bigint)"
-    return f"{place} {'>=' if table.part == 'fit' else '<'} {round((table.holdout or 0) * 16**HASH_DIGITS)}"
+    return f"{place} {'>=' if part == 'fit' else '<'} {round(holdout * 16**HASH_DIGITS)}"
 
 
 def _keys(table: Preparation) -> Iterator[tuple[str, str]]:

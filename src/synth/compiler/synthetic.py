@@ -139,7 +139,8 @@ class SyntheticCompiler:
                 *declared_keys(self.project, node, promise, found, sources, views, len(around) > 1),
                 *chain.from_iterable(linked_keys(n.node, n.promise, n.offsets) for n in around if n is not one),
             ),
-            plan=plan, budget=self._budget(promise), evaluated=evaluated(linked, one, outputs, made),
+            plan=plan, budget=self._budget(promise), declared_units=promise.units,
+            evaluated=evaluated(linked, one, outputs, made),
         )  # fmt: skip
         self.models[node.name] = model
         folder = f"{self.project.settings.target_path}/compiled/{node.name}/expectations"

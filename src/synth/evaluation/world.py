@@ -35,7 +35,7 @@ class World:
 
 @dataclass(frozen=True)
 class Found:
-    """A figure of one candidate. ``value`` None: it could not be computed, and ``note`` says why, without a value of a row."""
+    """A figure of one candidate. ``value`` None: it could not be computed, and ``note`` says why, without saying whose."""
 
     metric: str
     value: float | None

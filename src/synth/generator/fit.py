@@ -50,12 +50,23 @@ class Codes:
     parent: NDArray[np.integer] | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Private rows of people who have no part in the fit, and how the table is drawn that they are compared with.
+
+    ``drawn`` gives codes int64[rows, columns] of the generator's rows, and the unit of each, int64[rows].
+    """
+
+    codes: Codes
+    drawn: Callable[[Generator], tuple[Integers, Integers]]
+
+
 def fit(
-    codes: Codes, plan: Plan, randomness: Randomness, progress: StageProgress | None = None, held_out: Codes | None = None
+    codes: Codes, plan: Plan, randomness: Randomness, progress: StageProgress | None = None, held_out: HeldOut | None = None
 ) -> Generator:  # fmt: skip
     """Fits a generator as ``plan`` says; its events are spent whatever the rows are, and also where there are none.
 
-    ``held_out``: rows of other units, for the figures of a release where the plan pays for such.
+    ``held_out``: for the figures of a release, where the plan pays for such.
 
     Codes outside the layout count as the nearest. ``RunError`` where an event was asked less often than the plan says.
     """
@@ -100,7 +111,8 @@ def fit(
     )  # fmt: skip
     if held_out is not None:
         during("release metrics")(0, 1)
-        generator = replace(generator, paid=paid_figures(generator, private_rows(held_out, plan, curator), plan))
+        asked = private_rows(held_out.codes, plan, curator)
+        generator = replace(generator, paid=paid_figures(generator, asked, plan, *held_out.drawn(generator)))
     curator.check_spent()
     return generator
 

@@ -1,6 +1,6 @@
-"""Figures of a release that are paid for: how far people who were held out of the fit are from the generator's rows.
+"""Figures of a release that are paid for: how far people who were held out of the fit are from the table's rows.
 
-The generator's rows say what to expect of so many people; how many of the held-out ones would have to be in another cell for
+The table's rows say what to expect of so many people; how many of the held-out ones would have to be in another cell for
 that to be so is asked once of all columns, once of pairs and once of triples, with noise. Cells are the generator's own levels.
 """
 
@@ -20,22 +20,23 @@ from synth.generator.marginals import noise_persons
 from synth.generator.pairs import Groups, coarsen
 from synth.generator.ranges import Floats, Integers
 from synth.generator.rows import PrivateRows, Table
-from synth.generator.synthesis import draw_sizes, sample
 
-UNITS = 30_000  # of the generator, that tell what to expect
 MOST_TABLES = 200  # of an order
 GROUPS = {1: 20, 2: 10, 3: 5}  # most of a column, in tables of one, two and three columns
 CLEAR = 10.0  # noise stddevs that must be held out for figures to say anything
 
 
-def paid_figures(generator: Generator, held_out: PrivateRows, plan: Plan) -> tuple[ReleaseFigure, ...]:
-    """``RELEASES`` answers, whatever the rows; no figure where there is next to nobody to ask."""
+def paid_figures(
+    generator: Generator, held_out: PrivateRows, plan: Plan, codes: Integers, units: Integers
+) -> tuple[ReleaseFigure, ...]:  # fmt: skip
+    """``RELEASES`` answers, whatever the rows; no figure where there is next to nobody to ask.
+
+    ``codes`` int64[rows, columns] and ``units`` [rows]: of the table, as it is drawn from the generator.
+    """
     columns = generator.ways.columns
     held_out = held_out.with_codes(lambda j, codes: columns[j].encode(codes), len(columns))
-    sizes = draw_sizes(generator, UNITS, None, plan.seed)
-    codes = sample(generator, sizes, plan.seed)
     levels = np.stack([columns[j].encode(codes[:, j]) for j in range(codes.shape[1])], axis=1)
-    shares = unit_shares(np.repeat(np.arange(len(sizes)), sizes))
+    shares = unit_shares(units)
     everyone = Groups(0, np.zeros(columns[0].count, np.int64))
     persons = float(held_out.histogram(RELEASE, everyone)[0])
     noise = noise_persons(plan, RELEASE)
@@ -43,8 +44,9 @@ def paid_figures(generator: Generator, held_out: PrivateRows, plan: Plan) -> tup
     for order in GROUPS:
         tables = _tables(generator, levels, shares, order, max(persons, 1.0))
         distance = held_out.distance(RELEASE, tables)
-        found.append(_figure(order, distance, max(persons, 1.0), noise, tables))
-    return tuple(found) if persons > CLEAR * noise else ()
+        found.append(_figure(len(tables[0].codings), distance, max(persons, 1.0), noise, tables))
+    known = {figure.metric: figure for figure in found}  # of two columns there are no triples
+    return tuple(known.values()) if persons > CLEAR * noise else ()
 
 
 def _tables(generator: Generator, levels: Integers, shares: Floats, order: int, persons: float) -> list[Table]:

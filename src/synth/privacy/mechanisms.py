@@ -127,9 +127,9 @@ def noisy_distance(
     """
     _check_noise(noise_multiplier)
     stddev = noise_multiplier * LATTICE * len(candidates)
-    noise = _lattice_noise(1, stddev, randomness)
-    noisy = _coarse(sum(_lattice_distance(c, weights) for c in candidates) + noise, stddev)
-    return float(noisy[0]) / LATTICE / len(candidates) / 2
+    noisy = sum(_lattice_distance(c, weights) for c in candidates) + int(_lattice_noise(1, stddev, randomness)[0])
+    step = int(_step(stddev))
+    return (noisy + step // 2) // step * step / LATTICE / len(candidates) / 2  # whole numbers until here, of any size
 
 
 def noisy_values(texts: Texts, unit: Integers, event: PartitionSelection, randomness: Randomness) -> dict[str, float]:

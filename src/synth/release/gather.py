@@ -14,7 +14,7 @@ from synth.privacy.ledger import Chained, Ledger, Spend, summarize
 from synth.release.contents import Contents, Finding, ReleasedTable, behind, fits_behind
 from synth.release.refusals import Asked, refuse
 from synth.runtime.associations import associations
-from synth.runtime.built import Verdict, made, verdicts
+from synth.runtime.built import Verdict, contents, made, verdicts
 from synth.runtime.look_around import catalog, distributions
 from synth.runtime.warehouse import Warehouse
 
@@ -31,6 +31,7 @@ def gather(
         compiled=compiled, models=tuple(models), rows={n: warehouse.count(_quoted(compiled, n)) for n in built if warehouse},
         made=made(warehouse) if warehouse else {}, verdicts=found,
         spent={e.fingerprint for _, e, _ in chained if isinstance(e, Spend)}, ledger=broken, drafted=drafted,
+        changed=_changed(compiled, built, warehouse, ledger) if warehouse and chained else frozenset(),
     )  # fmt: skip
     refuse(asked)
     assert warehouse is not None  # else nothing was built
@@ -48,6 +49,13 @@ def _chained(ledger: Ledger) -> tuple[tuple[Chained, ...], LedgerError | None]:
         return ledger.chained(), None
     except LedgerError as error:
         return (), error
+
+
+def _changed(compiled: Compiled, built: Sequence[str], warehouse: Warehouse, ledger: Ledger) -> frozenset[str]:
+    """Tables that do not hold what they held when they were made; a view has nothing of its own."""
+    kept = [n for n in built if n not in compiled.public or compiled.public[n].materialized == "table"]
+    key = ledger.key()
+    return frozenset(n for n in kept if warehouse.sealed(n) != contents(warehouse, n, _quoted(compiled, n), key))
 
 
 def _quoted(compiled: Compiled, name: str) -> str:

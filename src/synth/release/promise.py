@@ -31,7 +31,7 @@ class Promise:
 
     @property
     def units(self) -> int:
-        return self.fits[0].plan.privacy.units
+        return self.fits[0].declared_units
 
     @property
     def cap(self) -> int:

@@ -34,6 +34,7 @@ class Asked:
     spent: Set[str]  # fingerprints of fits that the ledger has as paid
     ledger: LedgerError | None
     drafted: Sequence[Problem]
+    changed: Set[str] = frozenset()  # tables, or their figures, that are not as they were made
 
     def model(self, name: str) -> SyntheticModel | PublicModel:
         return self.compiled.synthetic.get(name) or self.compiled.public[name]
@@ -81,16 +82,30 @@ def _of_table(asked: Asked, name: str) -> Iterator[Refusal]:
         yield Refusal(f"{model.relation} has no rows", again)
     elif name not in asked.made or asked.made[name].declaration != model.declaration():
         yield Refusal(f"{model.relation} was made of an earlier declaration", f"{again}. What that costs: synth plan")
+    elif name in asked.changed:
+        yield Refusal(f"{model.relation}, or what is said of how it fits, was changed since it was made", again)
     elif late := _made_later(asked, name):
         yield Refusal(f"{model.relation} is older than {', '.join(late)}, whose rows it reads", again)
 
 
 def _made_later(asked: Asked, name: str) -> list[str]:
     """Of the tables whose rows it was made of, those that were made anew since; a view reads them as they are."""
-    if name in asked.compiled.public and asked.compiled.public[name].materialized == "view":
+    if _is_view(asked, name):
         return []
-    parents = [parent for parent in asked.compiled.parents[name] if parent in asked.made]
+    parents = [parent for parent in dict.fromkeys(_read_by(asked, name)) if parent in asked.made]
     return [asked.model(parent).relation for parent in parents if asked.made[parent].at > asked.made[name].at]
+
+
+def _read_by(asked: Asked, name: str) -> Iterator[str]:
+    """The tables that it reads, by way of views, too."""
+    for parent in asked.compiled.parents[name]:
+        if _is_view(asked, parent):
+            yield from _read_by(asked, parent)
+        yield parent
+
+
+def _is_view(asked: Asked, name: str) -> bool:
+    return name in asked.compiled.public and asked.compiled.public[name].materialized == "view"
 
 
 def _of_tests(asked: Asked, name: str) -> Iterator[Refusal]:

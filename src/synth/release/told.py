@@ -60,8 +60,13 @@ def in_html(value: object) -> Markup | str:
 def in_text(value: object) -> str:
     """The same for plain text: the letter in brackets."""
     if isinstance(value, Told):
-        return f"{value} [{LETTERS[value.source]}]"
-    return f"`{value}`" if isinstance(value, Name) else _checked(value)
+        return f"{_plain(str(value))} [{LETTERS[value.source]}]"
+    return f"`{_plain(value)}`" if isinstance(value, Name) else _checked(value)
+
+
+def _plain(text: str) -> str:
+    """In one line, and no markup: what YAML says makes no heading, no tag and no code of a page."""
+    return escape(" ".join(text.split()), quote=False).replace("`", "'").replace("|", "/")
 
 
 def _checked(value: object) -> str:

@@ -26,7 +26,8 @@ def verify(folder: Path, noted: str | None = None) -> str:
         raise UsageError(
             f"{folder} is no release: it has neither {BUNDLE} nor {MANIFEST}", "Name a folder of synth release."
         )
-    found = [*_of_seal(folder), *_of_files(folder), *_of_receipt(folder)]
+    links = [f"changed: {name}, which is a link" for name in (BUNDLE, MANIFEST) if (folder / name).is_symlink()]
+    found = [*links, *_of_seal(folder), *_of_files(folder), *_of_receipt(folder)]
     told = digest(folder / MANIFEST) if (folder / MANIFEST).is_file() else ""
     if noted is not None and noted != told:
         found.append(f"changed: {MANIFEST} has not the digest that was noted")
@@ -70,7 +71,9 @@ def _of_files(folder: Path) -> Iterator[str]:
             yield f"missing: {name}"
         elif (folder / name).is_symlink() or not (folder / name).is_file() or digest(folder / name) != wanted:
             yield f"changed: {name}"
-    yield from (f"added: {name}" for name in sorted(there - {*listed, MANIFEST, BUNDLE}))
+    folders = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_dir()}
+    known = {above.as_posix() for name in listed for above in Path(name).parents}
+    yield from (f"added: {name}" for name in sorted((there - {*listed, MANIFEST, BUNDLE}) | (folders - known)))
 
 
 def _of_receipt(folder: Path) -> Iterator[str]:

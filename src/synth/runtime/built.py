@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from datetime import datetime
 from typing import NamedTuple
 
@@ -21,6 +22,18 @@ class Verdict(NamedTuple):
     rows: int
     failures: int
     digest: str | None  # of the expectation as it was judged
+
+
+def contents(warehouse: Warehouse, model: str, relation: str, key: bytes) -> str:
+    """HMAC-SHA256 under the ledger's key of a table's rows, in any order, and of the figures that are told of it.
+
+    Whoever changes them without the key cannot make this of them.
+    """
+    row = "('0x' || left(sha256(to_json(t)::varchar), 15))::hugeint"
+    _, found = warehouse.query(f"select count(*), sum({row}) from {relation} t")
+    figures = warehouse.figures(model)
+    said = f"{model}\n{found[0]}\n{figures.model_dump_json() if figures else ''}"
+    return hmac.new(key, said.encode(), "sha256").hexdigest()
 
 
 def made(warehouse: Warehouse) -> dict[str, Made]:

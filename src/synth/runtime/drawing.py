@@ -92,6 +92,16 @@ class Drawing:
                 f"{left_out:,} of {len(sequence):,} rows of {model.name} found no place below the row above and are left out"
             )
 
+    def sample(self, above: Above, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Codes [rows, columns] of rows as ``draw`` lands them, and the unit of each; nothing lands."""
+        from synth.generator.synthesis import synthesize
+
+        blocks = list(synthesize(self.generator, above.sizes, seed, above.given, self._rules(above)))
+        codes = np.concatenate(
+            [np.zeros((0, len(self.model.plan.layout)), np.int64), *(block.codes for block in blocks)]
+        )
+        return self._imputed(codes), np.repeat(above.unit, above.sizes)
+
     def fill(self, codes: Callable[[int, int], NDArray[np.int64]], rows: int, seed: int) -> None:
         """``accepted`` becomes rows of units with one row each, of those of ``codes(rows, seed)`` that hold every constraint.
 

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import duckdb
-from pydantic import ValidationError
 
 from synth.artifacts.evaluation import Evaluation, Figure
 from synth.errors import RunError
@@ -44,11 +43,3 @@ def write_evaluation(internal: Path, found: Evaluation) -> None:
         raise RunError(f"{internal / FOLDER / DATABASE} is open elsewhere", "Close it, and evaluate again.") from None
     finally:
         os.umask(mask)
-
-
-def read_evaluation(internal: Path, model: str) -> Evaluation | None:
-    """None where there is none of this version of synth."""
-    try:
-        return Evaluation.model_validate_json(evaluation_file(internal, model).read_bytes())
-    except (OSError, ValidationError):
-        return None

@@ -8,20 +8,20 @@ from pathlib import Path
 
 from synth.artifacts.compiled import SyntheticModel
 from synth.privacy.ledger import Ledger
-from synth.runtime.duckdb_errors import cannot_write, private_folder
+from synth.runtime.duckdb_errors import cannot_write
 
 _FILE, _BYTES = "unprotected.key", 32
 
 
 def zone_key(model: SyntheticModel, ledger: Ledger, internal: Path) -> Callable[[], bytes]:
-    """Gives the ledger's; of a model without privacy, of which the ledger knows nothing, one in the private zone."""
-    return ledger.key if model.price else lambda: _own_key(internal / _FILE)
+    """Gives the ledger's; of a model without privacy, of which the ledger knows nothing, one beside the private zone."""
+    return ledger.key if model.price else lambda: _own_key(internal.parent / _FILE)
 
 
 def _own_key(path: Path) -> bytes:
     """32 random bytes, the same as long as the file is there."""
-    private_folder(path.parent)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(os.urandom(_BYTES))

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,12 +15,14 @@ import duckdb
 
 from synth.artifacts.compiled import Compiled, Price, PublicModel, SyntheticModel
 from synth.artifacts.layout import RELEASE
+from synth.artifacts.plan import NOT_PRIVATE
 from synth.artifacts.release import ReleaseFigures
 from synth.artifacts.results import RunResult
 from synth.errors import BudgetError, LedgerError, RunError
 from synth.privacy import accounting
 from synth.privacy.ledger import Ledger, PopulationSummary
 from synth.runtime.above import Above, require_above
+from synth.runtime.built import contents
 from synth.runtime.confinement import confine
 from synth.runtime.drawing import Drawing
 from synth.runtime.keys import zone_key
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 
     from synth.generator.fitted import Generator
 
+COMPARED_UNITS = 30_000  # synthetic units that people who were held out are compared with
 LATENT_UNITS = 1_000  # synthetic units over which the latent's use is averaged
 
 
@@ -92,7 +96,10 @@ class Runner:
             raise RunError(
                 f"{model.name} reads {missing[0]}, which is not built", f"Run: synth build --select +{model.name}"
             )
-        return self.warehouse.build_public(model)
+        rows = self.warehouse.build_public(model)
+        if model.materialized == "table":
+            self._seal(name=model.name, relation=f'public."{model.name}"')
+        return rows
 
     def _synthetic(self, model: SyntheticModel) -> tuple[int, float | None]:
         """Rows that landed, and the epsilon that this run spent: 0 for a generator that was paid for, None for no price."""
@@ -175,10 +182,12 @@ class Runner:
         """Reads the rows, fits, and saves; rows that are not those of the digest are not fitted."""
         from synth.generator import store
         from synth.generator.fit import Codes as PrivateCodes
-        from synth.generator.fit import fit
+        from synth.generator.fit import HeldOut, fit
         from synth.privacy.randomness import Randomness
 
-        rows = zone.prepare()
+        rows, others = zone.prepare(), None
+        if model.evaluated and any(event.name == RELEASE for event in model.plan.privacy.events):
+            others = zone.prepare(model.evaluated.held_out_codes_sql)
         if source_digest is not None and not zone.unchanged(self.ledger.key(), source_digest):
             raise RunError(
                 f"a source of {model.name} changed while it was read, so nothing was fitted",
@@ -189,14 +198,20 @@ class Runner:
         def progress(stage: str, step: int, steps: int) -> None:
             self.listener.progress(model.name, stage, step, steps)
 
-        held_out = None
-        if model.evaluated and any(event.name == RELEASE for event in model.plan.privacy.events):
-            others = zone.prepare(model.evaluated.held_out_codes_sql)
-            held_out = PrivateCodes(others.columns, others.unit)
+        held_out = HeldOut(PrivateCodes(others.columns, others.unit), partial(self._sampled, model)) if others else None
         private = PrivateCodes(rows.columns, rows.unit, rows.parent)
         generator = fit(private, model.plan, Randomness(), progress, held_out)
         store.save(generator, self._generator_folder(model))
         return generator
+
+    def _sampled(
+        self, model: SyntheticModel, generator: Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:  # fmt: skip
+        """Rows of the table as it will be, for the figures that are paid for."""
+        from synth.generator.synthesis import draw_sizes
+
+        units = Above.units(draw_sizes(generator, COMPARED_UNITS, None, model.plan.seed))
+        return Drawing(self.warehouse, self.listener, model, generator, {}).sample(units, model.plan.seed)
 
     def _generator_folder(self, model: SyntheticModel) -> Path:
         return self.folder.generator(generator_name(model.name, model.fit_fingerprint()))
@@ -245,7 +260,14 @@ class Runner:
         figures = (
             ReleaseFigures(model=model.name, figures=(*generator.paid, *agreement.figures())) if model.price else None
         )
-        return self.warehouse.land(model, _label(model), figures)
+        rows = self.warehouse.land(model, _label(model), figures)
+        self._seal(name=model.name, relation=f'synthetic."{model.name}"')
+        return rows
+
+    def _seal(self, name: str, relation: str) -> None:
+        """So that a release notices what was changed afterwards. The ledger knows nothing of what is unprotected."""
+        if not name.startswith(NOT_PRIVATE) and self.ledger.path.exists():
+            self.warehouse.seal(name, contents(self.warehouse, name, relation, self.ledger.key()))
 
 
 def _label(model: SyntheticModel) -> str:

@@ -24,7 +24,7 @@ from synth.files import write_whole
 
 A = TypeVar("A", bound=Artifact)
 _COMPILED = ("compiled", "plans", "expectations")
-_PAID = ("generators", "drafts")  # making these again spends budget
+_PAID = ("generators", "drafts", "unprotected.key")  # making these again spends budget, or holds other people out
 _MANIFEST = "manifest.json"
 _WHOLE = "compiled.json"
 _DIGEST = "compiled.sha256"  # of what was compiled, and of all that was made of it

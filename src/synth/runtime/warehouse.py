@@ -40,6 +40,7 @@ create table if not exists _synth.test_results (
 alter table _synth.test_results add column if not exists judged varchar;
 create table if not exists _synth.made_of (model varchar primary key, declaration varchar);
 create table if not exists _synth.figures (model varchar primary key, figures varchar);
+create table if not exists _synth.contents (model varchar primary key, digest varchar);
 """
 
 
@@ -173,6 +174,17 @@ class Warehouse:
         """Whether the table is known to be made of another declaration than today's."""
         found = self._first("select declaration from _synth.made_of where model = ?", [model.name])
         return found is not None and found[0] != model.declaration()
+
+    def seal(self, model: str, digest: str) -> None:
+        """Notes what the rows of a table are, as they were made."""
+        self._connection.execute("insert or replace into _synth.contents values (?, ?)", [model, digest])
+
+    def sealed(self, model: str) -> str | None:
+        """None where nobody noted it."""
+        if not self.has("_synth.contents"):
+            return None
+        found = self._first("select digest from _synth.contents where model = ?", [model])
+        return str(found[0]) if found else None
 
     def figures(self, model: str) -> ReleaseFigures | None:
         """What may be said of how the table fits real rows; None where nothing is known."""
