@@ -282,6 +282,29 @@ def lab(tmp_path: Path) -> Path:
     return root  # fmt: skip
 
 
+def test_sources_that_are_fresher_can_be_selected(lab: Path) -> None:
+    (lab / "models").mkdir()
+    for name in ("whole", "parts"):
+        (lab / "models" / f"of_{name}.sql").write_text(
+            f"{{{{ config(materialized='private') }}}} select 1 as a from {{{{ source('lab', '{name}') }}}}"
+        )
+
+    def ls(*arguments: str) -> tuple[str, str]:
+        done = run(lab, "ls", "-s", "source_status:fresher+", *arguments, "--output", "name")
+        return done.stdout, done.stderr
+
+    assert "Name its folder: --state DIR." in ls()[1]
+    assert "no sources.json of this version of synth in old" in ls("--state", "old")[1]
+    run(lab, "source", "freshness", "-s", "source:lab.whole source:lab.own", "-o", "old/sources.json")
+    assert "Say first: synth source freshness" in ls("--state", "old")[1]
+    run(lab, "source", "freshness")  # of which some are new to it, and one has no file
+    assert ls("--state", "old")[0].split() == ["lab.parts", "lab.calm", "of_parts"]
+    os.utime(lab / "data" / "whole.csv")
+    run(lab, "source", "freshness", "-s", "source:lab.whole source:lab.own")
+    assert ls("--state", "old")[0].split() == ["lab.whole", "of_whole"]
+    assert "Did you mean fresher?" in run(lab, "ls", "-s", "source_status:fresh", "--state", "old").stderr
+
+
 def test_sources_are_as_old_as_their_newest_file(lab: Path) -> None:
     done = run(lab, "source", "freshness")
     assert done.returncode == 1 and done.stderr == ""

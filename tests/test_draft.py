@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from typing import Any
 
 import openpyxl
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -201,6 +203,41 @@ def test_what_a_draft_says_is_true_of_its_rows(drafts: Path) -> None:
 def test_bounds_of_a_draft_are_no_persons_own_number(drafts: Path) -> None:
     largest = max(float(row["price"]) for row in visits())
     assert 890 < largest < 900 == declared(drafts)["price"].bounds[1]  # type: ignore[union-attr]
+
+
+def test_distinct_text_is_a_key_only_where_it_is_called_like_one(root: Path) -> None:
+    people = [
+        {"person_id": f"P{i}", "mail": f"{i}@x.org", "card_id": f"C{i}", "number": i, "sex": "FM"[i % 2]}
+        for i in range(600)
+    ]
+    rows(root / "rows" / "patients.csv", people)
+    draft("clinic.patients", path=root)
+    found = declared(root, "patients")
+    assert [found[name].type for name in ("mail", "card_id", "number", "sex")] == ["text", "key", "key", "categorical"]
+    assert "# mail has another value in each row" in drafted(root, "patients")
+    assert found["mail"].drafted and not found["mail"].lands
+
+
+def test_a_draft_says_what_comes_next(root: Path) -> None:
+    def said(*arguments: str) -> str:
+        return CliRunner().invoke(cli, ["draft", "--project-dir", str(root), *arguments]).stdout
+
+    reviewed = said("clinic.patients").splitlines()
+    assert reviewed[-3:] == [
+        "Next, in metadata/patients.yml:", "  check what is marked drafted: true, and remove each mark; no run takes it before",
+        "Then: synth plan",
+    ]  # fmt: skip
+    again = CliRunner().invoke(
+        cli, ["draft", "--project-dir", str(root), "clinic.patients", "--force"], env={"COLUMNS": "60"}
+    )
+    assert max(map(len, again.stderr.splitlines())) <= 60
+    assert " ".join(again.stderr.split()).endswith("real people's rows showed. Keep it as you keep the source.")
+    settings = root / "synth_project.yml"
+    settings.write_text(settings.read_text().replace("visits: {+epsilon: 1.0}, ", ""))
+    paid = said("clinic.visits", "--epsilon", "1")
+    assert "take the # from its line config: {epsilon: 1.0}" in paid and "mark" not in paid
+    assert "    # config: {epsilon: 1.0}" in drafted(root)
+    assert "fill in " in paid and "# TODO" in drafted(root)
 
 
 def test_a_run_takes_no_draft_that_nobody_reviewed(drafts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -689,6 +726,26 @@ def test_the_page_says_how_many_people_it_takes(epsilon: float) -> None:
     assert row in (TESTS.parent / "docs" / "draft.md").read_text()
     events = (*first.privacy.events, *second.privacy.events)
     assert 0.99 * epsilon < accounting.epsilon(events, 1e-6) <= epsilon
+
+
+def test_a_bare_project_is_right_and_can_be_filled_in(tmp_path: Path) -> None:
+    root = tmp_path / "ward 7"
+    said = CliRunner().invoke(cli, ["init", "--bare", str(root)]).output
+    assert "synth draft hospital.admissions" in said
+    assert {path.name for path in root.iterdir()} >= {"sources", "metadata", "models", "macros", "tests"}
+    assert "name: ward_7" in (root / "synth_project.yml").read_text()
+    assert compile_folder(root).manifest.nodes == {}
+    for name in ("synth_project.yml", "sources/my_source.yml"):
+        written = (root / name).read_text().splitlines()
+        commented = [i for i, line in enumerate(written) if re.match("# +(- )?[a-z]+: ", f"{line} ")]
+        assert commented
+        for i in commented:
+            written[i] = written[i].removeprefix("# ")
+        (root / name).write_text("\n".join(written))
+    rows(root / "sources" / "hospital" / "admissions.csv", [{"patient_id": i, "sex": "FM"[i % 2]} for i in range(200)])
+    draft("hospital.admissions", path=root)
+    assert declared(root, "admissions")["sex"].type == "categorical"
+    assert "sources/*/" in (root / ".gitignore").read_text()
 
 
 def test_the_starter_can_be_drafted_anew(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The starter with people held out, built and evaluated."""
     root = quick_starter(tmp_path_factory.mktemp("evaluate") / "clinic")
     table = root / "metadata" / "members.yml"
-    table.write_text(table.read_text().replace("    columns:\n", f"    holdout: 0.3\n{SAID}    columns:\n", 1))
+    table.write_text(table.read_text().replace("    columns:", f"    holdout: 0.3\n{SAID}    columns:", 1))
     (root / "tasks.py").write_text("def share(train, test):\n    return {'rows': len(train) / len(test)}\n")
     assert synth(root, "run", "--select", "members").returncode == 0
     said = synth(root, "evaluate", "--select", "members")
@@ -97,40 +97,37 @@ def test_the_page_needs_no_network_and_says_what_it_is(built: Path) -> None:
 
 
 def test_planted_faults_stand_out_on_page_one(built: Path, tmp_path: Path) -> None:
-    """200 rows of real people among the synthetic ones, and a column with one category: each is told, and only then."""
+    """200 rows of real people, a column with one category, a goal that is missed: each is told, and was not before."""
     before = verdicts(built)
-    assert before["Does it copy people?"] == "pass" and before["Did a column collapse?"] == "pass"
+    asked = ("Does it copy people?", "Did a column collapse?", "Are its goals reached?")
+    assert {before[question] for question in asked} == {"pass"}
     root = tmp_path / "clinic"
     shutil.copytree(built, root)
-    with (root / "sources" / "clinic" / "members.csv").open(newline="") as file:
-        real = list(csv.DictReader(file))[:200]
-    with duckdb.connect(str(root / "target" / "dev.duckdb")) as database:
-        table = database.table("synthetic.members")
-        names = [n for n in table.columns if n in real[0] and n != "member_id"]
-        for number, row in enumerate(real):
-            sets = ", ".join(f'"{n}" = ?' for n in names)
-            values = [row[n] or None for n in names]
-            database.execute(f"update synthetic.members set {sets} where rowid = {number}", values)
-    assert synth(root, "evaluate", "--select", "members").returncode == 0
-    assert verdicts(root)["Does it copy people?"] == "fail"
-    with duckdb.connect(str(root / "target" / "dev.duckdb")) as database:
-        database.execute("update synthetic.members set sex = 'F'")
-    assert synth(root, "evaluate", "--select", "members").returncode == 0
-    assert verdicts(root)["Did a column collapse?"] == "fail"
-    page = (root / REPORT).read_text()
-    first = page[: page.index('id="reading"')]
-    assert "It holds real rows" in first and "sex has collapsed" in first
-
-
-def test_a_goal_that_is_not_reached_is_told_by_the_exit_code_alone(built: Path, tmp_path: Path) -> None:
-    root = tmp_path / "clinic"
-    shutil.copytree(built, root)
+    plant(root)
     table = root / "metadata" / "members.yml"
     table.write_text(table.read_text().replace("min: 0.5", "min: 0.9999"))
     said = synth(root, "evaluate", "--select", "members")
     assert said.returncode == 1 and "the report says which" in said.stderr
-    assert "the report says" not in (root / "logs" / "synth.log").read_text()
-    assert "marginal_1 at least 0.9999" in (root / REPORT).read_text()
+    assert "the report says" not in (root / "logs" / "synth.log").read_text()  # a log may be read by others
+    after = verdicts(root)
+    assert {after[question] for question in asked} == {"fail"}
+    page = (root / REPORT).read_text()
+    first = page[: page.index('id="reading"')]
+    for told in ("It holds real rows", "region has collapsed", "marginal_1 at least 0.9999"):
+        assert told in first
+
+
+def plant(root: Path) -> None:
+    """Real rows in place of the first synthetic ones, and one category in place of four in the others."""
+    with (root / "sources" / "clinic" / "members.csv").open(newline="") as file:
+        real = list(csv.DictReader(file))[:200]
+    with duckdb.connect(str(root / "target" / "dev.duckdb")) as database:
+        names = [n for n in database.table("synthetic.members").columns if n in real[0] and n != "member_id"]
+        sets = ", ".join(f'"{name}" = ?' for name in names)
+        for number, row in enumerate(real):
+            values = [row[name] or None for name in names]
+            database.execute(f"update synthetic.members set {sets} where rowid = {number}", values)
+        database.execute("update synthetic.members set region = 'north' where rowid >= 200")
 
 
 @pytest.mark.parametrize(

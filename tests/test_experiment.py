@@ -1,197 +1,152 @@
-"""synth experiment: what it costs is told first, what was paid for is used again, and what is exact stays inside."""
+"""synth experiment: cells that are priced together and used again, generators of others, and where figures may lie."""
 
 from __future__ import annotations
 
-import re
+import json
 import stat
-import tomllib
-from importlib import import_module
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
-import pandas
+import numpy as np
 import pytest
 
-from starting import quick_starter
-from synth.api import Project
+from processes import synth
+from starting import QUICK, quick_starter
+from synth import Project
 from synth.artifacts.experiment import Experiment
-from synth.errors import BudgetError, ProjectError, RunError, UsageError
-from synth.generator.others import FromMeasurements, Reference, names, other
-from synth.report.experiment_pictures import KINDS, mark
+from synth.errors import BudgetError, RunError, UsageError
+from synth.generator import others
 
-ROOT = Path(__file__).parents[1]
-GRID = "name: small\nmodel: members\ngenerators: [{}]\nepsilons: [0.3, 0.6]\n{}"
-TASK = "{name: smoking, type: prediction, target: smoker, estimator: logistic_regression}"
-PLUGIN = """
-import numpy as np
+pytestmark = pytest.mark.slow
+GRID = "name: grid\nmodel: members\ngenerators: {generators}\nepsilons: {epsilons}\nseeds: [1, 2]\n"
 
-class Alone:
+
+class Noisy:
+    """Codes by the noisy shares of each column alone."""
+
     def codes(self, ways, pairs, rows, seed):
         random = np.random.default_rng(seed)
-        found = [c.decode(random.choice(c.count, rows, p=c.shares), random) for c in ways.columns]
-        return np.stack(found, axis=1)
+        drawn = [c.decode(random.choice(c.count, rows, p=c.shares), random) for c in ways.columns]
+        return np.stack(drawn, axis=1)
 
-class Outside(Alone):
-    def codes(self, ways, pairs, rows, seed):
-        return super().codes(ways, pairs, rows, seed) + 10_000_000
 
 class Copies:
+    """Real rows, as they are."""
+
     def rows(self, train, kinds, rows, seed):
-        return train.sample(rows, replace=True, random_state=seed)
-
-class Neither:
-    pass
-"""
+        return train.sample(rows, random_state=seed)[list(kinds)]
 
 
-@pytest.fixture
-def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A package of somebody else's, as pip would leave it."""
-    there = tmp_path / "site"
-    (there / "strangers-1.0.dist-info").mkdir(parents=True)
-    (there / "strangers.py").write_text(PLUGIN)
-    (there / "strangers-1.0.dist-info" / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: strangers\nVersion: 1.0\n"
-    )
-    points = "\n".join(f"{n.lower()} = strangers:{n}" for n in ("Alone", "Outside", "Copies", "Neither", "Gone"))
-    (there / "strangers-1.0.dist-info" / "entry_points.txt").write_text(f"[synth.generators]\n{points}\n")
-    monkeypatch.syspath_prepend(str(there))
+class Fails:
+    def rows(self, train, kinds, rows, seed):
+        raise ValueError(f"a real value: {train.iloc[0].to_dict()}")
+
+
+@pytest.fixture(autouse=True)
+def installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three generators of others, as a package would bring them."""
+    found = {
+        name: EntryPoint(name, f"test_experiment:{kind}", others.GROUP)
+        for name, kind in (("noisy", "Noisy"), ("copies", "Copies"), ("fails", "Fails"), ("neither", "GRID"))
+    }
+    monkeypatch.setattr(others, "_found", lambda: found)
 
 
 @pytest.fixture
 def clinic(tmp_path: Path) -> Path:
     root = quick_starter(tmp_path / "clinic")
     table = root / "metadata" / "members.yml"
-    said = f"    holdout: 0.3\n    evaluation: {{tasks: [{TASK}]}}\n    columns:\n"
-    text = table.read_text().replace("    columns:", said.rstrip("\n"), 1)
-    table.write_text(text.replace("    constraints:", "    constraints:\n      - age >= 30 or not smoker"))
-    (root / "experiments").mkdir()
+    table.write_text(table.read_text().replace("    columns:", "    holdout: 0.3\n    columns:", 1))
+    write(root, "[independent, noisy, copies]", "[0.5, 1]")
     return root
 
 
-def ask(root: Path, generators: str, more: str = "") -> Project:
-    (root / "experiments" / "small.yml").write_text(GRID.format(generators, more))
-    return Project(root)
+def write(root: Path, generators: str, epsilons: str, more: str = "") -> None:
+    (root / "experiments").mkdir(exist_ok=True)
+    (root / "experiments" / "grid.yml").write_text(GRID.format(generators=generators, epsilons=epsilons) + more)
 
 
-def found(page: Path | None) -> Experiment:
+def values(page: Path) -> dict[tuple[str, float | None, int, str], float | None]:
+    found = Experiment.model_validate_json(page.with_suffix(".json").read_bytes())
+    return {
+        (t.cell.generator, t.cell.epsilon, t.cell.seed, f.metric): f.value
+        for t in found.cells
+        if t.cell
+        for f in t.figures
+    }
+
+
+def test_a_grid_is_paid_for_once_and_runs_again_exactly(clinic: Path) -> None:
+    told, page = Project(clinic).experiment("grid", dry_run=True)
+    assert page is None and not (clinic / "target" / "internal").exists()
+    assert [c.verdict for c in told.cells].count("reference") == 2  # one for each seed, whatever the epsilon
+    assert told.spent == 0 and 0.5 < told.after < 3
+    _, page = Project(clinic).experiment("grid")
     assert page is not None
-    return Experiment.model_validate_json(page.with_suffix(".json").read_bytes())
+    spent = Project(clinic).ledger.summary()[0].spent
+    assert spent == pytest.approx(told.after, abs=1e-3)
+    first = values(page)
+    assert first["NOT_PRIVATE_copies", None, 1, "marginal_2"] > first["noisy", 1.0, 1, "marginal_2"]
+    again, page = Project(clinic).experiment("grid")
+    assert again.asked == 0 and values(page) == first
+    assert Project(clinic).ledger.summary()[0].spent == spent
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600 and "internal" in page.parts
+    text = page.read_text()
+    assert (
+        "NOT PRIVATE" in text
+        and "NOT_PRIVATE_copies" in text
+        and "<svg" in text
+        and "http" not in text.partition("<svg")[0]
+    )
 
 
-def test_anybodys_generators_come_through_the_door(plugin: None) -> None:
-    assert {"alone", "copies"} <= set(names())
-    assert isinstance(other("alone"), FromMeasurements) and isinstance(other("copies"), Reference)
-    for name, told in (
-        ("neither", "neither codes"),
-        ("gone", "cannot be loaded"),
-        ("unheard", "there is no generator"),
-    ):
-        with pytest.raises(UsageError, match=told):
-            other(name)
+def test_what_all_cells_cost_is_refused_before_a_row_is_read(clinic: Path) -> None:
+    write(clinic, "[independent, noisy]", "[0.5, 1, 2, 2.9]")
+    (clinic / "sources" / "clinic" / "members.csv").unlink()  # so that nobody can read it
+    with pytest.raises(BudgetError, match="are still to be paid and ask for epsilon"):
+        Project(clinic).experiment("grid")
+    assert not Project(clinic).ledger.history()
+    (clinic / "experiments" / "grid.yml").write_text(GRID.format(generators="[independent]", epsilons="[2, 2.5, 2.9]"))
+    said = synth(clinic, "experiment", "grid", "--dry-run")
+    assert said.returncode == 3
 
 
-def test_every_generator_of_our_own_is_there_or_says_what_to_install() -> None:
-    points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["synth.generators"]
-    assert {"mbi", "gaussian_copula", "ctgan", "copulagan", "tvae"} == set(points)
-    for value in points.values():
-        module, _, kind = value.partition(":")
-        made = getattr(import_module(module), kind)
-        try:
-            assert isinstance(made(), FromMeasurements | Reference)
-        except UsageError as error:
-            assert re.fullmatch(r"pip install 'synth\[(mbi|sdv)\]'", error.fix)
+def test_public_rows_cost_nothing_and_say_whose_word_that_is(clinic: Path) -> None:
+    write(clinic, "[independent]", "[50]", 'public: "Ada Lovelace: these rows are made up"\n')
+    told, page = Project(clinic).experiment("grid")
+    assert page is not None and page.parent == clinic / "target" / "experiments"
+    assert not Project(clinic).ledger.history() and told.budget is None
+    assert "PUBLIC ROWS, says Ada Lovelace" in page.read_text()
+    assert not list((clinic / "target" / "generators").glob("members-*"))  # nothing that a run would take for paid
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("generators", "error", "told"),
     [
-        ("seeds: [1, 1]", "seeds: one of them stands twice"),
-        ("seed: [1]", "seed"),
-        ("public: everybody knows", "who and why"),
+        ("[fails]", RunError, "the generator 'fails' failed: ValueError"),
+        ("[neither]", UsageError, "cannot be loaded"),
+        ("[nobodys]", UsageError, "there is no generator 'nobodys'"),
     ],
 )
-def test_a_mistake_is_told_where_it_stands(clinic: Path, more: str, told: str) -> None:
-    with pytest.raises(ProjectError) as error:
-        ask(clinic, "synth", more)
-    assert "experiments/small.yml" in str(error.value) and told in str(error.value)
+def test_generators_that_will_not_do(clinic: Path, generators: str, error: type[Exception], told: str) -> None:
+    write(clinic, generators, "[0.5]")
+    with pytest.raises(error, match=told) as found:
+        Project(clinic).experiment("grid")
+    assert "real value" not in str(found.value)
 
 
-def test_a_grid_above_the_cap_is_refused_before_a_row_is_read(clinic: Path) -> None:
-    project = ask(clinic, "synth, marginal", "seeds: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]")
-    (clinic / "sources" / "clinic" / "members.csv").unlink()  # so that whoever reads it fails otherwise
-    told, page = project.experiment("small", dry_run=True)
-    assert page is None and len(told.cells) == 48 and told.refused and told.spent == 0
-    with pytest.raises(BudgetError, match=r"48 cells.*The cap is 3, set by the starter project.*leaves 3"):
-        project.experiment("small")
-    assert not project.ledger.history()
-
-
-def test_what_cannot_be_compared_is_told(clinic: Path, plugin: None) -> None:
+def test_it_needs_people_who_are_held_out(clinic: Path) -> None:
     table = clinic / "metadata" / "members.yml"
-    with pytest.raises(UsageError, match="no experiment 'smal'"):
-        ask(clinic, "synth").experiment("smal")
     table.write_text(table.read_text().replace("    holdout: 0.3\n", ""))
     with pytest.raises(UsageError, match="no unit is held out"):
-        ask(clinic, "synth").experiment("small", dry_run=True)
+        Project(clinic).experiment("grid")
+    assert QUICK in table.read_text()
 
 
-def test_generators_by_the_same_measurements_are_paid_once(clinic: Path, plugin: None) -> None:
-    alone, _ = ask(clinic, "marginal").experiment("small", dry_run=True)
-    both, _ = ask(clinic, "marginal, alone").experiment("small", dry_run=True)
-    assert len(both.cells) == 2 * len(alone.cells) and both.after == alone.after > 0
-
-
-def test_every_generator_has_a_mark_of_its_own() -> None:
-    assert len({re.sub("k[0-9]", "", mark(kind, 0, 0)) for kind in range(KINDS)}) == KINDS
-
-
-@pytest.mark.slow
-def test_an_experiment_run_again_spends_nothing_and_finds_the_same(clinic: Path, plugin: None) -> None:
-    project = ask(clinic, "marginal, alone, copies")
-    _, page = project.experiment("small")
-    first, entries = found(page), len(project.ledger.history())
-    assert entries == 4  # two fits, each reserved and spent
-    told, again = project.experiment("small")
-    assert len(project.ledger.history()) == entries and told.after == told.spent
-    assert found(again).cells == first.cells
-    assert [str(c.cell) for c in first.cells][-1] == "NOT_PRIVATE_copies, seed 1"
-    by = {str(c.cell): {(f.metric, f.of): f.value for f in c.figures} for c in (*first.cells, first.train)}
-    copied, real = by["NOT_PRIVATE_copies, seed 1"], by["None"]
-    assert (
-        set(copied) == set(real) >= {("marginal_1", ""), ("marginal_3", ""), ("dependence", ""), ("roc_auc", "smoking")}
-    )
-    assert copied["marginal_2", ""] == pytest.approx(real["marginal_2", ""], abs=0.03)
-    assert page is not None and page.is_relative_to(clinic / "target" / "internal")
-    for path in page.parent.iterdir():
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    text = page.read_text()
-    assert text.count("INTERNAL") >= 3 and "NOT PRIVATE: nobody in the source is protected" in text
-    assert not re.findall(r"""(?:src|href)=["'](?!#|data:)""", text)
-
-
-@pytest.mark.slow
-def test_public_rows_cost_nothing_and_the_word_of_who_says_so_stands_on_the_page(clinic: Path) -> None:
-    project = ask(clinic, "marginal", 'public: "Ada Lovelace: they are simulated"')
-    told, page = project.experiment("small")
-    assert not project.ledger.history() and told.budget is None
-    assert page == clinic / "target" / "experiments" / "small.html"
-    assert page.read_text().count("PUBLIC ROWS, says Ada Lovelace: they are simulated") == 2
-    assert not project.folder.generators()
-
-
-@pytest.mark.slow
-def test_codes_outside_the_layout_are_refused(clinic: Path, plugin: None) -> None:
-    with pytest.raises(RunError, match="'outside' gave no codes"):
-        ask(clinic, "outside", 'public: "Ada Lovelace: they are simulated"').experiment("small")
-
-
-@pytest.mark.slow
-def test_sdv_gives_dates_back_as_they_were() -> None:
-    pytest.importorskip("sdv", reason="the extra sdv is not installed")
-    from synth.generator.sdv_models import GaussianCopula
-
-    days = pandas.date_range("2015-01-01", periods=400, unit="us")
-    train = pandas.DataFrame({"day": days, "kind": pandas.Series(["a", "b"] * 200, dtype="object")})
-    drawn = GaussianCopula().rows(train, {"day": "datetime", "kind": "categorical"}, 200, 1)
-    assert days.min() <= drawn["day"].min() and drawn["day"].max() <= days.max()
-    assert set(drawn["kind"]) == {"a", "b"}
+def test_its_figures_are_json_and_csv_besides(clinic: Path) -> None:
+    write(clinic, "[independent]", "[0.5]")
+    _, page = Project(clinic).experiment("grid")
+    assert page is not None
+    assert json.loads(page.with_suffix(".json").read_text())["schema_version"] == "synth/experiment/v1"
+    lines = page.with_suffix(".csv").read_text().splitlines()
+    assert "generator" in lines[0] and len(lines) > 4

@@ -117,6 +117,36 @@ def test_a_singular_test_has_a_config(wards: Path) -> None:
     assert listed == ["few_beds"]
 
 
+FOLDERS = """
+  wards:
+    +severity: warn
+    +tags: nightly
+    odd: {+enabled: false, few_beds: {+enabled: true, +where: beds > 1}}
+    not_null_wards_ward: {+severity: error}
+"""
+
+
+@pytest.mark.parametrize("key", ["tests", "data_tests"])
+def test_the_project_says_config_of_folders_of_tests(wards: Path, key: str) -> None:
+    with (wards / "synth_project.yml").open("a") as settings:
+        settings.write(f"{key}:{FOLDERS}")
+    declare(
+        wards,
+        "models: [{name: wards, tests: [row_count: {min: 5}, row_count: {min: 6, tags: own}], columns: "
+        "[{name: ward, tests: [not_null, unique: {severity: error}]}]}]",
+    )
+    (wards / "tests" / "odd").mkdir(parents=True)
+    for name in ("few_beds", "more_beds"):
+        (wards / "tests" / "odd" / f"{name}.sql").write_text("select * from {{ ref('wards') }} where beds < 5")
+    assert synth(wards, "build", "-s", "wards").returncode == 1
+    assert statuses(wards) == {
+        "row_count_wards": ("warn", 1), "row_count_wards_2": ("warn", 1), "not_null_wards_ward": ("fail", 1),
+        "unique_wards_ward": ("fail", 1), "test.few_beds": ("warn", 1),
+    }  # fmt: skip
+    listed = synth(wards, "ls", "--select", "tag:own,tag:nightly", "--output", "name").stdout.split()
+    assert listed == ["row_count_wards_2"]
+
+
 UNIT = """
 unit_tests:
   - name: beds_add_up
@@ -147,6 +177,45 @@ def test_unit_tests_need_no_table(wards: Path) -> None:
         for statement in setup:
             elsewhere.execute(statement)
         assert elsewhere.execute(question).fetchall() == []
+
+
+OVERRIDDEN = """
+unit_tests:
+  - name: beds_of_a_ward
+    model: chosen
+    given: [{input: ref('wards'), format: csv, fixture: some_wards}]
+    overrides:
+      vars: {floor: 7}
+      env_vars: {SYNTH_TEST_WARD: "Z"}
+      macros: {times: 10}
+    expect: {format: csv, fixture: chosen_wards}
+"""
+
+
+def test_unit_tests_have_fixtures_and_overrides(wards: Path) -> None:
+    (wards / "macros").mkdir()
+    (wards / "macros" / "times.sql").write_text(
+        "{% macro times(n) %}{{ n }}{% endmacro %}{% macro more(n) %}{{ times(n) }} + 1{% endmacro %}"
+    )
+    (wards / "models" / "chosen.sql").write_text(
+        "select ward, beds * {{ more(2) }} as beds from {{ ref('wards') }}\n"
+        "where floor = {{ var('floor', 1) }} and ward = '{{ env_var('SYNTH_TEST_WARD', 'A') }}'"
+    )
+    fixtures = wards / "tests" / "fixtures"
+    fixtures.mkdir(parents=True)
+    (fixtures / "some_wards.csv").write_text("ward,beds,floor\nZ,1,7\nZ,2,1\nA,3,7\n")
+    (fixtures / "chosen_wards.csv").write_text("ward,beds\nZ,11\n")
+    declare(wards, OVERRIDDEN)
+    result = synth(wards, "build")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert statuses(wards) == {"unit_test.beds_of_a_ward": ("pass", 0)}
+    with duckdb.connect(
+        str(wards / "target" / "dev.duckdb"), read_only=True
+    ) as target:  # nothing but the test has them
+        assert target.execute("select * from public.chosen").fetchall() == [("A", 21)]
+    (fixtures / "chosen_wards.csv").write_text("ward,beds\nZ,12\n")
+    assert synth(wards, "test").returncode == 1
+    assert statuses(wards) == {"unit_test.beds_of_a_ward": ("fail", 2)}
 
 
 def test_a_model_whose_unit_test_fails_is_not_built(wards: Path) -> None:
@@ -195,6 +264,37 @@ def test_a_macro_can_return_a_value_and_be_run(wards: Path) -> None:
     assert synth(wards, "run-operation", "counts").stdout == "wards: 4\nfloors: 3\n"
     assert synth(wards, "run-operation", "drop_it", "--args", "{name: wards}").stdout == "dropped wards\n"
     assert synth(wards, "run-operation", "counts").returncode == 1
+
+
+def test_a_macro_that_is_run_may_have_statements(wards: Path) -> None:
+    (wards / "macros").mkdir()
+    (wards / "macros" / "ops.sql").write_text(
+        """
+{% macro count_beds() %}
+{%- call statement('beds', fetch_result=True) %}
+  select floor, sum(beds) as n from {{ ref('wards') }} group by all order by 1
+{%- endcall -%}
+{%- set found = load_result('beds') -%}
+{{ found['data'] }} {{ found.table.column_names | join(',') }} {{ found['table'].columns[1].values() | sum }}{% endmacro %}
+{% macro forget(name) %}{% call statement(auto_begin=true) %}drop table {{ ref(name) }}{% endcall %}done{% endmacro %}
+{% macro no_result() %}{% call statement('beds') %}select 1{% endcall %}{{ load_result('beds').data }}{% endmacro %}
+{% macro not_sql() %}{% call statement('beds') %}selec 1{% endcall %}{% endmacro %}
+"""
+    )
+    synth(wards, "run")
+    assert synth(wards, "run-operation", "count_beds").stdout == "((1, 35), (2, 3), (3, 7)) floor,n 45\n"
+    none = synth(wards, "run-operation", "no_result")
+    assert none.returncode == 2 and "no statement 'beds' has fetched a result" in none.stderr
+    wrong = synth(wards, "run-operation", "not_sql")
+    assert wrong.returncode == 1 and "statement: Parser Error" in wrong.stderr
+    assert synth(wards, "run-operation", "forget", "--args", "{name: wards}").stdout == "done\n"
+    assert synth(wards, "run-operation", "count_beds").returncode == 1
+    (wards / "models" / "asks.sql").write_text("select {{ load_result('beds').data }} as n")
+    (wards / "models" / "says.sql").write_text("{% call statement('beds') %}select 1{% endcall %}select 1 as n")
+    compiled = synth(wards, "compile")
+    assert compiled.returncode == 2
+    for word in ("asks.sql:1:11: load_result", "says.sql:1:9: statement"):
+        assert f"{word}() has no place here: compiling reads no row" in compiled.stderr
 
 
 def test_a_macro_that_is_run_reaches_no_file(wards: Path) -> None:

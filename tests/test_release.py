@@ -358,7 +358,7 @@ def test_figures_that_were_paid_for_have_a_section_of_their_own(built: Path) -> 
         found = gather(compiled, project.graph, ["stays"], *how)
     without, given = (replace(found, tables=(replace(found.tables[0], figures=of),)) for of in ((), (figure,)))
     assert "How well the table fits" not in report(without)
-    assert "0.9 to 0.93" in report(given) and "0.91 [M]" in model_card(given)
+    assert "0.900 to 0.930" in report(given) and "0.910 [M]" in model_card(given)
 
 
 def test_associations_are_of_none_to_one() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from synth.project import yaml
 from synth.project.schemas import FILES, schemas, write_schemas
+from synth.starter import BARE
 from synth.starter import FOLDER as STARTER
 
 TESTS = Path(__file__).parent
@@ -59,7 +60,9 @@ def test_every_key_is_in_an_example(kind: str) -> None:
 @pytest.mark.parametrize(("kind", "path"), [e for e in EXAMPLES if e[1].is_relative_to(TESTS / "examples")])
 def test_the_types_take_every_key(kind: str, path: Path) -> None:
     """What the schemas take, ``synth`` does, too."""
-    files = SimpleNamespace(column=lambda given: {"values": ["a"]}, combinations=lambda given, columns: [["a", "B"]])
+    files = SimpleNamespace(
+        column=lambda given: {"values": ["a"]}, combinations=lambda given, columns: [["a", "B"]], fixture=str
+    )
     data = yaml.read(path.name, path.read_text())[0].data
     FILES[kind].model_validate(rendered(data), context=files)
 
@@ -92,7 +95,7 @@ def test_the_files_that_lie_here_are_these(tmp_path: Path) -> None:
         assert path.read_text() == (ROOT / ".synth" / path.relative_to(tmp_path)).read_text(), "say: synth schema"
 
 
-@pytest.mark.parametrize("project", [ROOT, STARTER])
+@pytest.mark.parametrize("project", [ROOT, STARTER, BARE])
 def test_files_name_their_schema(project: Path) -> None:
     for path in [
         project / "synth_project.yml",

@@ -12,6 +12,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from processes import synth
 from starting import quick_starter
@@ -40,6 +42,26 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     said = synth(root, "docs", "generate")
     assert said.stdout == "Wrote target/docs/index.html\n", said.stderr
     return root
+
+
+def test_data_docs_lead_back_to_the_site_where_there_is_one(project: Path) -> None:
+    docs = project / "target" / "docs"
+
+    def leads() -> list[bool]:
+        found = [docs / "data_docs" / "index.html", *(docs / "data_docs" / "tables").glob("*.html")]
+        links = [Links(page.read_text()).found for page in found]
+        assert len(found) > 1
+        return [
+            any((page.parent / link).resolve() == docs / "index.html" for link in here)
+            for page, here in zip(found, links, strict=True)
+        ]
+
+    assert all(leads())  # written before the site was
+    assert synth(project, "test").returncode == 0 and all(leads())  # and after
+    (docs / "index.html").rename(docs / "aside")
+    assert synth(project, "test").returncode == 0 and not any(leads())
+    (docs / "aside").rename(docs / "index.html")
+    assert synth(project, "test").returncode == 0 and all(leads())
 
 
 class Links(HTMLParser):
@@ -154,8 +176,28 @@ def test_lineage_is_layered_and_what_is_around_a_node_is_what_it_comes_from_and_
     picture = lineage(spots, "a")
     left = {name: int(x) for name, x in re.findall(r'<title>(\w)</title><rect x="(\d+)"', picture)}
     assert left["s"] < left["a"] < left["b"] < left["c"] and left["z"] == left["a"]
-    assert picture.count('class="edge"') == 5 and picture.count("aria-current") == 1
+    assert picture.count("marker-end=") == 5 and picture.count("aria-current") == 1
     assert lineage([]).startswith("<svg")
+
+
+@given(st.lists(st.sets(st.integers(0, 11)), min_size=2, max_size=12))
+def test_no_line_of_the_lineage_passes_behind_a_node(parents: list[set[int]]) -> None:
+    """Each node reads some of those before it. Lines bend between layers, and pass one where it has no node."""
+    names = [f"n{i}" for i in range(len(parents))]
+    spots = [
+        Spot(name, name, "model", "public", f"{name}.html", tuple(names[p] for p in sorted(parents[i]) if p < i))
+        for i, name in enumerate(names)
+    ]
+    picture = lineage(spots)
+    boxes = [
+        tuple(map(int, box)) for box in re.findall(r'<rect x="(\d+)" y="(\d+)" width="(\d+)" height="(\d+)"', picture)
+    ]
+    lines = re.findall(r'd="M(\d+) \d+C[\d ]+ (\d+) (\d+)(?:H(\d+))?"', picture)
+    assert len(boxes) == len(spots) and picture.count("marker-end=") == sum(len(spot.parents) for spot in spots)
+    for begins, arrives, height, leaves in (tuple(int(n or 0) for n in line) for line in lines):
+        for left, top, wide, high in boxes:
+            assert left + wide <= begins or arrives <= left  # where it bends
+            assert not leaves or not (top <= height <= top + high and left < leaves and arrives < left + wide)
 
 
 # A browser

@@ -311,7 +311,8 @@ class Project:
 
         compiled, nodes = self._selected(select, exclude, how)
         names = self._prepared(nodes)
-        listener, written = listener or Listener(), dict[Path, tuple[Goal, ...]]()
+        listener = listener or Listener()
+        written: dict[Path, tuple[Goal, ...]] = {}
         with self._warehouse(read_only=True) as warehouse:
             evaluator = Evaluator(
                 self.root, self.folder, self.ledger, warehouse, listener, self.target.threads, self.target.memory_limit
@@ -461,7 +462,11 @@ class Project:
             suites={suite.model: suite for suite in suites}, catalog=found, distributions=spread,
             ledger=tuple(self.ledger.summary(self.budgets)), data_docs=(self.folder.data_docs / "index.html").is_file(),
         )  # fmt: skip
-        return write_site(facts, self.folder.docs)
+        led_here = (self.folder.docs / "index.html").is_file()
+        index = write_site(facts, self.folder.docs)
+        if facts.data_docs and not led_here:  # they were written when there was no page to lead back to
+            self._write_data_docs({*compiled.synthetic, *compiled.public, *SUITES})
+        return index
 
     def release(
         self, select: Selection = (), exclude: Selection = (), out: str | Path | None = None, **how: Unpack[How]
@@ -543,7 +548,9 @@ class Project:
     def _state(self, folder: str | Path | None) -> State:
         found = TargetFolder(Path(folder)) if folder else self.folder
         shown = str(folder or self.settings.target_path)
-        return State(shown, found.manifest() if folder else None, found.results(), named=bool(folder))
+        if not folder:
+            return State(shown, None, found.results(), named=False)
+        return State(shown, found.manifest(), found.results(), True, found.freshness(), self.folder.freshness())
 
     def _said(self, which: Literal["run", "test", "build"], full_refresh: bool = False) -> Invocation:
         target, variables = self.opened
@@ -631,7 +638,9 @@ class Project:
     def _write_data_docs(self, names: set[str]) -> None:
         from synth.validation.data_docs import write_data_docs
 
-        write_data_docs(self.folder.suites(names), self.folder.data_docs, f"{self.settings.name}: synthetic tables")
+        home = "../index.html" if (self.folder.docs / "index.html").is_file() else None
+        title = f"{self.settings.name}: synthetic tables"
+        write_data_docs(self.folder.suites(names), self.folder.data_docs, title, home)
 
     def _deferred(self, how: How) -> Path | None:
         """The database of the target that the manifest in ``state`` was compiled for; None where nothing is deferred."""

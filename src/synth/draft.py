@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from synth.drafting.foreign import Foreign
 from synth.drafting.table import Table
 from synth.errors import UsageError
 from synth.files import write_whole
+from synth.graph.configs import config_of
 from synth.graph.dag import Node, of_sources
 from synth.privacy import accounting
 from synth.privacy.ledger import Ledger
@@ -32,10 +33,7 @@ from synth.runtime.source_files import check_populations
 from synth.runtime.target_folder import TargetFolder
 
 Result = TypeVar("Result")
-WARNING = (
-    "DRAFTED FROM PRIVATE ROWS: {file} says what real people's rows showed. Keep it as you keep the source, until somebody has "
-    "checked each column that is marked drafted: true. No run takes it before."
-)
+WARNING = "DRAFTED FROM PRIVATE ROWS: {file}\nIt says what real people's rows showed. Keep it as you keep the source."
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,7 @@ class Written:
     columns: int
     todo: int  # lines that say what is to be filled in
     paid: str  # what it cost, to be said behind the rest
+    steps: tuple[str, ...]  # what is to be done before synth plan
     warning: str  # "" where nothing is from private rows
 
 
@@ -234,10 +233,16 @@ class _Drafter:
         text = self._privately(work) if table.drafted else work()
         write_whole(file, text, 0o600 if table.drafted else 0o666)
         shown = os.path.relpath(file, self.project.root)
-        return Written(
-            shown,
-            len(table.columns),
-            text.count(f"# {write.TODO} "),
-            paid,
-            WARNING.format(file=shown) if table.drafted else "",
-        )
+        todo = text.count(f"# {write.TODO} ")
+        warning = WARNING.format(file=shown) if table.drafted else ""
+        return Written(shown, len(table.columns), todo, paid, tuple(self._steps(table, todo)), warning)
+
+    def _steps(self, table: Table, todo: int) -> Iterator[str]:
+        if todo:
+            yield f"fill in {todo} line{'s' if todo > 1 else ''} with TODO"
+        if table.drafted:
+            yield "check what is marked drafted: true, and remove each mark; no run takes it before"
+        sql = self.project.models.get(table.name)
+        said = config_of(self.project, table.name, sql, None, {}, [])
+        if sql is None and said.epsilon is None and said.privacy is None:
+            yield "say what the table may cost: take the # from its line config: {epsilon: 1.0}"

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from synth.artifacts.compiled import Evaluated, SyntheticModel
 from synth.artifacts.evaluation import Evaluation, PythonTask
 from synth.errors import RunError, UsageError
@@ -63,7 +65,8 @@ class Evaluator:
         def told(name: str, number: int, of: int) -> None:
             self.listener.progress(model.name, name, number, of)
 
-        figures, curves = evaluate(drawn, world, [*MEASURES, *measures_of(evaluated.plan, functions)], told)
+        with threadpool_limits(1):  # trees gain little from a second thread, and lose much where the machine is shared
+            figures, curves = evaluate(drawn, world, [*MEASURES, *measures_of(evaluated.plan, functions)], told)
         return Evaluation(
             synth_version=__version__,
             run_id=self.listener.invocation_id,

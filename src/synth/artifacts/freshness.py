@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import Field
@@ -75,6 +75,11 @@ class FreshnessReport(Artifact):
     metadata: FreshnessMetadata
     results: tuple[SourceAge | SourceUnknown, ...]
     elapsed_time: float
+
+    @property
+    def loaded(self) -> dict[str, datetime]:
+        """When the newest rows of each source table came, where that can be told; by its id."""
+        return {r.unique_id: datetime.fromisoformat(r.max_loaded_at) for r in self.results if isinstance(r, SourceAge)}
 
     @property
     def failed(self) -> bool:

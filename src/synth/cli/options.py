@@ -6,6 +6,7 @@ import functools
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -172,7 +173,7 @@ class Call:
     def warn(self, text: str) -> None:
         """A red line on stderr, whatever is quiet or read by a program."""
         if text:
-            click.secho(no_secrets(text), fg="red", err=True, color=COLOR)
+            click.secho(_wrapped(no_secrets(text), self.width), fg="red", err=True, color=COLOR)
 
     @property
     def width(self) -> int:
@@ -214,6 +215,12 @@ def verb(group: click.Group, *options: Callable[[Any], Any], name: str | None = 
         return made
 
     return add
+
+
+def _wrapped(text: str, width: int) -> str:
+    """Lines that a terminal would break within a word, broken between words."""
+    wrapper = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(line if len(line) <= width else wrapper.fill(line) for line in text.split("\n"))
 
 
 def read_variables(text: str | None, named: str = "--vars") -> dict[str, Any]:

@@ -33,16 +33,23 @@ verbs = click.Group()
 
 @verbs.command()
 @click.argument("folder", metavar="FOLDER")
-def init(folder: str) -> None:
+@click.option("--bare", is_flag=True, help="Empty folders, and a source to be filled in.")
+def init(folder: str, bare: bool) -> None:
     """Start a project in a new FOLDER: one small simulated table that builds at once.
 
     Example: synth init clinic
     """
     from synth.starter import write_starter
 
-    path = write_starter(Path(folder))
-    look = "synth plan     # what a run would do and cost; reads no row"
-    click.echo(f"Wrote a project to {path}. Next:\n\n  cd {path}\n  {look}\n  synth build\n")
+    path = write_starter(Path(folder), bare)
+    steps = ["synth plan     # what a run would do and cost; reads no row", "synth build"]
+    if bare:
+        steps = [
+            "# sources/my_source.yml: where the rows are and whose; synth_project.yml: budgets",
+            "synth debug                      # is all of it right?",
+            "synth draft hospital.admissions  # metadata, to be reviewed",
+        ]
+    click.echo("\n  ".join([f"Wrote a project to {path}. Next:\n", f"cd {path}", *steps]) + "\n")
 
 
 @verb(verbs)
@@ -93,9 +100,10 @@ def draft(call: Call, table: str | None, epsilon: float | None, metadata: str | 
     for one in write_draft(
         table, epsilon, metadata, force, call.project_dir, call.target, read_variables(call.variables)
     ):
-        todo = f"; to be filled in: {one.todo} lines with TODO" if one.todo else ""
-        call.say(f"Wrote {one.file}: {one.columns} columns{one.paid}{todo}")
+        call.say(f"Wrote {one.file}: {one.columns} columns{one.paid}")
         call.warn(one.warning)
+        steps = [f"Next, in {one.file}:", *(f"  {step}" for step in one.steps)] if one.steps else []
+        call.say("\n".join([*steps, "Then: synth plan"]))
 
 
 @verb(verbs, click.option("--out", default=None, metavar="DIR", help="In place of .synth in the project."))

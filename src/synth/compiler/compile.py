@@ -73,7 +73,7 @@ class _Compiler:
             self.broken.add(node.id)
 
     def compile_unit_tests(self) -> None:
-        made = UnitTests(self.graph, self.stubs, self.statements, f"{self.project.settings.target_path}/compiled")
+        made = UnitTests(self.project, self.graph, self.stubs, self.statements, self._statement)
         for name, declared in self.project.unit_tests.items():
             test = made.compile(declared) if declared.test.config.enabled else None
             if test is not None:
@@ -81,30 +81,35 @@ class _Compiler:
         self.problems += made.problems
 
     def _check(self, node: Node) -> None:
+        statement, people, found = self._statement(node)
+        if found:
+            self.problems += found
+            return
+        self.statements[node.id] = statement
+        if node.zone == "synthetic":
+            self.problems += self.maker.check(node)
+        else:
+            self._bind(node, people)
+
+    def _statement(self, node: Node) -> tuple[str, People | None, list[Problem]]:
+        """What is run for a node's SQL, whose rows it gives, and all that the SQL must not do."""
         try:
             parsed = tree.parse(self.stubs.connection, node.statement)
         except tree.SyntaxProblem as problem:
-            self.problems.append(Problem(bind.place_at(node, problem.offset), problem.what, "Mend the SQL."))
-            return
+            return "", None, [Problem(bind.place_at(node, problem.offset), problem.what, "Mend the SQL.")]
         parents = self.graph.read_by(node)
         named = {("source" if p.kind == "source" else p.zone, p.name.casefold()) for p in parents}
         strangers = reads.strangers(parsed, named, public=node.zone == "public")
         found = [Problem(bind.place_at(node, s.offset), s.what, s.fix) for s in strangers]
-        people = None
-        self.statements[node.id] = node.statement
+        people, statement = None, node.statement
         if node.config.trust_sql:
             people = next(filter(None, map(people_of, self.graph.private_sources(node))), None)
         elif node.zone != "public":
             check = apart.Check(self.relations, self.stubs)
-            made, self.statements[node.id] = check.statement(parsed, node.statement)
+            made, statement = check.statement(parsed, node.statement)
             people = made.people
             found += [Problem(bind.place_at(node, b.offset), b.what, b.fix) for b in check.found]
-        if found:
-            self.problems += found
-        elif node.zone == "synthetic":
-            self.problems += self.maker.check(node)
-        else:
-            self._bind(node, people)
+        return statement, people, found
 
     def _bind(self, node: Node, people: People | None) -> None:
         """A private model, a public model or a singular test; ``people``: whose rows a private model has."""

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from synth.artifacts.compiled import UnitTest
 from synth.artifacts.results import Expectation
+from synth.compiler import bind
 from synth.compiler.bind import BindProblem, Stubs
-from synth.errors import Place, Problem
-from synth.graph.dag import Graph, Node
+from synth.compiler.scope import People
+from synth.errors import Place, Problem, ProjectError
+from synth.graph.dag import Graph, Node, rendered_again
 from synth.graph.rendered import ref_in, source_in
 from synth.project import spec
-from synth.project.loader import DeclaredUnitTest
+from synth.project.jinja import TEST
+from synth.project.loader import DeclaredUnitTest, Project
 from synth.project.nearest import nearest
 from synth.quoting import identifier, literal
 
+Checked = Callable[[Node], tuple[str, People | None, list[Problem]]]
 Row = Mapping[str, str | bool | int | float | None]
 _EXAMPLE = "For example input: ref('admissions'), or input: source('mimic', 'admissions')."
 
@@ -24,13 +29,15 @@ _EXAMPLE = "For example input: ref('admissions'), or input: source('mimic', 'adm
 class UnitTests:
     """Compiles them against the stubs, which have the columns of everything that a model may read."""
 
-    def __init__(self, graph: Graph, stubs: Stubs, statements: Mapping[str, str], folder: str) -> None:
-        self.graph, self.stubs, self.statements, self.folder = graph, stubs, statements, folder
+    def __init__(
+        self, project: Project, graph: Graph, stubs: Stubs, statements: Mapping[str, str], checked: Checked
+    ) -> None:  # fmt: skip
+        self.project, self.graph, self.stubs, self.statements, self.checked = project, graph, stubs, statements, checked
         self.problems: list[Problem] = []
 
     def compile(self, declared: DeclaredUnitTest) -> UnitTest | None:
         """None where the problems say why."""
-        before, test = len(self.problems), declared.test
+        test = declared.test
         models = {node.asked: node for node in self.graph.of_kind("model")}
         node = models.get(test.model)
         if node is None:
@@ -38,15 +45,46 @@ class UnitTests:
             return None
         if node.id not in self.statements:
             return None  # its SQL is broken, which is told
+        plain = test.overrides == spec.Overrides()
+        made = (node, self.statements[node.id]) if plain else self._overridden(declared, node)
+        try:
+            return self._compiled(declared, *made) if made else None
+        except BindProblem as problem:
+            if made and not plain:  # else it is told of the model itself
+                place = bind.place(made[0], problem.line, problem.column, problem.word)
+                self._wrong(place, problem.what, problem.hint or f"So overrides of '{test.name}' make it.")
+            return None
+
+    def _overridden(self, declared: DeclaredUnitTest, node: Node) -> tuple[Node, str] | None:
+        """The model as the test's overrides make it, and its SQL."""
+        said, renderer = declared.test.overrides, self.project.renderer
+        for name in said.macros.keys() - renderer.macro_names:
+            known = (macro for macro in renderer.macro_names if not macro.startswith(TEST))
+            place = declared.place("overrides", "macros", name, key=True)
+            self._wrong(place, f"there is no macro '{name}'", nearest(name, known) or "Macros stand in macros/.")
+            return None
+        environment = {name: str(value) for name, value in said.env_vars.items()}
+        project = replace(self.project, renderer=renderer.overridden(said.vars, environment, said.macros))
+        try:
+            made = rendered_again(project, self.graph, node)
+        except ProjectError as error:
+            self.problems += error.problems
+            return None
+        statement, _, found = self.checked(made)
+        self.problems += found
+        return None if found else (made, statement)
+
+    def _compiled(self, declared: DeclaredUnitTest, node: Node, statement: str) -> UnitTest | None:
+        before, test = len(self.problems), declared.test
         inputs = self._inputs(declared, node)
         setup = [f"create schema if not exists {schema}" for schema in ("source", "private", "synthetic", "public")]
         for parent, rows, place in inputs:
             types = self._types(parent.relation)
             setup.append(f"create table {parent.relation} as\n{self._table(rows, types, parent.name, place)}")
-        made = self._types(f"(\n{self.statements[node.id]}\n)")
+        made = self._types(f"(\n{statement}\n)")
         expected = list(self._rows(test.expect, declared.place("expect")))
         names = list(dict.fromkeys(name for row in expected for name in row)) or list(made)
-        setup.append(f"create table actual as\n{self.statements[node.id]}")
+        setup.append(f"create table actual as\n{statement}")
         wanted = {name: made[name] for name in made if name.casefold() in {n.casefold() for n in names}}
         setup.append(
             f"create table expected as\n{self._table(expected, wanted, node.asked, declared.place('expect'), made)}"
@@ -65,7 +103,7 @@ class UnitTests:
             expectation=Expectation(
                 id=f"unit_test.{test.name}", model=node.name, column=None, type="unexpected_rows_expectation",
                 kwargs={"description": words}, description=words, sql="\nunion all\n".join(sides) + "\n",
-                sql_path=f"{self.folder}/unit_tests/{test.name}.sql",
+                sql_path=f"{self.project.settings.target_path}/compiled/unit_tests/{test.name}.sql",
             ),
         )  # fmt: skip
 

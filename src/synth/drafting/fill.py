@@ -122,8 +122,10 @@ def _typed(column: Column, told: Verdict, kind: str, unique: bool) -> Column:
         return replace(
             column, type=kept, nullable=column.nullable or told.nullable, open=False, more=_decimals(told), notes=()
         )
-    if told.type in ("integer", "text") and (unique or column.named_as_key):
+    if told.type in ("integer", "text") and (column.named_as_key or (unique and told.type == "integer")):
         return replace(column, type="key")
+    if told.type == "text" and unique:  # names and addresses are, too
+        return replace(column, type="text", notes=("has another value in each row: never read; a key is type: key",))
     found = replace(column, type=told.type, nullable=told.nullable)
     if told.type in (*DATED, "time"):
         default = {"date": "day", "datetime": "second", "time": "second"}[told.type]

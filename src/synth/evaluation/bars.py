@@ -19,7 +19,7 @@ def bars(candidate: pandas.DataFrame, world: World, name: str) -> tuple[Labels, 
     """Where bars stand, and shares of all rows of the candidate and of held-out rows; at most 30 bars.
 
     Numbers: the values, or the middles of bars of equal width, of which the outer ones hold all beyond; dates the same, in
-    ISO. Missing ones have no bar there. Categories: the most frequent of train, then "other" and "missing" where they occur.
+    ISO. Missing ones have no bar there. Categories: the most frequent of train, then "other" and "missing".
     """
     if world.kinds[name] == "categorical":
         return _categories(candidate, world, name)
@@ -37,17 +37,13 @@ def bars(candidate: pandas.DataFrame, world: World, name: str) -> tuple[Labels, 
 
 def _categories(candidate: pandas.DataFrame, world: World, name: str) -> tuple[Labels, Shares, Shares]:
     values = world.train[name].astype(object).value_counts().index[: MOST - 2]
-    tables = [table[name].astype(object) for table in (candidate, world.holdout)]
-    found = [values.get_indexer(pandas.Index(column)) for column in tables]
-    found = [
-        np.where(codes < 0, len(values), codes) + column.isna() * (codes < 0)
-        for codes, column in zip(found, tables, strict=True)
-    ]
-    shares = [_shares(codes, len(values) + 2, len(codes)) for codes in found]
     labels = (*map(str, values), "other", "missing")
-    shown = [i for i in range(len(labels)) if i < len(values) or any(each[i] for each in shares)]
-    here, there = (tuple(each[i] for i in shown) for each in shares)
-    return tuple(labels[i] for i in shown), here, there
+    shares = []
+    for table in (candidate, world.holdout):
+        found = values.get_indexer(pandas.Index(table[name].astype(object)))
+        known = np.where(found < 0, len(values), found)
+        shares.append(_shares(np.where(table[name].isna(), len(values) + 1, known), len(labels), len(table)))
+    return labels, shares[0], shares[1]
 
 
 def _middles(values: Floats) -> Floats:

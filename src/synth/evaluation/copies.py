@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas
@@ -15,22 +15,25 @@ from synth.evaluation.world import Found, World
 ROWS = 2_000  # of a candidate whose nearest real rows are looked for
 REAL = 10_000  # real rows that they are looked for among
 NO_PROOF = "not a proof of privacy: few copied rows do not show (arXiv 2505.01524)"
-RARE = "real rows whose values only one person has, in train rows and held-out rows together"
+RARE = "real rows whose values only one person has, of the fit or held out"
+CHANCE = "from how often held-out people have a row that only one person of the fit has"
 
 
 def copies(candidate: pandas.DataFrame, world: World) -> Iterator[Found | Curve]:
     """Exact copies. Rows that only one person has and that are found all the same are hard to explain otherwise.
 
-    Such rows are as likely to be train rows as any others, whence the number by chance: a generator that has seen none of
-    them finds train rows and held-out rows equally often.
+    How many chance makes is told by real rows alone, whichever of them were copied: held-out people are a sample as a good
+    table is one, and some of them have a row that only one person of the fit has.
     """
     known, rng = tables(candidate, world), world.rng("copies")
     train, holdout, made = known.train.keys(), known.holdout.keys(), known.candidate.keys()
-    rare, rare_outside = _of_one_person(world, train, holdout)
-    present = set(made)
-    by_chance = len(rare_outside & present) / len(rare_outside) * len(rare) if rare_outside else None
-    yield Found("copied rows", float(len(rare & present)), "lower", note=RARE)
-    yield Found("copied rows by chance", by_chance, "lower", note=RARE)
+    of_train = list(zip(train, (("train", unit) for unit in world.train_units.tolist()), strict=True))
+    of_holdout = list(zip(holdout, (("holdout", unit) for unit in world.holdout_units.tolist()), strict=True))
+    rare, rare_in_train = _of_one_person([*of_train, *of_holdout]), _of_one_person(of_train)
+    met = len(rare_in_train & set(holdout))
+    by_chance = met / len(holdout) * len(made) * len(rare) / len(rare_in_train) if holdout and rare_in_train else None
+    yield Found("copied rows", float(len(rare & set(made))), "lower", note=RARE)
+    yield Found("copied rows by chance", by_chance, "lower", note=CHANCE)
     yield Found("rows at distance zero from train", float(sum(map(set(train).__contains__, made))), "lower")
     if not made or not train or not holdout:
         yield Found("exact copies", None, "lower", note="it needs rows")
@@ -61,13 +64,9 @@ def _some(records: Records, most: int, rng: np.random.Generator) -> Records:
     return records.rows(np.sort(rng.permutation(len(records))[:most]))
 
 
-def _of_one_person(world: World, train: list[bytes], holdout: list[bytes]) -> tuple[set[bytes], set[bytes]]:
-    """Rows of train and of the holdout that are of one unit of both together."""
+def _of_one_person(rows: Iterable[tuple[bytes, tuple[str, int]]]) -> set[bytes]:
+    """Of rows and whose they are: those that one person alone has."""
     owners: dict[bytes, set[tuple[str, int]]] = {}
-    sides = {"train": (train, world.train_units), "holdout": (holdout, world.holdout_units)}
-    for side, (keys, units) in sides.items():
-        for key, unit in zip(keys, units.tolist(), strict=True):
-            owners.setdefault(key, set()).add((side, unit))
-    alone = {key: next(iter(whose))[0] for key, whose in owners.items() if len(whose) == 1}
-    train_alone, holdout_alone = ({key for key, of in alone.items() if of == side} for side in sides)
-    return train_alone, holdout_alone
+    for key, whose in rows:
+        owners.setdefault(key, set()).add(whose)
+    return {key for key, whose in owners.items() if len(whose) == 1}

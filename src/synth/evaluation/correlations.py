@@ -9,7 +9,7 @@ import numpy as np
 import pandas
 
 from synth.artifacts.evaluation import Curve
-from synth.evaluation.coding import Coding, Floats, Integers, codings_of, counts, named, numbers, some
+from synth.evaluation.coding import Floats, Integers, codings_of, counts, named, numbers, some
 from synth.evaluation.world import Found, World
 
 MOST_PAIRS = 40  # of each kind that are told of: the strongest in train
@@ -33,27 +33,31 @@ def correlations(candidate: pandas.DataFrame, world: World) -> Iterator[Found | 
     for kind in there:
         for pair in sorted(train[kind], key=lambda pair: -abs(np.nan_to_num(train[kind][pair])))[:MOST_PAIRS]:
             yield Found(kind, here[kind][pair], "train", of=" × ".join(pair))
-    yield from _matrix(here, there, world)
+    yield from _rows(here, there, world)
 
 
 def associations(table: pandas.DataFrame, world: World) -> dict[str, Matrix]:
     """Of each pair of columns, by kind: Pearson's and Spearman's coefficients, Cramér's V, the correlation ratio."""
-    known = [coding for coding in codings_of(world, 1) if coding.kind == "categorical"]
-    categories = {coding.name: (coding, coding.codes(table)) for coding in known}
+    categories = {coding.name: coding for coding in codings_of(world, 1) if coding.kind == "categorical"}
+    codes = {name: coding.codes(table) for name, coding in categories.items()}
     values = {name: numbers(table[name], world.kinds[name]) for name in named(world.kinds, "numeric", "datetime")}
     frame = pandas.DataFrame(values, index=range(len(table)), dtype=float)
+    v: Matrix = {}
+    eta: Matrix = {}
+    for pair in itertools.combinations(world.kinds, 2):
+        of_categories, of_numbers = ([name for name in pair if name in known] for known in (codes, values))
+        if not of_numbers:
+            sizes = [categories[name].size for name in pair]
+            (counted,) = counts([np.column_stack([codes[name] for name in pair])], sizes, (0, 1))
+            v[pair] = cramers_v(counted.reshape(sizes))
+        elif of_categories:
+            eta[pair] = correlation_ratio(codes[of_categories[0]], values[of_numbers[0]])
     return {
         "pearson": _coefficients(frame),
         "spearman": _coefficients(frame.rank()),
-        "cramers_v": {
-            (a, b): cramers_v(_crossed(categories[a], categories[b]))
-            for a, b in itertools.combinations(categories, 2)
-        },
-        "correlation_ratio": {
-            (a, b) if list(world.kinds).index(a) < list(world.kinds).index(b) else (b, a): correlation_ratio(codes, values[b])
-            for (a, (_, codes)), b in itertools.product(categories.items(), values)
-        },
-    }  # fmt: skip
+        "cramers_v": v,
+        "correlation_ratio": eta,
+    }
 
 
 def cramers_v(counted: Integers) -> float:
@@ -84,18 +88,11 @@ def correlation_ratio(codes: Integers, values: Floats) -> float:
 def _coefficients(frame: pandas.DataFrame) -> Matrix:
     """Of rows that have both values. Of ranks it is Spearman's, each column ranked once over all its values."""
     found = frame.corr(min_periods=3).to_numpy()
-    return {
-        (a, b): float(found[i, j]) for (i, a), (j, b) in itertools.combinations(enumerate(frame.columns), 2)
-    }  # fmt: skip
+    every = itertools.combinations(enumerate(frame.columns), 2)
+    return {(a, b): float(found[i, j]) for (i, a), (j, b) in every}
 
 
-def _crossed(first: tuple[Coding, Integers], second: tuple[Coding, Integers]) -> Integers:
-    sizes = (first[0].size, second[0].size)
-    (found,) = counts([np.column_stack([first[1], second[1]])], sizes, (0, 1))
-    return found.reshape(sizes)
-
-
-def _matrix(here: Mapping[str, Matrix], there: Mapping[str, Matrix], world: World) -> Iterator[Curve]:
+def _rows(here: Mapping[str, Matrix], there: Mapping[str, Matrix], world: World) -> Iterator[Curve]:
     """A curve for each row: Spearman's coefficient, Cramér's V or the correlation ratio with each column; undefined is 0."""
     names = tuple(world.kinds)
     pairs = [
@@ -104,10 +101,8 @@ def _matrix(here: Mapping[str, Matrix], there: Mapping[str, Matrix], world: Worl
     ]
 
     def row(of: Matrix, name: str) -> tuple[float, ...]:
-        with_each = (of.get((name, other), of.get((other, name), 0.0)) for other in names)
-        return tuple(
-            1.0 if other == name else float(np.nan_to_num(value)) for other, value in zip(names, with_each, strict=True)
-        )
+        found = (1.0 if other == name else of.get((name, other), of.get((other, name), 0.0)) for other in names)
+        return tuple(float(np.nan_to_num(value)) for value in found)
 
     for name in names:
         series = {"candidate": row(pairs[0], name), "holdout": row(pairs[1], name)}

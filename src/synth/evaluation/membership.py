@@ -3,7 +3,8 @@
 Two scores of a row: how near the nearest candidate row lies; and how much denser candidate rows lie there than rows of
 other people (DOMIAS, van Breugel et al. 2023, arXiv 2302.12580). The holdout is split in two by units: one half is the
 reference that the second score needs, the other half are those who were not in the data, for both scores. A unit has the
-score of its best row. Of interest is how many are found at few false alarms (Carlini et al. 2022, arXiv 2112.03570).
+score of its best row. Of interest is how many are found at few false alarms (Carlini et al. 2022, arXiv 2112.03570); the
+intervals of how many are of the members alone, for the threshold that the others set.
 """
 
 from __future__ import annotations

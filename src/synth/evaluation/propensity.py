@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pandas
+from threadpoolctl import threadpool_limits
 
 from synth.evaluation.coding import Floats, Integers, design, features, some
 from synth.evaluation.extra import need
@@ -15,7 +18,7 @@ from synth.evaluation.world import Found, World
 MOST_ROWS = 5_000  # of each of the two tables
 LEAST_ROWS = 20
 FOLDS = 3
-PERMUTATIONS = 10  # of which row is whose, for what pMSE is where there is no difference
+PERMUTATIONS = 5  # of which row is whose, for what pMSE is where there is no difference
 
 Model = Callable[[], Any]  # a classifier of scikit-learn, not fitted
 
@@ -49,7 +52,7 @@ def pmse(scores: Floats) -> float:
 
 
 def detection_score(auc: float) -> float:
-    """1: no model can tell the tables apart; 0: it always can. As DetectionMetric of SDMetrics has it."""
+    """1: no model can tell the tables apart; 0: it always can. That of SDMetrics' DetectionMetric, of all folds at once."""
     return 2 * (1 - max(auc, 0.5))
 
 
@@ -71,8 +74,9 @@ def _detection(x: Floats, model: Model, of: str, world: World, rows: list[pandas
 def cross_fitted(x: Floats, y: Integers, model: Model, world: World) -> Floats:
     """[rows]: the chance that a row is of the candidate (y: 1), by a model fitted on other rows."""
     scores = np.full(len(y), 0.5)
-    for fitted_on, scored in _folds(x, y, world):
-        scores[scored] = model().fit(x[fitted_on], y[fitted_on]).predict_proba(x[scored])[:, 1]
+    with _calmly():
+        for fitted_on, scored in _folds(x, y, world):
+            scores[scored] = model().fit(x[fitted_on], y[fitted_on]).predict_proba(x[scored])[:, 1]
     return scores
 
 
@@ -80,13 +84,14 @@ def _importances(x: Floats, y: Integers, world: World) -> Floats:
     """[columns]: what is lost of the area under the ROC curve, on rows not seen, where a column is shuffled."""
     area = need("sklearn.metrics").roc_auc_score
     rng, lost = world.rng("importances"), np.zeros((FOLDS, x.shape[1]))
-    for fold, (fitted_on, scored) in enumerate(_folds(x, y, world)):
-        fitted = _boosting()().fit(x[fitted_on], y[fitted_on])
-        whole = area(y[scored], fitted.predict_proba(x[scored])[:, 1])
-        for column in range(x.shape[1]):
-            shuffled = x[scored].copy()
-            shuffled[:, column] = rng.permutation(shuffled[:, column])
-            lost[fold, column] = whole - area(y[scored], fitted.predict_proba(shuffled)[:, 1])
+    with _calmly():
+        for fold, (fitted_on, scored) in enumerate(_folds(x, y, world)):
+            fitted = _boosting()().fit(x[fitted_on], y[fitted_on])
+            whole = area(y[scored], fitted.predict_proba(x[scored])[:, 1])
+            for column in range(x.shape[1]):
+                shuffled = x[scored].copy()
+                shuffled[:, column] = rng.permutation(shuffled[:, column])
+                lost[fold, column] = whole - area(y[scored], fitted.predict_proba(shuffled)[:, 1])
     return np.asarray(lost.mean(0))
 
 
@@ -98,6 +103,14 @@ def _folds(x: Floats, y: Integers, world: World) -> Iterator[tuple[Integers, Int
 def _boosting() -> Model:
     classifier = need("sklearn.ensemble").HistGradientBoostingClassifier
     return lambda: classifier(max_iter=40, max_leaf_nodes=16, early_stopping=False, random_state=0)
+
+
+@contextmanager
+def _calmly() -> Iterator[None]:
+    """On one core, for models are small and threads wait for each other; a model that has not converged is a model too."""
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _rows(candidate: pandas.DataFrame, world: World) -> list[pandas.DataFrame] | None:

@@ -26,6 +26,7 @@ from scipy.stats import t
 from synth.errors import UsageError
 
 Rule = Literal["partial", "full"]
+_MOST = 1e100  # a ratio beyond which the t distribution is the normal one
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def combine(estimates: Sequence[float], variances: Sequence[float], rule: Rule =
         )
     m, between, within = len(q), float(q.var(ddof=1)), float(v.mean())
     if rule == "partial":
-        degrees = (m - 1) * (1 + m * within / between) ** 2 if between else math.inf
+        degrees = (m - 1) * min(1 + m * within / max(between, 1e-300), _MOST) ** 2
         return Combined(float(q.mean()), between / m + within, degrees)
     spread = (1 + 1 / m) * between
     if spread <= within:

@@ -21,7 +21,8 @@ from synth.evaluation.extra import need
 from synth.evaluation.world import Found, World
 
 ROWS = 5_000  # of each table, unless it goes row by row or pair by pair
-ROWS_FITTED, ROWS_ATTACKED = 1_000, 100  # of the candidate, of held-out rows
+ROWS_FITTED, ROWS_ATTACKED = 1_000, 50  # of the candidate, and of held-out rows, where an attacker goes row by row
+MOST_KEYS = 8  # that an attacker knows
 TABLE = {  # and how many rows of the candidate, where fewer
     "KSComplement": ROWS,
     "TVComplement": ROWS,
@@ -47,6 +48,7 @@ CATEGORICAL = (
     "CategoricalEnsemble",
 )
 NUMERICAL = ("NumericalLR", "NumericalMLP", "NumericalSVR", "NumericalRadiusNearestNeighbor")
+ROWS_OF_PAIRS = (50, 10)  # the same of NumericalRadiusNearestNeighbor, which compares each of them with each
 SDTYPES = {"categorical": "categorical", "numeric": "numerical", "datetime": "datetime"}
 
 
@@ -88,8 +90,9 @@ def _of_attack(name: str, attack: Attack) -> Found:
         sort = need("sdmetrics.single_table.privacy.categorical_sklearn")
         attackers = [sort.CategoricalNBAttacker, sort.CategoricalKNNAttacker, sort.CategoricalRFAttacker]
         wanted["model_kwargs"] = {"attackers": attackers}
-    note = f"of at most {ROWS_FITTED:,} rows, {ROWS_ATTACKED} of them attacked"
-    return _found(name, note, attack.real, attack.synthetic, **wanted)
+    fitted, attacked = ROWS_OF_PAIRS if name == "NumericalRadiusNearestNeighbor" else (ROWS_FITTED, ROWS_ATTACKED)
+    note = f"at most {fitted:,} rows and {MOST_KEYS} keys, tried on at most {attacked} held-out rows"
+    return _found(name, note, attack.real[:attacked], attack.synthetic[:fitted], **wanted)
 
 
 def _found(name: str, note: str, real: pandas.DataFrame, synthetic: pandas.DataFrame, **wanted: Any) -> Found:
@@ -110,11 +113,11 @@ def _found(name: str, note: str, real: pandas.DataFrame, synthetic: pandas.DataF
 
 
 def _attack(kind: Kind, candidate: pandas.DataFrame, world: World) -> Attack:
-    """Secrets of that kind; keys are all other columns of it. Numeric rows with a missing value are left out."""
+    """Secrets of that kind; keys are other columns of it, the first ones. Numeric rows with a missing value are left out."""
     columns = {name: f"c{i}" for i, name in enumerate(world.kinds) if world.kinds[name] == kind}
     secrets = [label for name, label in columns.items() if name in world.plan.secrets]
-    keys = [label for label in columns.values() if label not in secrets]
-    tables = [_plain(table, world)[[*columns.values()]].dropna() for table in (world.holdout, candidate)]
+    keys = [label for label in columns.values() if label not in secrets][:MOST_KEYS]
+    tables = [_plain(table, world)[[*keys, *secrets]].dropna() for table in (world.holdout, candidate)]
     real, synthetic = some(tables[0], world, ROWS_ATTACKED), some(tables[1], world, ROWS_FITTED)
     why = ""
     if not secrets:

@@ -1,7 +1,7 @@
 """Singling out: conditions that hold of one row of a candidate, and whether they hold of exactly one real person.
 
-Giomi et al. 2022 (arXiv 2211.10459), section 4.1. Real rows of one unit count as one. The control is scaled to as many
-units as train has, for how often exactly one fits depends on how many there are: see ``_ones_among``.
+Giomi et al. 2022 (arXiv 2211.10459), section 4.1. Real rows of one unit count as one. How often exactly one person fits
+depends on how many there are, so train and holdout are compared at the same size: see ``_control``.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from typing import Literal
 import numpy as np
 import pandas
 from numpy.typing import NDArray
-from scipy.optimize import brentq
+from scipy.stats import hypergeom
 
 from synth.artifacts.evaluation import Curve
-from synth.evaluation.records import Records, tables
-from synth.evaluation.targets import ATTACKS, Attack, impossible
+from synth.evaluation.records import Records, Tables, tables
+from synth.evaluation.targets import Attack, impossible
 from synth.evaluation.world import Found, World
 
+ATTACKS = 1_000  # more than of other sorts: what is scaled is less sure
 COLUMNS = 4  # of a condition on several values
-TRIES = 40  # records that are looked at for each condition that is wanted
+TRIES = 20  # looks at each record, or at as many records as conditions are wanted
 NAMES = ("singling out by one value", "singling out by several values")
 FEW = "no value, or no combination of values, is of one row only"
 
@@ -47,18 +48,52 @@ Condition = tuple[Clause, ...]  # all of which hold
 def singling_out(candidate: pandas.DataFrame, world: World) -> Iterator[Found | Curve]:
     known = tables(candidate, world)
     rng = world.rng("singling out")
+    if not all(map(len, (known.candidate, known.train, known.holdout))):
+        yield from (impossible(name, "it needs rows") for name in NAMES)
+        return
     naive = [_random(known.candidate, COLUMNS, rng) for _ in range(ATTACKS)]
     guesses = {NAMES[0]: [condition[:1] for condition in naive], NAMES[1]: naive}
     for name, conditions in zip(NAMES, (_by_one(known.candidate, rng), _by_several(known.candidate, rng)), strict=True):
-        if not conditions or not len(known.train) or not len(known.holdout):
+        if not conditions:
             yield impossible(name, FEW)
             continue
-        succeeded = _people(conditions, known.train, world.train_units)
-        times = len(np.unique(world.train_units)) / len(np.unique(world.holdout_units))
-        control = _ones_among(_people(conditions, known.holdout, world.holdout_units), times)
-        tried = len(conditions)
-        guessed = (_people(guesses[name][:tried], known.train, world.train_units) == 1).sum()
-        yield from Attack(name, tried, (succeeded == 1).sum(), tried, control * tried, guessed).found()
+        yield from _attack(name, conditions, guesses[name][: len(conditions)], known, world).found()
+
+
+def _attack(name: str, conditions: list[Condition], naive: list[Condition], known: Tables, world: World) -> Attack:
+    guessed = _people(naive, known.train, world.train_units)
+    fitting = _people(conditions, known.train, world.train_units)
+    others_fitting = _people(conditions, known.holdout, world.holdout_units)
+    inside, outside = (np.array([len(people) for people in each]) for each in (fitting, others_fitting))
+    people, others = len(np.unique(world.train_units)), len(np.unique(world.holdout_units))
+    control, times = _control(inside, outside, people, others)
+    tried = len(conditions)
+    # as few tries as have the error of the control: a rate's, times what it was scaled by, and more where one held-out
+    # person is whom many conditions fit
+    control_tried = max(1, round(tried / times**2 / _repetition(others_fitting)))
+    succeeded, by_guess = int((inside == 1).sum()), sum(len(people) == 1 for people in guessed)
+    return Attack(name, tried, succeeded, control_tried, control * control_tried, by_guess)
+
+
+def _repetition(fitting: list[NDArray[np.int64]]) -> float:
+    """How many times larger the variance of the rate of ones is than if no two conditions fitted the same person."""
+    alone = [int(people[0]) for people in fitting if len(people) == 1]
+    counts = np.unique(alone, return_counts=True)[1]
+    return float((counts**2).sum() / counts.sum()) if alone else 1.0
+
+
+def _control(inside: NDArray[np.int64], outside: NDArray[np.int64], people: int, others: int) -> tuple[float, float]:
+    """How often exactly one of as many held-out people as train has would fit, and how many times too few there are.
+
+    Anonymeter fits a curve to extrapolate. Here nothing is fitted: as many train people as there are held-out ones, drawn
+    at random, are singled out more often than those by the leak alone, of which such a draw holds its share.
+    """
+    equal = min(people, others)
+    of_train, of_others = (
+        float(hypergeom.pmf(1, total, counts, equal).mean()) for total, counts in ((people, inside), (others, outside))
+    )
+    times = people / equal
+    return min(1.0, max(0.0, float((inside == 1).mean()) - (of_train - of_others) * times)), times
 
 
 def _by_one(records: Records, rng: np.random.Generator) -> list[Condition]:
@@ -78,7 +113,7 @@ def _by_several(records: Records, rng: np.random.Generator) -> list[Condition]:
     """From records at random: their category, or from their number outwards; those that hold of no second row."""
     medians = [_median(column) for column in records.values]
     found: dict[Condition, None] = {}
-    for _ in range(ATTACKS * TRIES if len(records) else 0):
+    for _ in range(min(ATTACKS, len(records)) * TRIES):
         row = int(rng.integers(len(records)))
         columns = rng.choice(len(records.names), min(COLUMNS, len(records.names)), replace=False)
         condition = tuple(_clause(records, int(column), row, medians[column]) for column in np.sort(columns))
@@ -100,42 +135,26 @@ def _clause(records: Records, column: int, row: int, median: float) -> Clause:
 
 def _random(records: Records, most: int, rng: np.random.Generator) -> Condition:
     """Of values of several records, with signs at random: what needs no look at how columns go together."""
-    columns = rng.choice(len(records.names), min(most, len(records.names)), replace=False) if len(records) else ()
-    rows = rng.integers(max(1, len(records)), size=len(columns))
+    columns = rng.choice(len(records.names), min(most, len(records.names)), replace=False)
+    rows = rng.integers(len(records), size=len(columns))
     signs = rng.choice([-np.inf, np.inf], size=len(columns))  # in place of the median: either sign
     return tuple(_clause(records, int(c), int(row), s) for c, row, s in zip(columns, rows, signs, strict=True))
 
 
 def _rows(condition: Condition, records: Records) -> NDArray[np.intp]:
-    rows = np.arange(len(records))
-    for clause in condition:
+    """Of which the condition holds: each clause looks at those that are left."""
+    first, *others = condition
+    rows = np.flatnonzero(first.holds(records.values[first.column]))
+    for clause in others:
         rows = rows[clause.holds(records.values[clause.column][rows])]
     return rows
 
 
-def _people(conditions: list[Condition], records: Records, units: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Of each condition, of how many units it holds."""
-    return np.array([len(np.unique(units[_rows(condition, records)])) for condition in conditions])
+def _people(conditions: list[Condition], records: Records, units: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Of each condition, the units of which it holds."""
+    return [np.unique(units[_rows(condition, records)]) for condition in conditions]
 
 
 def _median(values: NDArray[np.float64]) -> float:
     known = values[~np.isnan(values)]
     return float(np.median(known)) if len(known) else 0.0
-
-
-def _ones_among(counts: NDArray[np.int64], times: float) -> float:
-    """The share of conditions that would hold of exactly one person, were there so many times as many people.
-
-    Counts are taken to be negative binomial (a Poisson count, whose rate is a gamma variable over the conditions), with
-    the zeros and ones that were seen: P(0) = a^-r and P(1) = P(0) r (a - 1) / a, where a - 1 grows with their number.
-    """
-    none, one = float((counts == 0).mean()), float((counts == 1).mean())
-    if none in (0.0, 1.0) or one == 0.0 or times == 1.0:
-        return one
-    share = one / none / -math.log(none)  # of (a - 1) / (a log a), which falls from 1 to 0 as a grows from 1
-    if share >= 1 - 1e-9:  # as rare as Poisson counts, or rarer
-        rate = -math.log(none) * times
-        return rate * math.exp(-rate)
-    log_a = brentq(lambda x: -math.expm1(-x) / x - share, 1e-12, 1 / share + 1)
-    r, more = -math.log(none) / log_a, 1 + times * math.expm1(min(log_a, 600.0))
-    return float(more**-r * r * (more - 1) / more)

@@ -19,7 +19,7 @@ from synth.generator.ranges import Floats, Integers
 
 SURE = 1.96  # standard deviations either way: 95%
 _SPREAD = math.sqrt(1 - 2 / math.pi)  # standard deviation of |z| of a standard normal z
-_NOTE = "in coarse groups of values"
+_NOTE = "against the noisy tables of the fit, in coarse groups of values"
 
 
 class Agreement:

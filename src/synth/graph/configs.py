@@ -1,21 +1,41 @@
-"""What a model is told: +config of folders, config of metadata, config() of SQL, nearest last."""
+"""What a model or a test is told: +config of folders, config of YAML, config() of SQL, nearest last."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from synth.errors import Place, Problem
-from synth.graph.rendered import Rendered
 from synth.project import spec
 from synth.project.complaints import must
 from synth.project.loader import Declared, Project
 from synth.project.nearest import nearest
 from synth.project.sql_file import SqlFile
+
+C = TypeVar("C", spec.ModelConfig, spec.TestConfig)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A key of synth_project.yml below which folders have +config."""
+
+    key: str
+    kind: type[spec.ModelConfig] | type[spec.TestConfig]
+    what: str
+    example: str
+
+
+_MODELS = _Block("models", spec.ModelConfig, "model", "{+materialized: private}")
+
+
+def _tests(project: Project) -> _Block:
+    key = "data_tests" if project.settings.data_tests else "tests"
+    return _Block(key, spec.TestConfig, "test", "{+severity: warn}")
 
 
 def config_of(
@@ -23,37 +43,43 @@ def config_of(
     problems: list[Problem],
 ) -> spec.ModelConfig:  # fmt: skip
     """Folders of synth_project.yml, then metadata's config, then ``given``, which config() in SQL says; tags add up."""
-    layers = list(_folder_layers(project, (*(text.folders if text else ()), name)))
+    layers = list(_folder_layers(project, _MODELS, (*(text.folders if text else ()), name)))
     if declared:
         layers.append(declared.table.config.model_dump(exclude_unset=True))
     if described := project.properties.get(name):
         layers.append(described.model.config.model_dump(exclude_unset=True))
+    return _merged(spec.ModelConfig, layers, given, text, problems)
+
+
+def test_config(
+    project: Project, name: str, text: SqlFile | None, folders: Sequence[str], given: Mapping[str, Any],
+    problems: list[Problem],
+) -> spec.TestConfig:  # fmt: skip
+    """Folders of synth_project.yml, then ``given``: what a generic test says in YAML, a singular one by config() in ``text``."""
+    layers = list(_folder_layers(project, _tests(project), (*folders, name)))
+    return _merged(spec.TestConfig, layers, given, text, problems)
+
+
+def _merged(
+    kind: type[C], layers: list[dict[str, Any]], given: Mapping[str, Any], text: SqlFile | None, problems: list[Problem]
+) -> C:  # fmt: skip
+    """The nearest wins, and tags add up. What is wrong with ``given`` is told; the others were judged where they stand."""
     merged: dict[str, Any] = {}
     tags: list[str] = []
     for layer in [*layers, given]:
         try:
-            found = spec.ModelConfig.model_validate(layer)
+            found = kind.model_validate(layer)
         except ValidationError as error:
-            if layer is given and text:  # the others were judged where they stand
-                problems += _problems(error, partial(_place, text))
+            if layer is given and text:
+                problems += _problems(error, partial(_place, text), kind)
             continue
         merged |= found.model_dump(exclude_unset=True)
         tags += found.tags
-    return spec.ModelConfig.model_validate({**merged, "tags": tuple(dict.fromkeys(tags))})
-
-
-def test_config(asked: Rendered, problems: list[Problem]) -> spec.TestConfig:
-    """What config() in a singular test says."""
-    try:
-        return spec.TestConfig.model_validate(asked.config)
-    except ValidationError as error:
-        assert asked.text is not None
-        problems += _problems(error, partial(_place, asked.text), spec.TestConfig)
-        return spec.TestConfig()
+    return kind.model_validate({**merged, "tags": tuple(dict.fromkeys(tags))})
 
 
 def _problems(
-    error: ValidationError, place: Callable[[str], Place], kind: type[spec.Spec] = spec.ModelConfig
+    error: ValidationError, place: Callable[[str], Place], kind: type[spec.Spec]
 ) -> Iterator[Problem]:  # fmt: skip
     for detail in error.errors(include_url=False, include_input=False):
         key, *inner = (part for part in detail["loc"] if isinstance(part, str))
@@ -91,29 +117,40 @@ def config_place(
     return nearest_place
 
 
-def _folder_layers(project: Project, path: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """What synth_project.yml says of the model at a path of folders, outermost first."""
-    here: Any = project.settings.models
+def _folder_layers(project: Project, block: _Block, path: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """What synth_project.yml says of the node at a path of folders, outermost first."""
+    here: Any = getattr(project.settings, block.key)
     for folder in (None, project.settings.name, *path):
         here = here if folder is None else here.get(folder) if isinstance(here, dict) else None
         if isinstance(here, dict):
             yield {key[1:]: value for key, value in here.items() if key.startswith("+") and key != "+trust_sql"}
 
 
-def folder_problems(project: Project, models: Iterable[str]) -> Iterator[Problem]:
-    """Of ``models:`` in synth_project.yml: every +config, also where no model is, and every name of a folder."""
-    paths: set[tuple[str, ...]] = {(project.settings.name, name) for name in models}
-    paths |= {(project.settings.name, *text.folders, name) for name, text in project.models.items()}
+def model_folder_problems(project: Project, models: Iterable[str]) -> Iterator[Problem]:
+    """Of ``models:`` in synth_project.yml."""
+    paths = {(name,) for name in models} | {(*text.folders, name) for name, text in project.models.items()}
+    return _folder_problems(project, _MODELS, paths)
+
+
+def test_folder_problems(project: Project, generic: Iterable[tuple[str, ...]]) -> Iterator[Problem]:
+    """Of ``tests:`` in synth_project.yml, or ``data_tests:``; the paths of generic tests, folders and name."""
+    paths = {*generic, *((*text.folders, name) for name, text in project.tests.items())}
+    return _folder_problems(project, _tests(project), paths)
+
+
+def _folder_problems(project: Project, block: _Block, below: Iterable[tuple[str, ...]]) -> Iterator[Problem]:
+    """Of every +config, also where no node is, and of every name of a folder; ``below``: the nodes, below the project."""
+    paths = {(project.settings.name, *path) for path in below} | {(project.settings.name,)}
 
     def visit(here: dict[str, Any], path: tuple[str, ...]) -> Iterator[Problem]:
         def place(key: str) -> Place:
-            return project.document.place(("models", *path, key), key=True)
+            return project.document.place((block.key, *path, key), key=True)
 
         try:
-            spec.ModelConfig.model_validate({k[1:]: v for k, v in here.items() if k.startswith("+")})
+            block.kind.model_validate({k[1:]: v for k, v in here.items() if k.startswith("+")})
         except ValidationError as error:
-            yield from _problems(error, lambda key: place(f"+{key}"))
-        if "+trust_sql" in here:
+            yield from _problems(error, lambda key: place(f"+{key}"), block.kind)
+        if "+trust_sql" in here and block is _MODELS:
             what = "trust_sql is said of one model, never of a folder"
             yield Problem(place("+trust_sql"), what, "Move it to config() of the model's SQL, or to its metadata.")
         known = {p[len(path)] for p in paths if p[: len(path)] == path and len(p) > len(path)}
@@ -121,11 +158,11 @@ def folder_problems(project: Project, models: Iterable[str]) -> Iterator[Problem
             if key.startswith("+"):
                 continue
             if key not in known:
-                fix = f"Write +{key}." if key in spec.ModelConfig.model_fields else nearest(key, known)
-                yield Problem(place(key), f"there is no folder or model '{key}'", fix)
+                fix = f"Write +{key}." if key in block.kind.model_fields else nearest(key, known)
+                yield Problem(place(key), f"there is no folder or {block.what} '{key}'", fix)
             elif isinstance(value, dict):
                 yield from visit(value, (*path, key))
             else:
-                yield Problem(place(key), f"'{key}' must be a mapping", "For example {+materialized: private}.")
+                yield Problem(place(key), f"'{key}' must be a mapping", f"For example {block.example}.")
 
-    yield from visit(dict(project.settings.models), ())
+    yield from visit(dict(getattr(project.settings, block.key)), ())

@@ -9,11 +9,11 @@ from typing import Literal
 
 from synth.artifacts.plan import NOT_PRIVATE
 from synth.errors import Place, Problem, ProjectError
-from synth.graph.configs import config_of, folder_problems, test_config
+from synth.graph.configs import config_of, model_folder_problems, test_config, test_folder_problems
 from synth.graph.rendered import Rendered, model_names, reference, render, rendered_model
 from synth.graph.selection import Selection
 from synth.graph.selectors import named_selections
-from synth.graph.tests import Judgement, generic_tests
+from synth.graph.tests import Judgement, generic_tests, named_tests
 from synth.project import spec
 from synth.project.loader import Declared, DeclaredModel, DeclaredSource, Project
 from synth.project.nearest import nearest
@@ -112,9 +112,8 @@ class Graph:
 def build(project: Project) -> Graph:
     """The graph of a project; raises ProjectError with every wrong reference, config and zone."""
     names = model_names(project)
-    problems: list[Problem] = [*_table_problems(project), *folder_problems(project, names)]
+    problems: list[Problem] = [*_table_problems(project), *model_folder_problems(project, names)]
     rendered = {name: rendered_model(project, name, problems) for name in names}
-    singular = [render(project, f.name, f.place(), f, None, problems) for f in project.tests.values()]
     configs = {n: config_of(project, n, d.text, d.declared, d.config, problems) for n, d in rendered.items()}
     enabled = {name: asked for name, asked in rendered.items() if configs[name].enabled is not False}
     zones = {name: _zone(project, asked, configs[name], problems) for name, asked in enabled.items()}
@@ -128,8 +127,9 @@ def build(project: Project) -> Graph:
         if node.zone == "synthetic" and node.declared is not None:
             node = _linked(project, node, zones, landed, problems)
         nodes[node.id] = node
-    tests = [(asked, Judgement(test_config(asked, problems))) for asked in singular]
-    for asked, judged in [*(t for t in tests if t[1].config.enabled), *generic_tests(project, landed, problems)]:
+    named = named_tests(project, landed)
+    problems += test_folder_problems(project, ((*asked.folders, name) for name, asked in named.items()))
+    for asked, judged in [*_singular(project, problems), *generic_tests(project, named, landed, problems)]:
         parents = _parents(project, asked, landed, problems)
         node = _node(project, asked, "test", "public", spec.ModelConfig(), parents, zones, landed)
         node = replace(node, judged=judged)
@@ -141,9 +141,31 @@ def build(project: Project) -> Graph:
     return Graph(project.settings.name, nodes, selectors)
 
 
+def rendered_again(project: Project, graph: Graph, node: Node) -> Node:
+    """A model as ``project``'s renderer makes it now, between the same others. Raises ProjectError."""
+    models = list(graph.of_kind("model"))
+    zones, landed = {n.asked: n.zone for n in models}, {n.asked: n.name for n in models}
+    problems: list[Problem] = []
+    asked = rendered_model(project, node.asked, problems)
+    parents = (*_parents(project, asked, landed, problems), *node.links)
+    if problems:
+        raise ProjectError(problems)
+    made = _node(project, asked, "model", node.zone, node.config, parents, zones, landed)
+    return replace(node, sql=made.sql, parents=tuple(dict.fromkeys(parents)))
+
+
 def of_sources(project: Project) -> Graph:
     """The sources alone: what can be told where models and metadata are still to be written."""
     return Graph(project.settings.name, _source_nodes(project), {})
+
+
+def _singular(project: Project, problems: list[Problem]) -> Iterator[tuple[Rendered, Judgement]]:
+    """The singular tests that are enabled, rendered."""
+    for file in project.tests.values():
+        asked = render(project, file.name, file.place(), file, None, problems)
+        config = test_config(project, file.name, file, file.folders, asked.config, problems)
+        if config.enabled:
+            yield asked, Judgement(config)
 
 
 def _zone(project: Project, asked: Rendered, config: spec.ModelConfig, problems: list[Problem]) -> Zone:

@@ -9,14 +9,13 @@ from typing import Any
 
 from synth.artifacts.compiled import Manifest, ManifestNode
 from synth.errors import UsageError
-from synth.graph.state import CHANGES, STATUSES, State
+from synth.graph.state import AGES, CHANGES, STATUSES, State
 from synth.project.nearest import nearest
 
-OF_STATE = ("state", "result")
+OF_STATE = ("state", "result", "source_status")
 _ABSENT = {
     "access": "access levels", "exposure": "exposures", "group": "groups", "metric": "metrics", "package": "packages",
-    "saved_query": "saved queries", "semantic_model": "semantic models", "source_status": "selection by freshness",
-    "version": "versions of models",
+    "saved_query": "saved queries", "semantic_model": "semantic models", "version": "versions of models",
 }  # fmt: skip
 
 
@@ -27,7 +26,7 @@ def default(value: str) -> str:
 
 def check(method: str, value: str) -> None:
     """Raises UsageError for a method that there is not, and for a value that it can never have."""
-    known = {"state": CHANGES, "result": STATUSES}.get(method)
+    known = {"state": CHANGES, "result": STATUSES, "source_status": AGES}.get(method)
     if method in _ABSENT:
         raise UsageError(
             f"'{method}:{value}' is dbt's: synth has no {_ABSENT[method]}", f"Methods: {', '.join(_METHODS)}."
@@ -44,6 +43,8 @@ def matching(manifest: Manifest, method: str, value: str, state: State) -> set[s
         return state.changed(manifest, value)
     if method == "result":
         return {i for i, status in state.statuses(manifest).items() if status == value}
+    if method == "source_status":
+        return state.fresher(manifest)
     fits = _FITS.get(method, _any_of(method))
     return {node.unique_id for node in manifest.nodes.values() if fits(node, value)}
 

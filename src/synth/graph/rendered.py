@@ -90,7 +90,7 @@ def render(
 
     names = {
         "config": config, "ref": ref, "source": source, "declared_columns": declared_columns,
-        "target": project.target_words, "run_query": _run_query, "statement": _run_query,
+        "target": project.target_words,
     }  # fmt: skip
     if project.models.get(name) is text:
         names["this"] = This(name)
@@ -130,11 +130,6 @@ class This:
 
     def __str__(self) -> str:
         return f'"ref"."{self.name}"'
-
-
-def _run_query(*_: Any, **__: Any) -> None:
-    what = "run_query() has no place in a model or a test: compiling reads no row"
-    raise RenderError(what, "Ask in a macro that you run by: synth run-operation.", "run_query")
 
 
 def reference(made: Rendered, name: str) -> Place:

@@ -1,4 +1,4 @@
-"""What was before: an earlier manifest to compare with, and how the last run ended."""
+"""What was before: an earlier manifest and ages of sources to compare with, and how the last run ended."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from synth.artifacts.compiled import Manifest, ManifestNode
+from synth.artifacts.freshness import FreshnessReport
 from synth.artifacts.results import Results
 from synth.errors import UsageError
 
@@ -34,17 +35,22 @@ _MODIFIED: dict[str, _Change] = {
 }
 CHANGES = (*_MODIFIED, "new", "old", "unmodified")
 STATUSES = ("success", "error", "refused", "skipped", "pass", "fail", "warn")
+AGES = ("fresher",)
 FAILED = ("error", "refused", "skipped", "fail")  # what synth retry runs again
+
+_AGES = "sources.json"
 
 
 @dataclass(frozen=True)
 class State:
-    """``manifest`` and ``results`` as they lie in a folder; None where there is none that this version reads."""
+    """What lies in a folder; None where there is none that this version reads. ``now``: the ages in target/."""
 
     folder: str
     manifest: Manifest | None
     results: Results | None
     named: bool  # by --state
+    freshness: FreshnessReport | None = None
+    now: FreshnessReport | None = None
 
     def changed(self, manifest: Manifest, change: str) -> set[str]:
         """What ``change`` holds of: a new node is modified, too."""
@@ -60,6 +66,19 @@ class State:
             raise self._missing("run_results.json", "Run synth build first, or name another folder with --state DIR.")
         known = {_result_id(node): node.unique_id for node in manifest.nodes.values() if node.resource_type != "source"}
         return {known[name]: status for name, status in _statuses(self.results) if name in known}
+
+    def fresher(self, manifest: Manifest) -> set[str]:
+        """The sources with rows that are newer than those of before, or that nothing was known of."""
+        if not self.named:
+            raise UsageError("source_status: compares with an earlier sources.json", "Name its folder: --state DIR.")
+        ask = "synth source freshness"
+        if self.freshness is None:
+            raise self._missing(_AGES, f"Keep the target folder of a {ask} to compare with.")
+        if self.now is None:
+            raise UsageError(f"there is no {_AGES} in the target folder to compare with", f"Say first: {ask}")
+        before = self.freshness.loaded
+        newer = {key for key, at in self.now.loaded.items() if key not in before or at > before[key]}
+        return newer & manifest.nodes.keys()
 
     def _missing(self, file: str, fix: str) -> UsageError:
         return UsageError(f"there is no {file} of this version of synth in {self.folder}", fix)

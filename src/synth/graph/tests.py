@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from synth.errors import Place, Problem
+from synth.graph.configs import test_config
 from synth.graph.rendered import Rendered, ref_in
 from synth.project import spec, yaml
 from synth.project.jinja import TEST, Renderer, RenderError
@@ -68,7 +69,7 @@ class _Wrong(Exception):
         self.what, self.fix, self.key = what, fix, key
 
 
-def asked_tests(project: Project) -> Iterator[Asked]:
+def _asked_tests(project: Project) -> Iterator[Asked]:
     """Every generic test of the metadata and of models/*.yml, that of a table before those of its columns."""
     declared: list[tuple[Any, str, Any, tuple[str, ...]]] = [
         (d.table, d.table.name, d, _below(d.document, project.settings.metadata_paths)) for d in project.tables.values()
@@ -85,16 +86,26 @@ def asked_tests(project: Project) -> Iterator[Asked]:
                 yield Asked(test, name, column.name, where.document, (*where.path, "columns", c, key, i), folders)
 
 
-def generic_tests(
-    project: Project, models: Mapping[str, str], problems: list[Problem]
-) -> list[tuple[Rendered, Judgement]]:  # fmt: skip
-    """The tests of ``models`` that are enabled, rendered, each under a name of its own; the names by which models land."""
-    found: list[tuple[Rendered, Judgement]] = []
+def named_tests(project: Project, models: Mapping[str, str]) -> dict[str, Asked]:
+    """Every generic test under a name of its own, with all its config; ``models``: the names by which models land."""
+    found: dict[str, Asked] = {}
     names: set[str] = {name.casefold() for name in project.tests}
-    for asked in asked_tests(project):
+    for asked in _asked_tests(project):
+        name, said = _name(asked, models.get(asked.model, asked.model), names), asked.test.config
+        config = test_config(project, name, None, asked.folders, said.model_dump(exclude_unset=True), [])
+        found[name] = replace(asked, test=asked.test.model_copy(update={"config": config}))
+    return found
+
+
+def generic_tests(
+    project: Project, named: Mapping[str, Asked], models: Collection[str], problems: list[Problem]
+) -> list[tuple[Rendered, Judgement]]:  # fmt: skip
+    """The tests of ``models`` that are enabled, rendered."""
+    found: list[tuple[Rendered, Judgement]] = []
+    for name, asked in named.items():
         if asked.model not in models or not asked.test.config.enabled:
             continue
-        made = Rendered(_name(asked, models[asked.model], names), asked.place, None, None, {}, [asked.model], [])
+        made = Rendered(name, asked.place, None, None, {}, [asked.model], [])
         try:
             judged = _made(project.renderer, asked, made)
         except RenderError as error:

@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from types import TracebackType
 from typing import Any
 
@@ -72,19 +72,19 @@ class _TestBlock(Extension):
         return node
 
 
-def _env_var(name: str, default: Any = _MISSING) -> Any:
-    value = os.environ.get(name, default)
+def _env_var(name: str, default: Any = _MISSING, instead: Mapping[str, Any] | None = None) -> Any:
+    value = (instead or {}).get(name, os.environ.get(name, default))
     if value is _MISSING:
         fix = f"Set it, or give a default: env_var('{name}', 'default')."
         raise RenderError(f"the environment variable {name} is not set", fix, name)
     return value
 
 
-def _no_secret(name: str, default: Any = _MISSING) -> Any:
+def _no_secret(name: str, default: Any = _MISSING, instead: Mapping[str, Any] | None = None) -> Any:
     if name.startswith(SECRET):
         what = f"{name} is a secret, and this is written to target/"
         raise RenderError(what, "A secret may stand in a source's location.", name)
-    return _env_var(name, default)
+    return _env_var(name, default, instead)
 
 
 def _var(variables: Mapping[str, Any]) -> Callable[..., Any]:
@@ -122,6 +122,16 @@ class _Exceptions:
         return _log(f"Warning: {message}", info=True)
 
 
+def _asks(name: str) -> Callable[..., Any]:
+    """What asks the target's database, where nothing may: a run operation gives another of that name."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        what = f"{name}() has no place here: compiling reads no row"
+        raise RenderError(what, "Ask in a macro that you run by: synth run-operation.", name)
+
+    return refuse
+
+
 def _from_json(text: str, default: Any = None) -> Any:
     try:
         return json.loads(text)
@@ -130,8 +140,12 @@ def _from_json(text: str, default: Any = None) -> Any:
 
 
 _CALLED, _KEEP = "_called_with", "_keep"  # names within the template that calls a macro
+_CONSTANT = (
+    "{%% macro %s() %%}{%% do [varargs, kwargs] %%}{{ return(_constants['%s']) }}{%% endmacro %%}"  # takes anything
+)
 _ALWAYS = {
     "env_var": _env_var, "return": _return, "exceptions": _Exceptions(), "log": _log, "execute": False, "zip": zip,
+    **{name: _asks(name) for name in ("run_query", "statement", "load_result")},
     "set": set, "tojson": lambda value, sort_keys=False: json.dumps(value, sort_keys=sort_keys), "fromjson": _from_json,
 }  # fmt: skip
 
@@ -142,11 +156,20 @@ class Renderer:
 
     variables: Mapping[str, Any]
     macros: tuple[SqlFile, ...] = ()
+    environment: Mapping[str, Any] = field(default_factory=dict)  # in place of variables of the environment
+    constants: Mapping[str, Any] = field(default_factory=dict)  # what some macros give instead, by their names
     _environment: ImmutableSandboxedEnvironment = field(
         default_factory=lambda: _Environment(
             undefined=StrictUndefined, keep_trailing_newline=True, extensions=["jinja2.ext.do", _TestBlock]
         )
     )
+
+    def overridden(
+        self, variables: Mapping[str, Any], environment: Mapping[str, Any], constants: Mapping[str, Any]
+    ) -> Renderer:  # fmt: skip
+        """The same with other variables, another environment, and macros that are constants."""
+        macros = tuple(SqlFile(name, "", _CONSTANT % (name, name), ()) for name in constants)
+        return Renderer({**self.variables, **variables}, (*self.macros, *macros), environment, constants)
 
     def value(self, text: str, secret: bool = False) -> str:
         """A string of a YAML file; ``secret``: it is nothing that is written elsewhere."""
@@ -155,7 +178,8 @@ class Renderer:
 
     def sql(self, text: str, names: Mapping[str, Any]) -> str:
         """A model or a test."""
-        return self._render(text, {"env_var": _no_secret, **names}, with_macros=True)
+        here = {"env_var": partial(_no_secret, instead=self.environment), "_constants": self.constants}
+        return self._render(text, {**here, **names}, with_macros=True)
 
     def macro(self, name: str, arguments: Mapping[str, Any], names: Mapping[str, Any]) -> Any:
         """What a macro of the project gives. Raises RenderError, also where there is none of that name."""

@@ -151,9 +151,10 @@ def _load(
     renderer = Renderer(renderer.variables, macros)
     sources = _sources(root, settings, renderer, problems)
     people = {name: declared.source.location for name, declared in sources.items() if declared.source.privacy}
-    tables = _tables(root, settings, renderer, ValueFiles(root, people, settings.target_path), later)
+    files = ValueFiles(root, people, settings.target_path, settings.test_paths)
+    tables = _tables(root, settings, renderer, files, later)
     models = _sql(root, settings.model_paths, "model", later)
-    properties, unit_tests = _properties(root, settings, renderer, {*models, *tables}, tables, later)
+    properties, unit_tests = _properties(root, settings, renderer, files, {*models, *tables}, tables, later)
     tests = _sql(root, settings.test_paths, "test", later, without=generic)
     selectors = _selectors(root, renderer, later)
     experiments = _experiments(root, settings, renderer, tables, later)
@@ -232,15 +233,15 @@ def _tables(
 
 
 def _properties(
-    root: Path, settings: spec.ProjectSpec, renderer: Renderer, models: Collection[str], tables: Collection[str],
-    problems: list[Problem],
+    root: Path, settings: spec.ProjectSpec, renderer: Renderer, files: ValueFiles, models: Collection[str],
+    tables: Collection[str], problems: list[Problem],
 ) -> tuple[dict[str, DeclaredModel], dict[str, DeclaredUnitTest]]:  # fmt: skip
     """What YAML in the model paths says, of models without metadata and of unit tests."""
     names, unit_names = _Names("model", problems), _Names("unit test", problems)
     found: dict[str, DeclaredModel] = {}
     unit_tests: dict[str, DeclaredUnitTest] = {}
     for document in _documents(root, settings.model_paths, problems):
-        parsed = _validate(spec.PropertiesFile, document, renderer, problems)
+        parsed = _validate(spec.PropertiesFile, document, renderer, problems, files)
         for i, model in enumerate(parsed.models if parsed else ()):
             described = DeclaredModel(document, ("models", i), model)
             place = described.place("name")

@@ -86,8 +86,10 @@ def _schema(name: str, kind: type[spec.Spec]) -> dict[str, Any]:
     definitions = made.get("$defs", {})
     _short_forms(definitions)
     if name == "synth_project":
-        definitions |= _folders()
+        definitions |= {**_folders("Folder", spec.ModelConfig), **_folders("TestFolder", spec.TestConfig)}
         made["properties"]["models"] = {"$ref": "#/$defs/Folder", "description": "folders of models, and their +config"}
+        tests = {"$ref": "#/$defs/TestFolder", "description": "folders of tests, and their +config"}
+        made["properties"] |= {"tests": tests, "data_tests": tests}
         made["$defs"] = definitions
     found: dict[str, Any] = _templated(made)
     return {"$schema": DRAFT, "title": f"synth: {name}", **{k: v for k, v in found.items() if k != "title"}}
@@ -112,15 +114,15 @@ def _short_forms(definitions: dict[str, Any]) -> None:
         definitions["Constraint"] = {"anyOf": [{"type": "string"}, constraint]}
 
 
-def _folders() -> dict[str, Any]:
-    config = spec.ModelConfig.model_json_schema(by_alias=True, schema_generator=_Written)
+def _folders(name: str, kind: type[spec.Spec]) -> dict[str, Any]:
+    config = kind.model_json_schema(by_alias=True, schema_generator=_Written)
     keys = {f"+{key}": value for key, value in config["properties"].items()}
     unknown = rf"^\+(?!(?:{'|'.join(re.escape(key[1:]) for key in keys)})$)"
     folder = {
         "type": "object", "properties": keys, "patternProperties": {unknown: False},
-        "additionalProperties": {"$ref": "#/$defs/Folder"},
+        "additionalProperties": {"$ref": f"#/$defs/{name}"},
     }  # fmt: skip
-    return {**config.get("$defs", {}), "Folder": folder}
+    return {**config.get("$defs", {}), name: folder}
 
 
 def _templated(schema: Any) -> Any:

@@ -207,6 +207,14 @@ class ProjectSpec(Spec):
     experiment_paths: tuple[Folder, ...] = Field(default=("experiments",), alias="experiment-paths")
     target_path: Folder = Field(default="target", alias="target-path")
     models: dict[str, Any] = {}  # folders and +config, checked where they are applied
+    tests: dict[str, Any] = {}  # as models
+    data_tests: dict[str, Any] = {}  # the same, as newer versions of dbt call it
+
+    @model_validator(mode="after")
+    def _tests_once(self) -> ProjectSpec:
+        if self.tests and self.data_tests:
+            raise ValueError("data_tests: is another name of tests; keep one of the two")
+        return self
 
     @model_validator(mode="after")
     def _default_target_is_known(self) -> ProjectSpec:
@@ -1039,6 +1047,17 @@ class Rows(Spec):
 
     rows: tuple[dict[str, str | bool | int | float | None], ...] | str = ()
     format: Literal["dict", "csv"] = "dict"
+    fixture: Name | None = Field(default=None, description="the rows lie in fixtures/NAME.csv of a test path")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_a_file(cls, written: Any, info: ValidationInfo) -> Any:
+        name = written.get("fixture") if isinstance(written, dict) else None
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            return written
+        if "rows" in written or written.get("format") != "csv":
+            raise ValueError("fixture: is a file of CSV in place of rows; say format: csv, and no rows")
+        return written | {"rows": info.context.fixture(name) if info.context else ""}
 
     @model_validator(mode="after")
     def _as_said(self) -> Rows:
@@ -1056,6 +1075,14 @@ class UnitTestConfig(Spec):
     enabled: bool = True
 
 
+class Overrides(Spec):
+    """What a unit test takes in place of what the project and the environment say."""
+
+    vars: dict[str, Any] = {}
+    env_vars: dict[str, str | bool | int | float] = {}
+    macros: dict[str, Any] = Field(default={}, description="what each gives, whatever it is called with")
+
+
 class UnitTest(Spec):
     """The rows that a model makes of made-up rows."""
 
@@ -1064,6 +1091,7 @@ class UnitTest(Spec):
     description: str = ""
     given: tuple[Given, ...] = ()
     expect: Rows
+    overrides: Overrides = Overrides()
     config: UnitTestConfig = UnitTestConfig()
 
 

@@ -6,7 +6,7 @@ import csv
 import gzip
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,12 @@ Rows = list[dict[str, str]]
 EXAMPLE = "for example values: {file: codes/icd9.csv, column: code}"
 
 
+_PUBLIC = {
+    "values": "values are public knowledge; take them from the documentation",
+    "fixture": "a fixture's rows are nobody's; make them up",
+}
+
+
 class ValueFiles:
     """Reads each file once. What is asked for in YAML and cannot be had is a ``ValueError``, in the words of spec.py.
 
@@ -24,8 +30,10 @@ class ValueFiles:
     name, and so is what runs leave in ``target_path``. A copy, or what a function reads, cannot be told.
     """
 
-    def __init__(self, root: Path, private: Mapping[str, str], target_path: str) -> None:
-        self.root = root.resolve()
+    def __init__(
+        self, root: Path, private: Mapping[str, str], target_path: str, test_paths: Sequence[str] = ()
+    ) -> None:  # fmt: skip
+        self.root, self.test_paths = root.resolve(), test_paths
         self.private = {name: (root / location).resolve() for name, location in private.items()}
         self.target = (root / target_path).resolve()
         self._read: dict[str, Rows] = {}
@@ -61,27 +69,38 @@ class ValueFiles:
             self._read[file] = self._opened(file)
         return self._read[file]
 
-    def _opened(self, file: str) -> Rows:
+    def fixture(self, name: str) -> str:
+        """The CSV text of made-up rows for unit tests, from the first test path that has it."""
+        files = [f"{path}/fixtures/{name}.csv" for path in self.test_paths]
+        return self._text(next((f for f in files if (self.root / f).is_file()), files[0]), "fixture")
+
+    def _text(self, file: str, key: str) -> str:
         path = (self.root / file).resolve()
         if not path.is_relative_to(self.root):
             raise ValueError(
-                f"values: {file} lies outside the project; a public list is reviewed with it, so keep it there"
+                f"{key}: {file} lies outside the project; a public list is reviewed with it, so keep it there"
             )
         if path.is_relative_to(self.target):
-            raise ValueError(f"values: {file} is what a run left; a list that somebody has checked lies elsewhere")
+            raise ValueError(f"{key}: {file} is what a run left; a list that somebody has checked lies elsewhere")
         for source, place in self.private.items():
             if path.is_relative_to(place) or _is_one_of(path, place):
-                what = f"values: {file} lies where the source {source} of people does, and values are public knowledge"
-                raise ValueError(f"{what}; take them from the documentation, in a file of their own")
+                what = f"{key}: {file} lies where the source {source} of people does, and {_PUBLIC[key]}"
+                raise ValueError(f"{what}, in a file of their own")
         try:
             raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-            text = raw.decode("utf-8-sig")
-            lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+            return raw.decode("utf-8-sig")
         except OSError as error:
             raise ValueError(
-                f"values: {file} cannot be read: {error.strerror or error}; name a file of the project"
+                f"{key}: {file} cannot be read: {error.strerror or error}; name a file of the project"
             ) from None
-        except (UnicodeDecodeError, EOFError, csv.Error):
+        except (UnicodeDecodeError, EOFError):
+            raise ValueError(f"{key}: {file} is not CSV text in UTF-8; write it anew") from None
+
+    def _opened(self, file: str) -> Rows:
+        text = self._text(file, "values")
+        try:
+            lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+        except csv.Error:
             raise ValueError(f"values: {file} is not CSV text in UTF-8; write it anew") from None
         header, *rows = [[cell.strip() for cell in line] for line in lines if line] or [[]]
         for number, row in enumerate(rows, 2):

@@ -42,6 +42,11 @@ class ReleasedTable:
         return self.model.name
 
     @property
+    def own_fits(self) -> tuple[SyntheticModel, ...]:
+        """The fit of a synthetic table, without those of the tables above it; all that a public one is computed from."""
+        return (self.model,) if isinstance(self.model, SyntheticModel) else self.fits
+
+    @property
     def columns(self) -> tuple[OutputColumn, ...]:
         return self.model.columns
 

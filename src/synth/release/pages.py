@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -115,7 +115,7 @@ def _table(table: ReleasedTable) -> dict[str, Any]:
         "made": "noisy marginals and noisy steps of learning" if learned else "noisy marginals",
         "kinds": sorted({fit.plan.kind.replace("_", "-") for fit in table.fits}),
         "sources": [Name(source.name) for fit in table.fits for source in fit.sources],
-        "kept": [Told(said, "plan") for fit in table.fits for said in fit.plan.why if said.startswith("Kept:")],
+        "kept": [Told(said, "plan") for fit in table.own_fits for said in fit.plan.why if said.startswith("Kept:")],
         "promises": [_promise(promise) for promise in table.promises],
         "columns": list(_columns(table)),
         "pictures": [_picture(table, found) for found in table.distributions],
@@ -125,14 +125,7 @@ def _table(table: ReleasedTable) -> dict[str, Any]:
         "judged": Told(len(table.tests), "tests on synthetic rows"),
         "tests": [_finding(one) for one in sorted(table.tests, key=lambda one: (one.status == "pass", one.id))],
         "not_for": list(dict.fromkeys(not_for(table))),
-        "fit": {
-            of: [_figure(figure) for figure in found]
-            for of, found in (
-                ("whole", [f for f in table.figures if not f.of]),
-                ("columns", [f for f in table.figures if f.of and f.metric == "marginal_1"]),
-                ("pairs", sorted((f for f in table.figures if f.of and f.metric != "marginal_1"), key=lambda f: f.value)),
-            )
-        },
+        "fit": _fit(table.figures),
     }  # fmt: skip
 
 
@@ -159,15 +152,30 @@ def _picture(table: ReleasedTable, found: Distribution) -> Picture:
     return Picture(Name(found.column), drawn, Told(found.missing, "synthetic rows"), dated)
 
 
+def _fit(figures: Sequence[ReleaseFigure]) -> dict[str, list[tuple[Told, Told, Told | str, str | Told]]]:
+    """Figures of the whole table, of its columns, of pairs from the worst; "first" are those that say most."""
+    whole = [f for f in figures if not f.of]
+    paid = [f for f in whole if f.source == "paid release metric"]
+    pairs = sorted((f for f in figures if f.of and f.metric != "marginal_1"), key=lambda f: f.value)
+    columns = [f for f in figures if f.of and f.metric == "marginal_1"]
+    found = {"first": paid or whole, "whole": whole, "columns": columns, "pairs": pairs}
+    return {name: [_figure(figure) for figure in listed] for name, listed in found.items()}
+
+
 def _figure(figure: ReleaseFigure) -> tuple[Told, Told, Told | str, str | Told]:
     """What is measured, its value, its interval, a note."""
     between = (
         ""
         if figure.low is None or figure.high is None
-        else Told(f"{figure.low:.4g} to {figure.high:.4g}", figure.source)
+        else Told(f"{figure.low:.3f} to {figure.high:.3f}", figure.source)
     )
     what = Told(figure.of or _MEANS.get(figure.metric, figure.metric), "declaration")
-    return what, Told(figure.value, figure.source), between, Told(figure.note, figure.source) if figure.note else ""
+    return (
+        what,
+        Told(f"{figure.value:.3f}", figure.source),
+        between,
+        Told(figure.note, figure.source) if figure.note else "",
+    )
 
 
 _MEANS = {

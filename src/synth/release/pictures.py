@@ -44,7 +44,11 @@ def time_line(found: Distribution) -> Markup:
     """A column of dates from left to right; each bar has its share as a title, and both ends stand below."""
     lines = [line for line in _lines(found) if not line[3]]
     step = WIDTH / max(len(lines), 1)
-    shapes = [_column(i * step, step, *line) for i, line in enumerate(lines)]
+    highest = max((length for _, _, length, _ in lines), default=0) or 100  # missing values set no scale here
+    shapes = [
+        _column(i * step, step, label, share, 100 * length / highest)
+        for i, (label, share, length, _) in enumerate(lines)
+    ]
     marks = [_mark(i, step, lines[i][0], i == len(lines) - 1) for i in range(0, len(lines), 5)]
     said = escape("; ".join(f"from {label}: {share}" for label, share, _, _ in lines))
     missing = Markup("").join(_bar(*line) for line in _lines(found) if line[3])
@@ -55,7 +59,7 @@ def time_line(found: Distribution) -> Markup:
     return Markup(picture) + (Markup('<ul class="bars">{}</ul>').format(missing) if missing else "")
 
 
-def _column(x: float, wide: float, label: str, share: str, length: float, _: bool) -> str:
+def _column(x: float, wide: float, label: str, share: str, length: float) -> str:
     high = max(0.9 * length, 0.5)
     title = f"<title>{escape(label)}: {share} (synthetic rows)</title>"
     return f'<rect x="{x + 1:.1f}" y="{BASE - high:.1f}" width="{wide - 2:.1f}" height="{high:.1f}">{title}</rect>'

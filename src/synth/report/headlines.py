@@ -51,7 +51,7 @@ def _goals(found: Evaluation) -> Iterator[Headline]:
 
 
 def _copies(found: Evaluation) -> Iterator[Headline]:
-    """More rows that only one person of the fit has than of people who had no part in it, beyond what chance makes."""
+    """Rows that one person alone has, more of them than chance makes."""
     copied, chance = one(found, "copied rows"), one(found, "copied rows by chance")
     if copied is None or copied.synthetic is None:
         return
@@ -59,7 +59,9 @@ def _copies(found: Evaluation) -> Iterator[Headline]:
     excess = copied.synthetic - due
     away = excess / (due + 1) ** 0.5
     verdict: Verdict = "fail" if away > LEAKED and excess > FEW else "warn" if away > SUSPECT else "pass"
-    rows = f"{copied.synthetic:,.0f} rows are equal to a row of the fit that one person alone has; chance would make {due:,.0f}."
+    rows = (
+        f"{copied.synthetic:,.0f} rows are equal to a row that one real person alone has; chance would make {due:,.0f}."
+    )
     said = {
         "fail": "It holds real rows. Do not release it.",
         "warn": "Find out why.",

@@ -15,6 +15,7 @@ from synth.artifacts.evaluation import Curve, Evaluation, Figure, Section
 from synth.evaluation.intruder import summary
 from synth.report import pictures
 from synth.report.headlines import headlines, position
+from synth.report.words import words
 from synth.version import __version__
 
 SECTIONS: tuple[tuple[Section, str, str], ...] = (
@@ -27,9 +28,17 @@ SECTIONS: tuple[tuple[Section, str, str], ...] = (
     ("detection", "Can it be told from real rows?", "Models that try to tell the table's rows from held-out ones."),
     ("distance", "Distances", "How far rows of the table are from real ones, and which combinations they share."),
     ("sdmetrics", "SDMetrics", "The figures that NHSSynth offers, by the SDMetrics library; held-out rows are the real ones."),
-    ("attacks", "Attacks", "Tried with the table on people of the fit, and on held-out people as a control."),
+    ("attacks", "Attacks", "Tried on people of the fit, and on held-out people as a control. Real rows stand for a copy here."),
 )  # fmt: skip
 MOST_SHOWN = 12  # figures of parts that are shown at once; the others unfold
+
+
+@dataclass(frozen=True)
+class Line:
+    """A figure, and the intervals that stand beside it."""
+
+    figure: Figure
+    between: dict[str, str]  # "synthetic", "train", "shuffled"
 
 
 @dataclass(frozen=True)
@@ -39,19 +48,25 @@ class Part:
     key: Section
     title: str
     said: str
-    whole: list[Figure]  # of the table
-    parts: list[tuple[str, list[Figure]]]  # of columns, pairs and groups, by metric
+    whole: list[Line]  # of the table
+    parts: list[tuple[str, list[Line]]]  # of columns, pairs and groups, by metric
     pictures: list[tuple[str, Markup]]
+    matrices: list[tuple[str, Markup]]
 
 
 def internal_page(model: SyntheticModel, found: Evaluation) -> str:
     """The internal report of a table."""
-    return environment().get_template("report.j2").render(
-        model=model, found=found, headlines=headlines(found), parts=list(_parts(found)), intruder=summary(found.figures),
-        distributions=list(_distributions(found)), missing=[f for f in found.figures if f.metric == "missing" and f.of],
-        position=position, scale=lambda figure: Markup(pictures.scale(position(figure))), number=number, version=__version__,
-        most=MOST_SHOWN, css=Markup(source("report.css")),
-    )  # fmt: skip
+
+    def scale(figure: Figure) -> Markup:
+        return Markup(pictures.scale(position(figure)))
+
+    missing = _lines([f for f in found.figures if f.metric == "missing" and f.of])
+    shown = {
+        "model": model, "found": found, "headlines": headlines(found), "parts": list(_parts(found)),
+        "intruder": summary(found.figures), "distributions": list(_distributions(found)), "missing": missing, "scale": scale,
+        "number": number, "words": words, "version": __version__, "most": MOST_SHOWN, "css": Markup(source("report.css")),
+    }  # fmt: skip
+    return environment().get_template("report.j2").render(shown)
 
 
 def number(value: float | None) -> str:
@@ -66,9 +81,25 @@ def _parts(found: Evaluation) -> Iterator[Part]:
         shown = list(_pictures(found, key))
         if not figures and not shown:
             continue
-        metrics = list(dict.fromkeys(f.metric for f in figures if f.of))
-        parts = [(metric, [f for f in figures if f.metric == metric and f.of]) for metric in metrics]
-        yield Part(key, title, said, [f for f in figures if not f.of], parts, shown)
+        lines = _lines(figures)
+        metrics = list(dict.fromkeys(line.figure.metric for line in lines if line.figure.of))
+        parts = [(m, [line for line in lines if line.figure.of and line.figure.metric == m]) for m in metrics]
+        whole = [line for line in lines if not line.figure.of]
+        yield Part(key, title, said, whole, parts, shown, list(_matrices(found, key)))
+
+
+def _lines(figures: Sequence[Figure]) -> list[Line]:
+    """What measures call "x low" and "x high" is the interval of x."""
+    known = {(f.metric, f.of): f for f in figures}
+
+    def between(figure: Figure, candidate: str) -> str:
+        ends = [known.get((f"{figure.metric} {end}", figure.of)) for end in ("low", "high")]
+        values = [getattr(end, candidate) if end else None for end in ends]
+        return "" if None in values else f"{number(values[0])} to {number(values[1])}"
+
+    ends = {(f"{f.metric} {end}", f.of) for f in figures for end in ("low", "high")}
+    own = [f for f in figures if (f.metric, f.of) not in ends]
+    return [Line(f, {c: between(f, c) for c in ("synthetic", "train", "shuffled")}) for f in own]
 
 
 def _distributions(found: Evaluation) -> Iterator[tuple[str, Markup]]:
@@ -83,16 +114,19 @@ def _pictures(found: Evaluation, section: Section) -> Iterator[tuple[str, Markup
     for curve in own:
         if curve.name == "kaplan_meier":
             yield f"Share without the event: {curve.of}", Markup(pictures.lines(curve))
-    rows = [curve for curve in own if curve.name == "associations"]
+    for curve in own:
+        if curve.name == "principal_components":
+            yield "The two main directions of all columns together", Markup(pictures.density(curve))
+
+
+def _matrices(found: Evaluation, section: Section) -> Iterator[tuple[str, Markup]]:
+    rows = [curve for curve in found.curves if curve.section == section and curve.name == "associations"]
     for series, title in (("synthetic", "Associations in the table"), ("holdout", "Associations in held-out rows")):
         if rows and all(series in row.series for row in rows):
             yield title, _matrix(rows, title, [row.series[series] for row in rows])
     if rows and all({"synthetic", "holdout"} <= set(row.series) for row in rows):
         title = "Difference of the two"
         yield title, _matrix(rows, title, [_difference(row) for row in rows])
-    for curve in own:
-        if curve.name == "principal_components":
-            yield "The two main directions of all columns together", Markup(pictures.density(curve))
 
 
 def _matrix(rows: Sequence[Curve], told: str, values: Sequence[Sequence[float]]) -> Markup:

@@ -39,7 +39,7 @@ def distribution(curve: Curve) -> str:
     base = [frame.at(0, 0), frame.at(len(real), 0)]
     closed = f"{base[0][0]:.1f},{base[0][1]:.1f} {area} {base[1][0]:.1f},{base[1][1]:.1f}"
     body = f'<polygon class="real" points="{closed}"/><polyline class="own" points="{_steps(frame, synthetic)}"/>'
-    return _svg(curve, body + _axes(frame, [str(curve.x[0]), str(curve.x[-1])] if curve.x else [], f"{top:.0%}"))
+    return _svg(curve, body + _axes(frame, [_end(curve.x[0]), _end(curve.x[-1])] if curve.x else [], f"{top:.0%}"))
 
 
 def lines(curve: Curve) -> str:
@@ -62,7 +62,7 @@ def lines(curve: Curve) -> str:
 
 def matrix(names: Sequence[str], values: Sequence[Sequence[float | None]], told: str) -> str:
     """A heat map of associations from 0 to 1; a cell that is not known is crossed out."""
-    size = max(8.0, min(26.0, 320.0 / max(len(names), 1)))
+    size = max(10.0, min(26.0, 400.0 / max(len(names), 1)))
     edge = 110.0
     cells = []
     for i, row in enumerate(values):
@@ -104,6 +104,11 @@ def scale(position: float | None) -> str:
     )
 
 
+def _end(value: float | str) -> str:
+    """A number, or the day of a time."""
+    return value.partition("T")[0] if isinstance(value, str) else f"{value:.4g}"
+
+
 def _ordered(curve: Curve) -> bool:
     return any("…" in str(x) or " to " in str(x) for x in curve.x)
 
@@ -112,6 +117,8 @@ def _bars(names: Sequence[str], synthetic: Sequence[float], real: Sequence[float
     top = max((*synthetic, *real, 1e-9))
     rows = []
     for name, own, other in zip(names, synthetic, real, strict=True):
+        if not own and not other:
+            continue
         rows.append(
             f'<li><span class="label" title="{escape(name)}">{escape(name)}</span><span class="both">'
             f'<i class="real" style="width:{100 * other / top:.1f}%"></i><i class="own" style="width:{100 * own / top:.1f}%"></i>'

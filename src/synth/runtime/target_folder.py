@@ -149,6 +149,9 @@ class TargetFolder:
         """``file``: in place of the folder's own."""
         write_whole(file or self.path / _FRESHNESS, _json(report))
 
+    def freshness(self) -> FreshnessReport | None:
+        return _read(FreshnessReport, self.path / _FRESHNESS)
+
     def write_results(self, results: Results, known: Container[str]) -> None:
         """``known``: ids of the expectations that there are. A table that was not made anew keeps what else was judged of it."""
         self._write(_RESULTS, _json(results))

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from statistics import mean
 
-WIDTH, HEIGHT, GAP, ROW, MARGIN = 200, 44, 64, 62, 12  # pixels
+WIDTH, HEIGHT, GAP, MARGIN = 200, 44, 64, 12  # pixels
+SPACE = 18  # pixels between two nodes of a layer
 LONGEST = 24  # letters of a name
+
+# A node's id; or, with a layer's number, where the lines of a node pass that layer on their way to further ones: the
+# dummy vertices of layered drawings (Sugiyama, Tagawa and Toda 1981), one for all lines of a node.
+Stop = str | tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -26,17 +32,18 @@ class Spot:
 def lineage(spots: Sequence[Spot], here: str | None = None) -> str:
     """SVG of a graph without circles; ``here``: the node that is marked."""
     layers = _layers(spots)
-    places = _places(spots, layers)
+    steps = dict.fromkeys(_steps(spots, layers))
+    places = _places(layers, list(steps))
     wide = max((x for x, _ in places.values()), default=0) + WIDTH + MARGIN
-    high = max((y for _, y in places.values()), default=0) + HEIGHT + MARGIN
+    high = max((y + _height(stop) for stop, (_, y) in places.items()), default=0) + MARGIN
     lines = [
         f'<svg class="lineage" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" width="{wide}" height="{high}" '
         'role="group" aria-label="Lineage"><defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
         'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z"/></marker></defs>'
     ]
-    for spot in spots:
-        lines += [_edge(places[parent], places[spot.id]) for parent in spot.parents if parent in places]
-    lines += [_node(spot, places[spot.id], spot.id == here) for spot in sorted(spots, key=lambda s: places[s.id])]
+    lines += [_line(start, end, places) for start, end in steps]
+    by_place = sorted(spots, key=lambda spot: places[spot.id])
+    lines += [_node(spot, places[spot.id], spot.id == here) for spot in by_place]
     return "\n".join([*lines, "</svg>"])
 
 
@@ -69,21 +76,43 @@ def _layers(spots: Sequence[Spot]) -> Mapping[str, int]:
     return found
 
 
-def _places(spots: Sequence[Spot], layers: Mapping[str, int]) -> dict[str, tuple[int, int]]:
-    """Left and top of each node: within its layer by the mean height of its parents, so that few lines cross."""
-    places: dict[str, tuple[int, int]] = {}
+def _steps(spots: Sequence[Spot], layers: Mapping[str, int]) -> Iterator[tuple[Stop, Stop]]:
+    """Each edge as steps from one layer to the next."""
+    for spot in spots:
+        for parent in filter(layers.__contains__, spot.parents):
+            between: list[Stop] = [(parent, layer) for layer in range(layers[parent] + 1, layers[spot.id])]
+            yield from pairwise([parent, *between, spot.id])
+
+
+def _places(layers: Mapping[str, int], steps: Sequence[tuple[Stop, Stop]]) -> dict[Stop, tuple[int, int]]:
+    """Left and top of each stop: within its layer by the mean height of those before it, so that few lines cross."""
+    stops = dict.fromkeys([*layers, *(end for _, end in steps)])
+    places: dict[Stop, tuple[int, int]] = {}
     for number in range(max(layers.values(), default=-1) + 1):
-        column = [spot for spot in spots if layers[spot.id] == number]
-        height = {s.id: mean([places[p][1] for p in s.parents if p in places] or [0]) for s in column}
-        for row, spot in enumerate(sorted(column, key=lambda s: (height[s.id], s.name))):
-            places[spot.id] = (MARGIN + number * (WIDTH + GAP), MARGIN + row * ROW)
+        here = [stop for stop in stops if (layers[stop] if isinstance(stop, str) else stop[1]) == number]
+        before = {stop: [_middle(a, places) for a, b in steps if b == stop] for stop in here}
+        top = MARGIN
+        for stop in sorted(here, key=lambda s: (mean(before[s] or [0]), str(s))):
+            places[stop] = (MARGIN + number * (WIDTH + GAP), top)
+            top += _height(stop) + SPACE
     return places
 
 
-def _edge(start: tuple[int, int], end: tuple[int, int]) -> str:
-    x0, y0, x1, y1 = start[0] + WIDTH, start[1] + HEIGHT // 2, end[0], end[1] + HEIGHT // 2
+def _height(stop: Stop) -> int:
+    return HEIGHT if isinstance(stop, str) else 0
+
+
+def _middle(stop: Stop, places: Mapping[Stop, tuple[int, int]]) -> int:
+    return places[stop][1] + _height(stop) // 2
+
+
+def _line(start: Stop, end: Stop, places: Mapping[Stop, tuple[int, int]]) -> str:
+    """Bent between two layers alone, and straight where it passes one."""
+    x0, y0, x1, y1 = places[start][0] + WIDTH, _middle(start, places), places[end][0], _middle(end, places)
     bend = (x1 - x0) // 2
-    return f'<path class="edge" marker-end="url(#arrow)" d="M{x0} {y0}C{x0 + bend} {y0} {x1 - bend} {y1} {x1} {y1}"/>'
+    ends = 'marker-end="url(#arrow)" ' if isinstance(end, str) else ""
+    passes = "" if isinstance(end, str) else f"H{x1 + WIDTH}"
+    return f'<path class="edge" {ends}d="M{x0} {y0}C{x0 + bend} {y0} {x1 - bend} {y1} {x1} {y1}{passes}"/>'
 
 
 def _node(spot: Spot, place: tuple[int, int], here: bool) -> str:

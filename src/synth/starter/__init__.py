@@ -1,4 +1,4 @@
-"""``synth init``: a small project with simulated rows that builds at once."""
+"""``synth init``: a small project with simulated rows that builds at once, or an empty one to be filled in."""
 
 from __future__ import annotations
 
@@ -12,27 +12,33 @@ from synth.errors import UsageError
 from synth.project.schemas import write_schemas
 
 FOLDER = Path(__file__).parent / "project"
+BARE = Path(__file__).parent / "bare"
+EMPTY = ("metadata", "models", "macros", "tests")  # folders of a bare project
 MEMBERS = 4_000
 _IGNORED = """target/
 logs/
 privacy_ledger.db*
 # rows of people do not belong into version control
-sources/clinic/
+sources/*/
 """
 
 
-def write_starter(folder: Path) -> Path:
-    """Writes the starter project into a new or empty folder. UsageError where there is something already."""
+def write_starter(folder: Path, bare: bool = False) -> Path:
+    """Writes the starter project, or an empty one, into a new or empty folder. UsageError where there is something already."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} is not empty", "Name a folder that does not exist yet.")
     name = "".join(c if c.isalnum() and c.isascii() else "_" for c in folder.resolve().name.lower()).strip("_")
     name = name if name and not name[0].isdigit() else f"project_{name}".rstrip("_")
-    shutil.copytree(FOLDER, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(BARE if bare else FOLDER, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     settings = folder / "synth_project.yml"
     settings.write_text(settings.read_text(encoding="utf-8").replace("starter_name", name), encoding="utf-8")
     write_schemas(folder / ".synth")
     (folder / ".gitignore").write_text(_IGNORED, encoding="utf-8")
-    _simulate(folder / "sources" / "clinic" / "members.csv")
+    if not bare:
+        _simulate(folder / "sources" / "clinic" / "members.csv")
+    for name in EMPTY if bare else ():
+        (folder / name).mkdir()
+        (folder / name / ".gitkeep").touch()  # git keeps no empty folder
     return folder
 
 

@@ -13,10 +13,11 @@ from synth.errors import RunError
 from synth.validation.pages import GENERATOR, index_page, table_page
 
 
-def write_data_docs(suites: Sequence[SuiteResult], directory: Path, title: str) -> Path:
+def write_data_docs(suites: Sequence[SuiteResult], directory: Path, title: str, home: str | None = None) -> Path:
     """Write ``directory``/index.html and a page for each suite, and return the path of the index.
 
-    The folder is replaced as a whole: pages of tables that are gone go too, and a crash leaves the old pages whole.
+    ``home``: a page to lead back to, as seen from ``directory``. The folder is replaced as a whole: pages of tables that
+    are gone go too, and a crash leaves the old pages whole.
 
     Raises:
         RunError: the folder holds something else than Data Docs.
@@ -28,7 +29,7 @@ def write_data_docs(suites: Sequence[SuiteResult], directory: Path, title: str) 
     _refuse_other_folders(directory)
     for rest in (new, old):
         shutil.rmtree(rest, ignore_errors=True)
-    _write_pages(suites, new, title)
+    _write_pages(suites, new, title, home)
     if directory.exists():
         directory.rename(old)
     new.rename(directory)
@@ -36,12 +37,12 @@ def write_data_docs(suites: Sequence[SuiteResult], directory: Path, title: str) 
     return directory / "index.html"
 
 
-def _write_pages(suites: Sequence[SuiteResult], directory: Path, title: str) -> None:
+def _write_pages(suites: Sequence[SuiteResult], directory: Path, title: str, home: str | None) -> None:
     (directory / "tables").mkdir(parents=True)
     paths = [f"tables/{_file_name(suite.model)}" for suite in suites]
     for suite, path in zip(suites, paths, strict=True):
-        (directory / path).write_text(table_page(suite, title), encoding="utf-8")
-    (directory / "index.html").write_text(index_page(suites, paths, title), encoding="utf-8")
+        (directory / path).write_text(table_page(suite, title, home and f"../{home}"), encoding="utf-8")
+    (directory / "index.html").write_text(index_page(suites, paths, title, home), encoding="utf-8")
 
 
 def _file_name(model: str) -> str:

@@ -41,23 +41,23 @@ _HIDE = {ord(char): 0x100000 + ord(char) for char in "&<>\"'`$\\{}\n\r\t"}
 _SHOW = {hidden: escape(chr(char)) for char, hidden in _HIDE.items()}
 
 
-def table_page(suite: SuiteResult, title: str) -> str:
-    """The page of one table: HTML without scripts, that loads nothing."""
+def table_page(suite: SuiteResult, title: str, home: str | None = None) -> str:
+    """The page of one table: HTML without scripts, that loads nothing; ``home``: a page to lead back to."""
     suite = SuiteResult.model_validate(_hidden(suite.model_dump()))
     outcome = _by_column(suite)
     statuses = _statuses_by_section(outcome)
     facts = {"suite": suite, "counts": _counts(suite), "marks": {name: _worst(of) for name, of in statuses.items()}}
     document = _document(outcome, order=list(statuses))
-    page: str = _view().render(document, **_shared(title), **facts)  # type: ignore[no-untyped-call]
+    page: str = _view().render(document, **_shared(title), home=home, **facts)  # type: ignore[no-untyped-call]
     return page.translate(_SHOW)
 
 
-def index_page(suites: Sequence[SuiteResult], paths: Sequence[str], title: str) -> str:
+def index_page(suites: Sequence[SuiteResult], paths: Sequence[str], title: str, home: str | None = None) -> str:
     """The page of all tables; ``paths`` are their pages, as seen from this one."""
     hidden = [SuiteResult.model_validate(_hidden(suite.model_dump())) for suite in suites]
     tables = [(suite, path, _counts(suite)) for suite, path in zip(hidden, paths, strict=True)]
     total = sum((counts for *_, counts in tables), Counter[str]())
-    page = _view().env.get_template("index_page.j2").render(**_shared(title), tables=tables, total=total)
+    page = _view().env.get_template("index_page.j2").render(**_shared(title), home=home, tables=tables, total=total)
     return page.translate(_SHOW)
 
 
