@@ -32,7 +32,7 @@ def examples() -> Iterator[tuple[str, Path]]:
     for project in PROJECTS:
         yield "synth_project", project / "synth_project.yml"
         yield from (("selectors", path) for path in project.glob("selectors.yml"))
-        for kind in ("sources", "metadata", "models"):
+        for kind in ("sources", "metadata", "models", "experiments"):
             yield from ((kind, path) for path in sorted((project / kind).rglob("*.yml")))
 
 

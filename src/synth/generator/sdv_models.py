@@ -35,7 +35,7 @@ class SdvModel:
         metadata = need("sdv.metadata", "sdv").Metadata.load_from_dict(_described(kinds))
         with _seeded(seed):
             model: Any = getattr(need("sdv.single_table", "sdv"), self.synthesizer)(metadata)
-            model.fit(train)
+            model.fit(train.astype(_nanoseconds(kinds)))
             drawn: pandas.DataFrame = model.sample(rows)
         return drawn[list(kinds)]
 
@@ -60,6 +60,11 @@ def _described(kinds: Mapping[str, Kind]) -> dict[str, Any]:
     """SDV's metadata: it looks at no row to find out what a column is."""
     columns = {name: {"sdtype": SDTYPES[kind]} for name, kind in kinds.items()}
     return {"tables": {"rows": {"columns": columns}}, "METADATA_SPEC_VERSION": "V1"}
+
+
+def _nanoseconds(kinds: Mapping[str, Kind]) -> dict[str, str]:
+    """The type that dates must have: rdt takes their integers for nanoseconds, whatever unit pandas keeps them in."""
+    return {name: "datetime64[ns]" for name, kind in kinds.items() if kind == "datetime"}
 
 
 @contextmanager

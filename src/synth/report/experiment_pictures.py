@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from statistics import mean
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 360.0, 210.0, 40.0, 12.0, 10.0, 34.0
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 360.0, 210.0, 40.0, 12.0, 16.0, 34.0
 KINDS = 6  # of colours, and of marks
 SIZE = 4.5  # of a mark
 APART = 4.0  # by which lines are moved aside, so that their bars do not hide each other
@@ -85,7 +85,7 @@ def mark(kind: int, x: float, y: float) -> str:
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
-    room = 0.06 * (high - low) or 0.05
+    room = 0.1 * (high - low) or 0.05
     return low - room, high + room
 
 
@@ -115,7 +115,7 @@ def _level(frame: Frame, value: float | None, name: str) -> str:
     y = frame.y(value)
     line = f'<line class="level {name}" x1="{LEFT:g}" x2="{WIDTH - RIGHT:g}" y1="{y:.1f}" y2="{y:.1f}"/>'
     said = {"train": "real rows", "shuffled": "shuffled columns"}[name]
-    return f'{line}<text x="{LEFT + 3:g}" y="{y + (11 if name == "train" else -4):.1f}">{said}</text>'
+    return f'{line}<text x="{LEFT + 3:g}" y="{y + (-4 if name == "train" else 11):.1f}">{said}</text>'
 
 
 def _axes(frame: Frame) -> str:
@@ -125,7 +125,7 @@ def _axes(frame: Frame) -> str:
         value = frame.low + (frame.high - frame.low) * step / GRID
         y = frame.y(value)
         found.append(f'<line class="grid" x1="{LEFT:g}" x2="{WIDTH - RIGHT:g}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        found.append(f'<text x="{LEFT - 4:g}" y="{y + 3.5:.1f}" text-anchor="end">{value:.2f}</text>')
+        found.append(f'<text x="{LEFT - 4:g}" y="{y + 3.5:.1f}" text-anchor="end">{round(value, 2) + 0.0:.2f}</text>')
     found += [f'<text x="{frame.x(e):.1f}" y="{base + 14:g}" text-anchor="middle">{e:g}</text>' for e in frame.epsilons]
     found.append(f'<text x="{(LEFT + WIDTH) / 2:g}" y="{HEIGHT - 4:g}" text-anchor="middle">epsilon</text>')
     return "".join(found)
