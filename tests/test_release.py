@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -18,7 +19,8 @@ import duckdb
 import pytest
 
 import canary
-from compiling import write
+from compiling import compile_folder, write
+from family import PROJECT
 from processes import synth
 from synth import Project
 from synth.artifacts.catalog import Distribution
@@ -28,10 +30,12 @@ from synth.privacy.chain import hash_of
 from synth.release.gather import gather
 from synth.release.pages import model_card, report
 from synth.release.promise import promises
+from synth.release.refusals import Asked, refuse
 from synth.release.seal import seal
 from synth.release.told import Name, Told, in_html, in_text
 from synth.release.verify import verify
 from synth.runtime.associations import associations
+from synth.runtime.built import Made, Verdict
 from synth.runtime.warehouse import Warehouse
 from test_data_docs import CHROMIUM, chromium, needs_browser, raw_pixels
 
@@ -134,6 +138,22 @@ def test_a_table_that_is_older_than_what_it_reads_by_way_of_a_view_is_refused(pr
     assert synth(project, "build", "--select", "adults by_sex").returncode == 0
     assert synth(project, "build", "--select", "stays adults").returncode == 0
     assert "public.by_sex is older than synthetic.stays" in refused(project, select="by_sex")
+
+
+def test_tests_of_tables_that_are_not_released_are_not_waited_for() -> None:
+    """The foreign key of a child reads its parent's rows; who releases the parent alone need not build the child."""
+    compiled, now = compile_folder(PROJECT), datetime.now(UTC)
+    people = compiled.synthetic["people"]
+    own = [test for id, test in compiled.checks.items() if set(compiled.parents[id]) == {"people"}]
+    assert own and len(own) < sum("people" in compiled.parents[id] for id in compiled.checks)
+    asked = Asked(
+        compiled=compiled, models=("people",), rows={"people": 5}, made={"people": Made(now, people.declaration())},
+        verdicts={test.id: Verdict(now, "pass", 5, 0, test.digest) for test in own}, spent={people.fit_fingerprint()},
+        ledger=None, drafted=(),
+    )  # fmt: skip
+    refuse(asked)
+    with pytest.raises(RunError, match="were not run since it was made"):
+        refuse(replace(asked, verdicts={}))
 
 
 # what is in it

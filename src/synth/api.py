@@ -312,17 +312,17 @@ class Project:
         names = self._prepared(nodes)
         listener = listener or Listener()
         written: dict[Path, tuple[Goal, ...]] = {}
-        with self._warehouse(read_only=True) as warehouse:
-            evaluator = Evaluator(
-                self.root, self.folder, self.ledger, warehouse, listener, self.target.threads, self.target.memory_limit
-            )
-            for number, name in enumerate(names, 1):
-                model = compiled.synthetic[name]
-                listener.started(number, len(names), f"evaluation of {model.relation}")
-                found = evaluator.evaluate(model)
-                report = evaluator.written(model, found)
-                written[report] = found.missed
-                listener.evaluated(number, len(names), model.relation, os.path.relpath(report, self.root))
+        evaluator = Evaluator(
+            self.root, self.folder, self.ledger, partial(self._warehouse, read_only=True), listener, self.target.threads,
+            self.target.memory_limit,
+        )  # fmt: skip
+        for number, name in enumerate(names, 1):
+            model = compiled.synthetic[name]
+            listener.started(number, len(names), f"evaluation of {model.relation}")
+            found = evaluator.evaluate(model)
+            report = evaluator.written(model, found)
+            written[report] = found.missed
+            listener.evaluated(number, len(names), model.relation, os.path.relpath(report, self.root))
         return written
 
     def experiment(

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas
 from threadpoolctl import threadpool_limits
 
 from synth.artifacts.compiled import Evaluated, SyntheticModel
@@ -38,23 +39,30 @@ class Evaluator:
     """Evaluates the models of a project, one after the other."""
 
     def __init__(
-        self, root: Path, folder: TargetFolder, ledger: Ledger, warehouse: Warehouse, listener: Listener, threads: int,
-        memory_limit: str,
+        self, root: Path, folder: TargetFolder, ledger: Ledger, warehouse: Callable[[], Warehouse], listener: Listener,
+        threads: int, memory_limit: str,
     ) -> None:  # fmt: skip
+        """``warehouse``: opens the target's database, which is read at once and closed: figures take minutes."""
         self.root, self.folder, self.ledger, self.warehouse = root, folder, ledger, warehouse
         self.listener, self.threads, self.memory_limit = listener, threads, memory_limit
 
     def evaluate(self, model: SyntheticModel) -> Evaluation:
         """Errors of the run say nothing of a row."""
         need("sklearn")
-        evaluated = _ready(model, self.warehouse)
+        with self.warehouse() as warehouse:
+            evaluated = _ready(model, warehouse)
+            drawn, outdated = warehouse.frame(synthetic_sql(model.relation, evaluated)), warehouse.outdated(model)
         internal, doing = self.folder.internal, f"evaluating {model.name}"
         functions = {
             t.function: _quiet(_function(self.root, t), internal)
             for t in evaluated.plan.tasks
             if isinstance(t, PythonTask)
         }
-        found = confine(internal, doing, lambda: self._figures(model, evaluated, functions))
+        found = confine(internal, doing, lambda: self._figures(model, evaluated, drawn, functions))
+        early = (
+            ["The table was made of an earlier declaration: run synth build, then evaluate again."] if outdated else []
+        )
+        found = found.model_copy(update={"notes": (*early, *found.notes)})
         write_evaluation(internal, found)
         return found
 
@@ -66,12 +74,12 @@ class Evaluator:
         )  # fmt: skip
 
     def _figures(
-        self, model: SyntheticModel, evaluated: Evaluated, functions: dict[str, Callable[..., Any]]
+        self, model: SyntheticModel, evaluated: Evaluated, rows: pandas.DataFrame, functions: dict[str, Callable[..., Any]]
     ) -> Evaluation:  # fmt: skip
         kinds = {column.name: column.kind for column in evaluated.columns}
         key = zone_key(model, self.ledger, self.folder.internal)
         real = real_rows(model, evaluated, self.root, self.folder.internal, self.threads, self.memory_limit, key)
-        drawn = typed(self.warehouse.frame(synthetic_sql(model.relation, evaluated)), kinds)
+        drawn = typed(rows, kinds)
         world = world_of(model, evaluated, real)
 
         def told(name: str, number: int, of: int) -> None:
@@ -102,9 +110,7 @@ class Evaluator:
     def _notes(self, model: SyntheticModel, source_digest: str) -> list[str]:
         """What should be known before the figures are believed."""
         notes = []
-        if self.warehouse.outdated(model):
-            notes.append("The table was made of an earlier declaration: run synth build, then evaluate again.")
-        elif model.price and paid_generator(model, self.folder, self.ledger, source_digest) is None:
+        if model.price and paid_generator(model, self.folder, self.ledger, source_digest) is None:
             notes.append("The source has changed since the table's fit: its train rows are not quite those of the fit.")
         if model.price is None:
             notes.append("NOT PRIVATE: nobody in the source is protected.")
