@@ -373,11 +373,20 @@ needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (Debian
 
 
 def chromium(tmp_path: Path, *arguments: str) -> str:
+    return _browser(tmp_path, *arguments).stdout
+
+
+def console(tmp_path: Path, page: Path) -> str:
+    """What the browser's console, and the browser, say of a page."""
+    return _browser(tmp_path, "--enable-logging=stderr", "--dump-dom", page.as_uri()).stderr
+
+
+def _browser(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     quiet = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking"
     quiet += " --disable-component-update --disable-sync --hide-scrollbars"
     profile = f"--user-data-dir={tmp_path / 'profile'}"
     command = [str(CHROMIUM), *quiet.split(), profile, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
 
 
 def raw_pixels(png: bytes) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 import threading
 import urllib.request
 from html.parser import HTMLParser
@@ -20,7 +19,7 @@ from starting import quick_starter
 from synth import Project
 from synth.site.lineage import Spot, around, lineage
 from synth.site.serve import server
-from test_data_docs import CHROMIUM, chromium, needs_browser, raw_pixels
+from test_data_docs import chromium, console, needs_browser, raw_pixels
 
 HOSTILE = "<script>parent.document.title='ran'</script> {{ 7*7 }} \"'&"
 
@@ -280,11 +279,7 @@ def test_no_page_is_wider_than_its_window_or_blank(width: int, project: Path, tm
 def test_no_page_says_an_error_or_asks_another_machine(project: Path, tmp_path: Path) -> None:
     for page in pages(project):
         file = project / "target" / "docs" / page
-        command = [
-            str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
-            f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr", "--dump-dom", file.as_uri(),
-        ]  # fmt: skip
-        said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stderr
+        said = console(tmp_path, file)
         assert "CONSOLE" not in said, said
         text = file.read_text()
         assert not re.search(r"(?:src|href)=[\"']?(?:https?:)?//", text), page

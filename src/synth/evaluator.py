@@ -96,9 +96,9 @@ class Evaluator:
             declaration=model.declaration(),
             unit=model.plan.privacy.unit,
             train_rows=len(real.train),
-            train_units=len(set(real.train_units.tolist())),
+            train_units=real.fitted,
             held_out_rows=len(real.held_out),
-            held_out_units=len(set(real.held_out_units.tolist())),
+            held_out_units=real.others,
             synthetic_rows=len(drawn),
             notes=tuple(self._notes(model, real.source_digest)),
             kinds=kinds,
@@ -127,7 +127,7 @@ def held_out_of(model: SyntheticModel) -> Evaluated:
 
 def world_of(model: SyntheticModel, evaluated: Evaluated, real: RealRows) -> World:
     """RunError where too few units are held out."""
-    if len(set(real.held_out_units.tolist())) < LEAST_HELD_OUT or not len(real.train):
+    if real.others < LEAST_HELD_OUT or not len(real.train):
         what = f"fewer than {LEAST_HELD_OUT} units of {model.name} are held out of the fit"
         raise RunError(what, "Figures of so few say nothing: raise holdout, or use a larger source.")
     kinds = {column.name: column.kind for column in evaluated.columns}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas
 
-from synth.evaluation.coding import Floats, Integers, numbers, some
+from synth.evaluation.coding import Coding, Floats, Integers, numbers, some
 from synth.evaluation.world import World
 
 MOST = 30
@@ -37,13 +37,9 @@ def bars(candidate: pandas.DataFrame, world: World, name: str) -> tuple[Labels, 
 
 def _categories(candidate: pandas.DataFrame, world: World, name: str) -> tuple[Labels, Shares, Shares]:
     values = world.train[name].astype(object).value_counts().index[: MOST - 2]
-    labels = (*map(str, values), "other", "missing")
-    shares = []
-    for table in (candidate, world.holdout):
-        found = values.get_indexer(pandas.Index(table[name].astype(object)))
-        known = np.where(found < 0, len(values), found)
-        shares.append(_shares(np.where(table[name].isna(), len(values) + 1, known), len(labels), len(table)))
-    return labels, shares[0], shares[1]
+    coding = Coding(name, "categorical", np.zeros(0), values)
+    here, there = (_shares(coding.codes(table), coding.size, len(table)) for table in (candidate, world.holdout))
+    return (*map(str, values), "other", "missing"), here, there
 
 
 def _middles(values: Floats) -> Floats:

@@ -1,17 +1,9 @@
-"""The libraries that only figures need: imported when they are needed, for they may not be installed."""
+"""The libraries of the extra ``evaluate``: imported when they are needed, for they may not be installed."""
 
 from __future__ import annotations
 
-import importlib
-from types import ModuleType
+from functools import partial
 
-from synth.errors import UsageError
+from synth import extras
 
-
-def need(name: str) -> ModuleType:
-    """The module of that name: "sklearn.ensemble". Raises UsageError where its package is not installed."""
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        package = name.partition(".")[0]
-        raise UsageError(f"{package} is not installed", "pip install 'synth[evaluate]'") from error
+need = partial(extras.need, extra="evaluate")

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas
-from threadpoolctl import threadpool_limits
 
 from synth.evaluation.coding import Floats, Integers, design, features, some
 from synth.evaluation.extra import need
@@ -107,8 +106,8 @@ def _boosting() -> Model:
 
 @contextmanager
 def _calmly() -> Iterator[None]:
-    """On one core, for models are small and threads wait for each other; a model that has not converged is a model too."""
-    with threadpool_limits(1), warnings.catch_warnings():
+    """A model that has not converged is a model too."""
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from threadpoolctl import threadpool_limits
+
 from synth.artifacts.experiment import Experiment, ExperimentForecast
 from synth.compiler.cells import PlannedCell, fits
 from synth.evaluation.evaluate import candidates
@@ -56,7 +58,8 @@ class Experimenter:
         real = real_rows(model, evaluated, runner.root, internal, runner.threads, runner.memory_limit, key)
         world = world_of(model, evaluated, real)
         measures, both = measures_of(world.plan), candidates(real.train, world)
-        with Warehouse(None, runner.threads, runner.memory_limit, read_only=True) as warehouse:
+        memory = Warehouse(None, runner.threads, runner.memory_limit, read_only=True)
+        with memory as warehouse, threadpool_limits(1):  # as in an evaluation
             judge = Judge(world, evaluated, fitted, self.others, warehouse, runner.listener)
             tables = tuple(judge.tables(self.cells))
         return Experiment(
@@ -70,7 +73,7 @@ class Experimenter:
             notes=tuple(self._notes()),
             public=self.said.public,
             held_out_rows=len(real.held_out),
-            held_out_units=len(set(real.held_out_units.tolist())),
+            held_out_units=real.others,
             train=judged(None, both["train"], world, measures),
             shuffled=judged(None, both["shuffled"], world, measures),
             cells=tables,

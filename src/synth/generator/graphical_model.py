@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from synth.extras import need
 from synth.generator.levels import Levels, spread
 from synth.generator.marginals import Ways
-from synth.generator.others import need
 from synth.generator.pairs import Groups, Pairs, coarsen, dependence
 from synth.generator.ranges import Floats, Integers
 

@@ -6,10 +6,8 @@ is one of the two protocols. Those that synth brings stand in its own pyproject.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
-from types import ModuleType
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from synth.artifacts.evaluation import Kind
@@ -61,15 +59,6 @@ def other(name: str) -> FromMeasurements | Reference:
         what = f"the generator '{name}' ({found[name].value}) has neither codes() nor rows()"
         raise UsageError(what, "It must be one of the protocols of synth.generator.others.")
     return made
-
-
-def need(module: str, extra: str) -> ModuleType:
-    """A module of an extra; UsageError where its package is not installed."""
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError:
-        package = module.partition(".")[0]
-        raise UsageError(f"{package} is not installed", f"pip install 'synth[{extra}]'") from None
 
 
 def _found() -> dict[str, EntryPoint]:

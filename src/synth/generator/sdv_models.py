@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from synth.artifacts.evaluation import Kind
-from synth.generator.others import need
+from synth.extras import need
 
 if TYPE_CHECKING:
     import pandas

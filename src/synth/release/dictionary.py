@@ -10,7 +10,7 @@ from typing import Any
 from synth.artifacts.compiled import OutputColumn
 from synth.project import spec
 from synth.release.contents import Contents, ReleasedTable
-from synth.runtime.warehouse import FORMULA
+from synth.runtime.warehouse import harmless
 from synth.site.facts import ColumnFacts, columns, held
 
 APOSTROPHE = (
@@ -69,12 +69,9 @@ def dictionary_csv(contents: Contents) -> str:
         for column in _columns(table):
             line = {**column, "table": table.name, "column": column["name"]}
             line["categories"] = "; ".join(column["categories"] or ())
-            writer.writerow({name: _cell(line[name]) for name in _FIELDS})
+            cells = ((name, line[name]) for name in _FIELDS)
+            writer.writerow({name: harmless(cell) if isinstance(cell, str) else cell for name, cell in cells})
     return found.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(tuple(FORMULA)) else value
 
 
 def _columns(table: ReleasedTable) -> Iterator[dict[str, Any]]:

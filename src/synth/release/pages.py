@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup, escape
 
 from synth.artifacts.catalog import Distribution
@@ -22,6 +22,7 @@ from synth.release.pictures import bar_list, matrix, time_line
 from synth.release.promise import Promise
 from synth.release.told import LETTERS, MEANS, Name, Source, Told, in_html, in_text
 from synth.site.facts import columns, held
+from synth.site.templates import environment
 
 _DATES = ("DATE", "TIMESTAMP")
 
@@ -188,9 +189,7 @@ _MEANS = {
 @functools.cache
 def _environment(html: bool) -> Environment:
     """In which a template prints no number that is not ``Told``."""
-    found = Environment(
-        loader=PackageLoader("synth.release", "assets"), autoescape=html, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True, finalize=in_html if html else in_text,
-    )  # fmt: skip
+    finalize = in_html if html else in_text
+    found = environment("synth.release", autoescape=html, keep_trailing_newline=True, finalize=finalize)
     found.filters["anchor"] = lambda name: Markup(f"table-{escape(name)}")
     return found

@@ -15,8 +15,9 @@ from synth.artifacts.experiment import CellFigure, Experiment, JudgedCell
 from synth.artifacts.plan import NOT_PRIVATE
 from synth.files import write_whole
 from synth.report.experiment_pictures import KINDS, Series, against_epsilon, key
-from synth.report.page import environment, source
+from synth.report.page import templates
 from synth.runtime.duckdb_errors import private_folder
+from synth.site.templates import source
 from synth.version import __version__
 
 CANDIDATES = ("real rows", "shuffled columns")  # what stands in the generator's place for what is compared with
@@ -61,10 +62,10 @@ def _page(found: Experiment) -> str:
     generators = list(dict.fromkeys(c.cell.generator for c in found.cells if c.cell))
     figures = [(f.metric, f.of) for f in found.train.figures if f.value is not None]
     legend = [(name, Markup(key(i % KINDS, name.startswith(NOT_PRIVATE)))) for i, name in enumerate(generators)]
-    return environment().get_template("experiment.j2").render(
+    return templates().get_template("experiment.j2").render(
         found=found, legend=legend, pictures=list(_pictures(found, generators, figures)), figures=figures,
         rows=list(_rows(found, figures)), version=__version__, name=_name, notes=sorted(_notes(found)),
-        css=Markup(source("report.css") + source("experiment.css")),
+        css=Markup(source(templates(), "report.css") + source(templates(), "experiment.css")),
     )  # fmt: skip
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from synth.artifacts.compiled import SyntheticModel
@@ -16,6 +15,7 @@ from synth.evaluation.intruder import summary
 from synth.report import pictures
 from synth.report.headlines import headlines, position
 from synth.report.words import words
+from synth.site.templates import environment, source
 from synth.version import __version__
 
 SECTIONS: tuple[tuple[Section, str, str], ...] = (
@@ -61,12 +61,13 @@ def internal_page(model: SyntheticModel, found: Evaluation) -> str:
         return Markup(pictures.scale(position(figure)))
 
     missing = _lines([f for f in found.figures if f.metric == "missing" and f.of])
+    css = Markup(source(templates(), "report.css"))
     shown = {
         "model": model, "found": found, "headlines": headlines(found), "parts": list(_parts(found)),
         "intruder": summary(found.figures), "distributions": list(_distributions(found)), "missing": missing, "scale": scale,
-        "number": number, "words": words, "version": __version__, "most": MOST_SHOWN, "css": Markup(source("report.css")),
+        "number": number, "words": words, "version": __version__, "most": MOST_SHOWN, "css": css,
     }  # fmt: skip
-    return environment().get_template("report.j2").render(shown)
+    return templates().get_template("report.j2").render(shown)
 
 
 def number(value: float | None) -> str:
@@ -137,15 +138,7 @@ def _difference(row: Curve) -> list[float]:
     return [abs(a - b) for a, b in zip(row.series["synthetic"], row.series["holdout"], strict=True)]
 
 
-def source(name: str) -> str:
-    """The text of an asset, as it is."""
-    found: Any = environment()
-    return str(found.loader.get_source(found, name)[0])
-
-
 @functools.cache
-def environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("synth.report", "assets"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
+def templates() -> Environment:
+    """Of the room's pages."""
+    return environment("synth.report")

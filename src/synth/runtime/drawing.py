@@ -63,7 +63,7 @@ class Drawing:
         sequence = np.repeat(np.arange(len(above.sizes)), above.sizes)
         position = above.positions()
         self.warehouse.begin_landing(model, self.pools, above.columns)
-        shares = unit_shares(above.unit[sequence])
+        shares = unit_shares(above.unit[sequence]) if agreement else None
         done = left_out = 0
         for block in synthesize(self.generator, above.sizes, seed, above.given, self._rules(above), limits):
             part = np.arange(done, done + len(block.codes))
@@ -78,7 +78,7 @@ class Drawing:
                     "Can it hold within the declared bounds and values? Loosen it, or model a date with offset_from. The fitted "
                     "generator is kept: the next run draws from it and spends nothing.",
                 )
-            if agreement:
+            if agreement and shares is not None:
                 agreement.add(codes, shares[part[kept]])
             done += len(block.codes)
             self.listener.progress(model.name, "sampling", done, len(sequence))

@@ -27,6 +27,16 @@ class RealRows:
     held_out_units: NDArray[np.int64]
     source_digest: str  # of the files, under the ledger's key
 
+    @property
+    def fitted(self) -> int:
+        """Units of the fit."""
+        return len(np.unique(self.train_units))
+
+    @property
+    def others(self) -> int:
+        """Units that were held out of it."""
+        return len(np.unique(self.held_out_units))
+
 
 def real_rows(
     model: SyntheticModel, evaluated: Evaluated, root: Path, internal: Path, threads: int, memory_limit: str,

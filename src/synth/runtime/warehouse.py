@@ -238,7 +238,7 @@ class Warehouse:
 
     def write_csv(self, relation: str, columns: Iterable[OutputColumn], path: Path) -> None:
         """A table as CSV, with dates in their declared formats, and no text that a spreadsheet takes for a formula."""
-        written = [f"{_dated(c) if c.format else _no_formula(c)} as {identifier(_heading(c.name))}" for c in columns]
+        written = [f"{_dated(c) if c.format else _no_formula(c)} as {identifier(harmless(c.name))}" for c in columns]
         rows = f"select {', '.join(written)} from {relation}"
         self._connection.execute(f"copy ({rows}) to {literal(str(path))} (format csv, header)")
 
@@ -375,9 +375,9 @@ def _no_formula(column: OutputColumn) -> str:
     return f"case when left({text}, 1) in ({signs}) then chr(39) || {text} else {text} end"
 
 
-def _heading(name: str) -> str:
-    """A column's name, of which no spreadsheet makes a formula either."""
-    return f"'{name}" if name.startswith(tuple(FORMULA)) else name
+def harmless(text: str) -> str:
+    """The same of a text that is no value of a table."""
+    return f"'{text}" if text.startswith(tuple(FORMULA)) else text
 
 
 def _moment(column: OutputColumn) -> str:

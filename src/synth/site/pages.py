@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from synth.artifacts.compiled import ManifestNode
@@ -16,6 +16,7 @@ from synth.artifacts.results import STATUSES
 from synth.site.facts import Facts, columns, held
 from synth.site.lineage import Spot, around, lineage
 from synth.site.pictures import bars
+from synth.site.templates import environment, source
 from synth.version import __version__
 
 GENERATOR = "synth docs"  # says whose pages these are
@@ -39,9 +40,7 @@ def pages(facts: Facts) -> Iterator[tuple[str, str]]:
             ),
         )
     yield "search.js", f"const NODES = {json.dumps(list(_index(facts, nodes)), ensure_ascii=False)};\n"
-    for name in _ASSETS:
-        source, _, _ = _environment().loader.get_source(_environment(), name)  # type: ignore[union-attr]
-        yield name, source
+    yield from ((name, source(_environment(), name)) for name in _ASSETS)
 
 
 def file(node: ManifestNode) -> str:
@@ -129,7 +128,4 @@ def _page(template: str, facts: Facts, up: str, **more: Any) -> str:
 
 @functools.cache
 def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("synth.site", "assets"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
+    return environment("synth.site")
