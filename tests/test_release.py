@@ -37,7 +37,7 @@ from synth.release.verify import verify
 from synth.runtime.associations import associations
 from synth.runtime.built import Made, Verdict
 from synth.runtime.warehouse import Warehouse
-from test_data_docs import CHROMIUM, chromium, needs_browser, raw_pixels
+from test_data_docs import chromium, console, needs_browser, raw_pixels
 
 pytestmark = pytest.mark.slow
 
@@ -154,6 +154,15 @@ def test_tests_of_tables_that_are_not_released_are_not_waited_for() -> None:
     refuse(asked)
     with pytest.raises(RunError, match="were not run since it was made"):
         refuse(replace(asked, verdicts={}))
+
+
+def test_a_test_of_what_is_not_released_besides_holds_nothing_back(project: Path) -> None:
+    """It is not run, for the other table is not built; and the bundle does not speak of it."""
+    both = "select s.age from {{ ref('stays') }} s join {{ ref('others') }} o using (age) where s.age < 0"
+    write(project, {"models/others.sql": f"{TABLE} select 1 as age", "tests/both.sql": both})
+    folder, _ = Project(project).release(select="stays", out=project.parent / "alone")
+    told = json.loads((folder / "tests.json").read_text())["tables"]["stays"]
+    assert told and "both" not in {test["id"].rpartition(".")[2] for test in told}
 
 
 # what is in it
@@ -436,11 +445,7 @@ def test_the_report_is_no_wider_than_a_telephone_says_no_error_and_loads_nothing
     assert not re.search(r"""(?:src|href|url\()=?["']?(?:https?:)?//""", text) and "<script" not in text
     assert "default-src 'none'" in text
     page.write_text(text)
-    command = [
-        str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
-        f"--user-data-dir={tmp_path / 'first'}", "--enable-logging=stderr", "--dump-dom", page.as_uri(),
-    ]  # fmt: skip
-    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stderr
+    said = console(tmp_path, page)
     assert "CONSOLE" not in said, said
     for width in (400, 1280):
         probe = f"""<iframe src="report.html" style="width:{width}px;height:900px;border:0"></iframe><p></p>

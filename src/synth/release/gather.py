@@ -73,7 +73,7 @@ def _table(asked: Asked, graph: Graph, name: str, warehouse: Warehouse) -> Relea
         model=model, declared=node.declared.table if node.declared else None, fits=fits_behind(asked.compiled, name),
         rows=found.rows, distributions=pictures,
         associations=associations(warehouse, _quoted(asked.compiled, name), pictures),
-        tests=tuple(_result(test, asked.verdicts[test.id]) for test in asked.tests(name).values()),
+        tests=tuple(_result(test, verdict) for id, test in asked.tests(name).items() if (verdict := asked.verdict(id))),
         figures=figures.figures if figures else (),
     )  # fmt: skip
 

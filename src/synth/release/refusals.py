@@ -43,6 +43,14 @@ class Asked:
         """That read a table's rows, by their nodes' ids."""
         return {id: test for id, test in self.compiled.checks.items() if name in self.compiled.parents[id]}
 
+    def verdict(self, id: str) -> Verdict | None:
+        """What was found of a test as it is declared today, since the tables that it reads were made."""
+        test, read = self.compiled.checks[id], behind(self.compiled, self.compiled.parents[id])
+        found = self.verdicts.get(test.id)
+        since = [self.made[one].at for one in read if one in self.made]
+        known = found is not None and found.digest == test.digest and found.at >= max(since, default=found.at)
+        return found if known else None
+
 
 def refuse(asked: Asked) -> None:
     """RunError where there is any reason."""
@@ -117,9 +125,8 @@ def _of_tests(asked: Asked, name: str) -> Iterator[Refusal]:
     relation, again = asked.model(name).relation, f"Run: synth test --select {name}"
     waiting, failed = [], []
     for id, test in asked.tests(name).items():
-        read = [asked.made[one].at for one in behind(asked.compiled, asked.compiled.parents[id]) if one in asked.made]
-        found = asked.verdicts.get(test.id)
-        if found is None or found.digest != test.digest or found.at < max(read, default=found.at):
+        found = asked.verdict(id)
+        if found is None:
             waiting += [test.id] if leaving.issuperset(asked.compiled.parents[id]) else []
         elif found.status in ("fail", "error"):
             failed.append(test.id)
