@@ -71,7 +71,8 @@ HELD: list[tuple[str, tuple[Held, ...]]] = [
     ("n >= -3", ("bounds",)), ("m < 5001", ("bounds",)), ("born >= '1940-01-01'", ("bounds",)), ("k > m - 4991", ("bounds",)),
     ("k > m - 4990", ("mask",)), ("died >= born", ("offset",)), ("died <= born + interval 14610 days", ("offset",)),
     ("went >= came", ("offset",)), ("came < went", ("offset",)), ("went - interval 1 hour >= came", ("mask",)),
-    ("went is null or went >= came", ("offset",)), ("seen > born", ("offset",)), ("seen >= died", ("mask",)),
+    ("went is null or went >= came", ("offset",)), ("f is null or went >= came", ("mask",)),
+    ("seen > born", ("offset",)), ("seen >= died", ("mask",)),
     # a column and constants, with open and closed ends
     ("n > 0", ("mask",)), ("0 < x <= 2.5", ("mask",)), ("-1 <= n < 4", ("mask",)), ("9 >= n > 3", ("bounds", "mask")),
     ("y > 1e2", ("mask",)), ("fee <> 0", ("mask",)), ("m in (1, 7, 4000)", ("mask",)), ("m not between 3 and 4998", ("mask",)),
@@ -238,6 +239,7 @@ NEVER = [
 AFTER_ALL = [
     ["m >= k", "k >= m"], ["n >= 3", "n <= 3"], ["w = 'A' or w = 'B'", "w <> 'A'"], ["seen >= born", "born >= seen"],
     ["fee >= x + 5", "x >= fee - 5"], ["{if: f, then: w = 'A'}", "w = 'C'"], ["seen is null or seen > born", "f"],
+    ["k is null or m > n", "k is null or m < n"], ["n is not null or n > 9", "n < 9 or n is null"],
 ]  # fmt: skip
 
 

@@ -543,8 +543,11 @@ AFTER = [
 ]  # fmt: skip
 
 DRAFT = ("draft", "ward.stays", "--force")
+PAID = (*DRAFT, "--epsilon", "1")
+PERSONAL = text("\n".join([HEADER, *(  # what many people share, a look that is paid for may tell
+    ",".join(f"{cell}{i}" for cell in line.split(",")) for i, line in enumerate(lines()))]) + "\n")  # fmt: skip
 DRAFTS = [
-    Scenario("a draft that is paid for", command=(*DRAFT, "--epsilon", "1"), ends=0, says="epsilon"),
+    Scenario("a draft that is paid for", PERSONAL, command=PAID, ends=0, says="epsilon"),
     Scenario("a draft of few", text("\n".join([HEADER, *lines()[:8]])), command=DRAFT, ends=0, says="DRAFTED FROM PRIVATE"),
     Scenario("a draft of what is no CSV", text("\n".join([HEADER, *lines()]).encode("utf-16")), command=DRAFT,
              says="is not CSV text"),
@@ -554,11 +557,11 @@ DRAFTS = [
     Scenario("an error in a draft", plant="first('numpy.bincount', raises(ValueError), False)", command=DRAFT,
              inside=True),
     Scenario("an error in a draft that is paid for", plant="first('numpy.unique', raises(ValueError))", inside=True,
-             command=(*DRAFT, "--epsilon", "1")),
+             change=PERSONAL, command=PAID),
     Scenario("everything is said in a draft", plant="first('numpy.unique', says)", inside=True, ends=0,
-             command=(*DRAFT, "--epsilon", "1")),
+             change=PERSONAL, command=PAID),
     Scenario("a draft that is killed", plant="first('numpy.unique', strikes(signal.SIGKILL))", ends=-signal.SIGKILL,
-             command=(*DRAFT, "--epsilon", "1")),
+             change=PERSONAL, command=PAID),
 ]  # fmt: skip
 
 IMPORTS = "import os, signal, threading, click, duckdb\nfrom canary import WORD\nfrom plants import *\n"

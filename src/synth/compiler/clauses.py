@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from itertools import islice, product
 from typing import Any
 
+from synth.compiler import tree
+
 Tree = dict[str, Any]
 Clause = tuple[Tree, ...]
 
@@ -22,10 +24,10 @@ _NOT = {
 _NOT |= {negated: kind for kind, negated in _NOT.items()}
 
 
-def clauses(tree: Tree, ordered: Callable[[Tree], bool]) -> list[Clause]:
+def clauses(expression: Tree, ordered: Callable[[Tree], bool]) -> list[Clause]:
     """``ordered``: whether an equation is of two values that have an order, and is told by halves."""
-    found = _some(_clauses(tree, True, ordered))
-    return found if len(found) <= MOST else [(tree,)]
+    found = _some(_clauses(expression, True, ordered))
+    return found if len(found) <= MOST else [(expression,)]
 
 
 def whole(clause: Clause) -> Tree:
@@ -33,9 +35,15 @@ def whole(clause: Clause) -> Tree:
     return clause[0] if len(clause) == 1 else _node("CONJUNCTION", "CONJUNCTION_OR", children=list(clause))
 
 
-def demands(clause: Clause) -> list[Tree]:
-    """A clause without its tests for null, which pass where something is missing."""
-    return [literal for literal in clause if literal["type"] not in NULL_TESTS]
+def demanded(clause: Clause) -> Tree | None:
+    """The literal that a clause demands of rows in which all that it names is known; None where there is another way out."""
+    demands = [literal for literal in clause if literal["type"] not in NULL_TESTS]
+    if len(demands) != 1:
+        return None
+    named = {tree.bare(item.node) for item in tree.walk(demands[0])}
+    tests = [literal for literal in clause if literal["type"] in NULL_TESTS]
+    missing = [test["type"] == "OPERATOR_IS_NULL" and tree.bare(test["children"][0]) in named for test in tests]
+    return demands[0] if all(missing) else None
 
 
 def comparison(kind: str, left: Tree, right: Tree) -> Tree:

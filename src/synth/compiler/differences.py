@@ -18,7 +18,6 @@ from synth.compiler import tree
 from synth.compiler.bind import BindProblem, Stubs
 from synth.compiler.clauses import Tree, sides
 from synth.compiler.columns import Offset
-from synth.compiler.uses import bare
 from synth.errors import Place
 from synth.project import spec
 from synth.project.loader import Declared
@@ -83,7 +82,7 @@ class Reader:
         if compared is None:
             return None
         greater, less, strict = compared
-        named = {bare(item.node) for side in (greater, less) for item in tree.walk(side)} - {None}
+        named = {tree.bare(item.node) for side in (greater, less) for item in tree.walk(side)} - {None}
         kinds = {_KINDS.get(type(self.columns.get(name or ""))) for name in named}
         if len(kinds) != 1 or None in kinds:
             return None
@@ -97,17 +96,17 @@ class Reader:
 
     def _linear(self, node: Tree, kind: Kind) -> tuple[str, Fraction] | None:
         """A column, or zero, and what is added to it."""
-        name = bare(node)
+        name = tree.bare(node)
         if name is not None:
             return name, Fraction(0)
-        if not any(bare(item.node) for item in tree.walk(node)):
+        if not any(tree.bare(item.node) for item in tree.walk(node)):
             return self._named(ZERO, node, kind)
         if node.get("function_name") not in ("+", "-") or len(node["arguments"]) != 2:
             return None
         first, second = (a["expression"] for a in node["arguments"])
-        if node["function_name"] == "+" and bare(first) is None:
+        if node["function_name"] == "+" and tree.bare(first) is None:
             first, second = second, first
-        name = bare(first)
+        name = tree.bare(first)
         if name is None or kind == "time":  # times of day go round
             return None
         found = self._named(name, second, "number" if kind == "number" else "duration")

@@ -11,7 +11,7 @@ from synth.artifacts.compiled import Constraint, Held, Part
 from synth.artifacts.plan import ColumnLayout
 from synth.compiler import offsets, row_sql, tree
 from synth.compiler.bind import BindProblem, Stubs
-from synth.compiler.clauses import Clause, Tree, clauses, demands, whole
+from synth.compiler.clauses import Clause, Tree, clauses, demanded, whole
 from synth.compiler.columns import ColumnSql, Offset
 from synth.compiler.constraints import Parsed
 from synth.compiler.derived import Computed
@@ -19,7 +19,7 @@ from synth.compiler.differences import Difference, Reader, Said, declared_differ
 from synth.compiler.offsets import Dated
 from synth.compiler.restore import restore_sql
 from synth.compiler.row_sql import RowSql
-from synth.compiler.uses import Columns, Use, bare, uses
+from synth.compiler.uses import Columns, Use, uses
 from synth.graph.dag import Node
 from synth.project import spec
 from synth.project.loader import Declared
@@ -90,9 +90,9 @@ class Facts:
         return self._reader.difference(literal, Said("rule", one.name, one.expression.place))
 
     def differences(self, one: Parsed) -> Iterator[Difference]:
-        """What a constraint says of differences of columns, in rows where none is missing."""
+        """What a constraint says of differences of columns, in rows where none of them is missing."""
         for clause in self.clauses(one):
-            if len(demanded := demands(clause)) == 1 and (found := self.difference(demanded[0], one)):
+            if (literal := demanded(clause)) and (found := self.difference(literal, one)):
                 yield found
 
     def uses(self, clause: Clause) -> dict[str, Use]:
@@ -110,11 +110,11 @@ class Facts:
 
     def rows_sql(self, clause: Clause, sql: str, order: Sequence[str]) -> str:
         """Which rows of codes hold a clause that the columns in this ``order`` decide."""
-        named, computed = {bare(i.node) for literal in clause for i in tree.walk(literal)}, list[Computed]()
+        named, computed = {tree.bare(i.node) for literal in clause for i in tree.walk(literal)}, list[Computed]()
         for one in reversed(self.computed):
             if one.name.casefold() in named:
                 computed.insert(0, one)
-                named |= {bare(i.node) for i in tree.walk(self._made_of[one.name.casefold()])}
+                named |= {tree.bare(i.node) for i in tree.walk(self._made_of[one.name.casefold()])}
         anchors = {self.columns[name].anchor for name in order}
         dates = {name: c for name, c in self.above.items() if name in anchors}
         types = {name: "date" if isinstance(c, spec.DateColumn) else "timestamp" for name, c in dates.items()}

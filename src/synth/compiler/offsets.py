@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from synth.artifacts.compiled import Reach
-from synth.compiler.clauses import Clause, demands, sides
+from synth.compiler import tree
+from synth.compiler.clauses import Clause, demanded, sides
 from synth.compiler.columns import ColumnSql, Offset
-from synth.compiler.uses import bare
 from synth.project import spec
 
 Dated = spec.DateColumn | spec.DatetimeColumn
@@ -28,11 +28,11 @@ def offsets(columns: Iterable[spec.Column], clauses: Iterable[Clause]) -> dict[s
     }
     declared = set(found)
     for clause in clauses:
-        demanded = demands(clause)
-        compared = sides(demanded[0]) if len(demanded) == 1 else None
+        literal = demanded(clause)
+        compared = sides(literal) if literal else None
         if compared is None:
             continue
-        later, earlier = (names.get(bare(side) or "", "") for side in compared[:2])
+        later, earlier = (names.get(tree.bare(side) or "", "") for side in compared[:2])
         if not later or not earlier or later in declared or (later in found and found[later].anchor != earlier):
             continue
         low, high = dated[earlier].bounds, dated[later].bounds

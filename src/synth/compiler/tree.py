@@ -115,3 +115,9 @@ def place(node: dict[str, Any], default: int) -> int:
 def column(node: dict[str, Any]) -> str | None:
     """The name, where the node is a plain column."""
     return node["column_names"][-1] if node.get("class") == "COLUMN_REF" else None
+
+
+def bare(node: dict[str, Any]) -> str | None:
+    """The name in lower case, where the node is a plain column."""
+    name = column(node)
+    return name.casefold() if name else None

@@ -46,12 +46,6 @@ def uses(clause: Clause, columns: Columns) -> dict[str, Use]:
     return reader.found
 
 
-def bare(node: Tree) -> str | None:
-    """The name in lower case, where the node is a plain column."""
-    name = tree.column(node)
-    return name.casefold() if name else None
-
-
 @dataclass(frozen=True)
 class _Reader:
     found: dict[str, Use]
@@ -62,7 +56,7 @@ class _Reader:
 
     def made_of(self, node: Tree) -> Tree | None:
         """The expression of a column that is computed."""
-        return self.columns.made_of.get(bare(node) or "")
+        return self.columns.made_of.get(tree.bare(node) or "")
 
     def chain(self, name: str) -> Iterator[str]:
         """A column, and what it is an offset from."""
@@ -74,7 +68,7 @@ class _Reader:
     def named(self, node: Tree) -> Iterator[str]:
         """Columns in an expression, looking through those that are computed."""
         for item in tree.walk(node):
-            inner, name = self.made_of(item.node), bare(item.node)
+            inner, name = self.made_of(item.node), tree.bare(item.node)
             if inner is not None:
                 yield from self.named(inner)
             elif name:
@@ -94,7 +88,7 @@ def _truth(reader: _Reader, node: Tree, sign: int) -> None:
             _truth(reader, child, sign)
     elif kind == "OPERATOR_NOT":
         _truth(reader, node["children"][0], -sign)
-    elif kind in NULL_TESTS and (tested := bare(node["children"][0])) and not reader.made_of(node["children"][0]):
+    elif kind in NULL_TESTS and (tested := tree.bare(node["children"][0])) and not reader.made_of(node["children"][0]):
         for name in reader.chain(tested):
             reader.use(name)
     elif kind == "COMPARE_BETWEEN":
@@ -134,13 +128,13 @@ def _moves(node: Tree) -> bool:
     """Whether an expression is a column, to which a constant may be added."""
     added = [a["expression"] for a in node["arguments"]] if node.get("function_name") in ("+", "-") else []
     first, *rest = added or [node]
-    others = (bare(item.node) for part in rest for item in tree.walk(part))
-    return bare(first) is not None and not any(others)
+    others = (tree.bare(item.node) for part in rest for item in tree.walk(part))
+    return tree.bare(first) is not None and not any(others)
 
 
 def _alone(reader: _Reader, node: Tree, constants: list[Tree]) -> bool:
     """Whether a plain column, none that is an offset, stands against constants alone; they are then noted."""
-    name = bare(node)
+    name = tree.bare(node)
     if name is None or reader.made_of(node) or name in reader.columns.anchors:
         return False
     if any(True for constant in constants for _ in reader.named(constant)):
@@ -151,7 +145,7 @@ def _alone(reader: _Reader, node: Tree, constants: list[Tree]) -> bool:
 
 def _slopes(reader: _Reader, node: Tree) -> Iterator[tuple[str, int]]:
     """Whether an expression rises (1) or falls (-1) with each of its columns; 0 where that is not known."""
-    name, kind = bare(node), node["class"]
+    name, kind = tree.bare(node), node["class"]
     if inner := reader.made_of(node):
         yield from _slopes(reader, inner)
     elif name:
