@@ -687,7 +687,7 @@ class Project:
 
     def _described(self, node: Node) -> str:
         if node.source is not None:
-            table = next(t for t in node.source.source.tables if t.name == node.name.partition(".")[2])
+            table = node.source.tables[node.name.partition(".")[2]][1]
             return table.description or node.source.source.description
         if node.described:
             return node.described.model.description

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import NoReturn
@@ -53,6 +54,7 @@ def cli() -> None:
 
 def run() -> None:
     """Calls a verb, and turns what it raises into an exit code."""
+    gc.set_threshold(100_000, 20, 20)  # a compiled project is many small objects, none of which is garbage
     try:
         cli(prog_name="synth", standalone_mode=False)
     except click.UsageError as error:

@@ -100,7 +100,7 @@ class Linked:
 
     def referred(self, one: Checked) -> bool:
         """Whether a foreign key refers to the model."""
-        return any(one.node.id in node.links for node in self.graph.of_kind("model"))
+        return any(one.node.id in node.links for node in self.graph.referring)
 
     def key(self, one: Checked, column: spec.KeyColumn) -> OutputColumn:
         """What stands in a key column: the unit's number, the row's, or that of a row of another table."""

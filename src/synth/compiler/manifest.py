@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from synth.artifacts.results import Expectation
 from synth.compiler.synthetic import trusted_by
 from synth.graph.dag import Graph, Node
 from synth.project import spec
-from synth.project.loader import DeclaredSource, Project
+from synth.project.loader import Declared, DeclaredSource, Project
 from synth.version import __version__
 
 _WORDS = {"description": True, "config": True, "tests": True, "data_tests": True}  # of a table, no part of its contract
@@ -26,7 +26,7 @@ def manifest(
     """Sources, models and singular tests, then what each synthetic model's declaration promises, as generic tests."""
     nodes = [_node(node, graph, models, compiled_path) for node in graph.nodes.values()]
     for node in graph.of_kind("model"):
-        nodes += [_generic(project, graph, node, expectation) for expectation in expectations.get(node.name, ())]
+        nodes += _generic(project, graph, node, expectations.get(node.name, ()))
     nodes += [_unit(project, graph, key, test) for key, test in unit_tests.items()]
     metadata = ManifestMetadata(
         synth_version=__version__, project_name=graph.project, database=project.target_words["path"]
@@ -66,18 +66,26 @@ def _folders(node: Node) -> tuple[str, ...]:
     return node.text.folders if node.text else node.judged.folders if node.judged else ()
 
 
-def _generic(project: Project, graph: Graph, node: Node, expectation: Expectation) -> ManifestNode:
-    assert node.declared is not None
-    file = node.declared.document.file
-    below = (PurePosixPath(file).relative_to(f) for f in project.settings.metadata_paths if _is_below(file, f))
+def _generic(
+    project: Project, graph: Graph, node: Node, expectations: Iterable[Expectation]
+) -> Iterator[ManifestNode]:  # fmt: skip
+    if node.declared is not None:
+        folders = _below(node.declared.document.file, project.settings.metadata_paths).parts[:-1]
+        for expectation in expectations:
+            yield _promise(graph, node, node.declared, expectation, (graph.project, *folders))
+
+
+def _promise(
+    graph: Graph, node: Node, declared: Declared, expectation: Expectation, folders: tuple[str, ...]
+) -> ManifestNode:  # fmt: skip
     _, words, check = expectation.id.split(".")
-    keys = {f.references for f in node.declared.table.foreign_keys if f.column == expectation.column}
+    keys = {f.references for f in declared.table.foreign_keys if f.column == expectation.column}
     referred = (n.id for n in graph.linked(node) if check == "relationships" and n.asked in keys)
     config = {"enabled": True, "materialized": "test", "severity": expectation.severity}
     return ManifestNode(
         unique_id=f"test.{graph.project}.{expectation.id}", name=expectation.id, resource_type="test",
-        package_name=graph.project, fqn=(graph.project, *next(below).parts[:-1], f"{check}_{node.asked}_{words}"),
-        original_file_path=file, patch_path=None, zone="public", materialized="test", config=config, tags=(),
+        package_name=graph.project, fqn=(*folders, f"{check}_{node.asked}_{words}"),
+        original_file_path=declared.document.file, patch_path=None, zone="public", materialized="test", config=config, tags=(),
         test_type="generic", test_name=check, trusted=(), depends_on=(node.id, *referred),
         compiled_path=expectation.sql_path, fingerprint=None,
         checksums={"body": _digest(expectation.sql), "configs": _digest(config)},
@@ -88,7 +96,7 @@ def _unit(project: Project, graph: Graph, key: str, test: UnitTest) -> ManifestN
     declared = project.unit_tests[key.rpartition(".")[2]]
     node = next(n for n in graph.of_kind("model") if n.name == test.model)
     file, config = declared.document.file, {"enabled": True, "materialized": "unit"}
-    below = next(PurePosixPath(file).relative_to(f) for f in project.settings.model_paths if _is_below(file, f))
+    below = _below(file, project.settings.model_paths)
     return ManifestNode(
         unique_id=key, name=declared.test.name, resource_type="unit_test", package_name=graph.project,
         fqn=(graph.project, *below.parts[:-1], node.asked, declared.test.name), original_file_path=file, patch_path=None,
@@ -98,8 +106,10 @@ def _unit(project: Project, graph: Graph, key: str, test: UnitTest) -> ManifestN
     )  # fmt: skip
 
 
-def _is_below(file: str, folder: str) -> bool:
-    return PurePosixPath(file).is_relative_to(folder)
+def _below(file: str, folders: Iterable[str]) -> PurePosixPath:
+    """The file's path from that one of the folders in which it lies."""
+    path = PurePosixPath(file)
+    return next(path.relative_to(folder) for folder in folders if path.is_relative_to(folder))
 
 
 def _config(node: Node, materialized: str) -> dict[str, Any]:
@@ -131,8 +141,7 @@ def _promised(table: spec.Table | spec.ModelProperties) -> Any:
 
 def _given(declared: DeclaredSource, name: str) -> Any:
     """Of a source table: not where it lies, which may be another place on another machine."""
-    source = declared.source
-    table = next(t for t in source.tables if f"{source.name}.{t.name}" == name)
+    source, (_, table) = declared.source, declared.tables[name.partition(".")[2]]
     privacy = source.privacy.model_dump(mode="json") if source.privacy else None
     return {"privacy": privacy, "table": table.model_dump(mode="json", exclude={"description", "freshness"})}
 

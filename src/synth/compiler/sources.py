@@ -75,5 +75,4 @@ def freshness_of(node: Node) -> Criteria | None:
 def _table(node: Node) -> tuple[int, spec.SourceTable]:
     """The declaration behind a source's node, and its number among the source's tables."""
     assert node.source is not None
-    name = node.name.partition(".")[2]
-    return next((i, table) for i, table in enumerate(node.source.source.tables) if table.name == name)
+    return node.source.tables[node.name.partition(".")[2]]

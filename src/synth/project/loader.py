@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,6 +46,11 @@ class Declared(_Placed):
 @dataclass(frozen=True)
 class DeclaredSource(_Placed):
     source: spec.Source
+
+    @cached_property
+    def tables(self) -> Mapping[str, tuple[int, spec.SourceTable]]:
+        """Each table, and its number among the source's, by name."""
+        return {table.name: (i, table) for i, table in enumerate(self.source.tables)}
 
 
 @dataclass(frozen=True)

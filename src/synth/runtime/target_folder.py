@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -99,34 +99,36 @@ class TargetFolder:
         ``inputs``: a digest of what was compiled, by which ``holds`` knows it again.
         """
         wanted = dict(_files(compiled))
-        for folder in _COMPILED:
-            for path in sorted((self.path / folder).rglob("*"), reverse=True):
-                if path.is_file() and path.relative_to(self.path).as_posix() not in wanted:
-                    path.unlink()
-                elif path.is_dir() and not any(path.iterdir()):
-                    path.rmdir()
+        self._remove_all_but(wanted)
         for name, text in wanted.items():
             self._write(name, text)
-        self._write(_DIGEST, self._digest(inputs))
+        contents = {name: text.encode() for name, text in wanted.items()}
+        self._write(_DIGEST, _digest(inputs, contents | self._contents([self.calibrations.name])))
 
     def holds(self, inputs: str) -> bool:
         """Whether what lies here was compiled of these inputs, file for file."""
-        try:
-            return (self.path / _DIGEST).read_text(encoding="utf-8") == self._digest(inputs)
-        except (OSError, ValueError):
-            return False
+        listed = (_MANIFEST, _WHOLE, self.calibrations.name)
+        found = self._contents([*listed, *(name for kind in _COMPILED for name in self._names(kind))])
+        return self._contents([_DIGEST]).get(_DIGEST) == _digest(inputs, found).encode()
 
-    def _digest(self, inputs: str) -> str:
-        digest = hashlib.sha256(inputs.encode())
-        walked = (of for folder in _COMPILED for of in os.walk(self.path / folder))
-        found = sorted(f"{folder}/{name}" for folder, _, names in walked for name in names)
-        known = [self.calibrations] if self.calibrations.is_file() else []
-        for path in map(str, (*found, *known, self.path / _MANIFEST, self.path / _WHOLE)):
-            with open(path, "rb") as file:
-                content = file.read()
-            name = path.removeprefix(str(self.path))
-            digest.update(f"\n{name} {len(content)}\n".encode() + content)
-        return digest.hexdigest() + "\n"
+    def _names(self, folder: str) -> Iterator[str]:
+        for here, _, names in os.walk(self.path / folder):
+            yield from (f"{os.path.relpath(here, self.path)}/{name}" for name in names)
+
+    def _contents(self, names: Iterable[str]) -> dict[str, bytes]:
+        """Of the files that there are."""
+        found = ((name, _content(f"{self.path}/{name}")) for name in names)
+        return {name: content for name, content in found if content is not None}
+
+    def _remove_all_but(self, wanted: Container[str]) -> None:
+        """Files of an earlier compilation, and the folders that are then empty."""
+        for kind in _COMPILED:
+            for name in self._names(kind):
+                if name not in wanted:
+                    os.unlink(self.path / name)
+            for here, _, _ in os.walk(self.path / kind, topdown=False):
+                if not os.listdir(here):
+                    os.rmdir(here)
 
     def compiled(self, locations: Mapping[str, str]) -> Compiled | None:
         """The compiled project as it was written here, to be shown and never to be run: whoever edits it can say anything.
@@ -194,10 +196,25 @@ class TargetFolder:
 
     def _write(self, name: str, text: str) -> None:
         """Whole or not at all."""
-        path = self.path / name
-        if path.is_file() and path.read_text(encoding="utf-8") == text:
-            return
-        write_whole(path, text)
+        path = f"{self.path}/{name}"
+        if _content(path) != text.encode():
+            write_whole(path, text)
+
+
+def _digest(inputs: str, contents: Mapping[str, bytes]) -> str:
+    digest = hashlib.sha256(inputs.encode())
+    for name in sorted(contents):
+        digest.update(f"\n{name} {len(contents[name])}\n".encode() + contents[name])
+    return digest.hexdigest() + "\n"
+
+
+def _content(path: str) -> bytes | None:
+    """None where there is no such file."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
+    except OSError:
+        return None
 
 
 def _remove_unpaid(generators: Path) -> list[str]:
