@@ -45,7 +45,7 @@ class Build:
     suites: list[SuiteResult] = field(default_factory=list)
     singular: list[ExpectationResult] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)  # ids of expectations
-    compared: set[str] = field(default_factory=set)  # synthetic tables that were compared with their declaration
+    looked_at: set[str] = field(default_factory=set)  # tables of which it is known whether they are there, and of today
 
     def all(self, wanted: Wanted, args: Invocation) -> Results:
         started = time.monotonic()
@@ -106,9 +106,10 @@ class Build:
         """Judges tests whose models were made, those of one table together; the others are skipped."""
         checks, nodes = self.compiled.checks, self.compiled.manifest.nodes
         generic: dict[str, list[Expectation]] = {}
-        singular = []
+        singular, ids = [], tuple(ids)
+        self._look(ids)
         for test in ids:
-            if self.unmade & set(self.compiled.parents[test]) or not self._there(test):
+            if self.unmade & set(self.compiled.parents[test]):
                 self.skipped.append(checks[test].id)
             elif nodes[test].test_type == "generic":
                 generic.setdefault(checks[test].model, []).append(checks[test])
@@ -129,21 +130,16 @@ class Build:
     def _stopped(self) -> bool:
         return self.fail_fast and bool(self.failed)
 
-    def _there(self, test: str) -> bool:
-        parents = [p for p in self.compiled.parents[test] if p not in self.compiled.deferred]
-        unbuilt = [p for p in parents if not self.warehouse.has(self.compiled.relation(p))]
-        for name in set(unbuilt) - self.unmade:
-            self.unmade.add(name)
-            self.listener.note(f"tests that read {self.compiled.relation(name)} are skipped: it is not built")
-        if not unbuilt:
-            self._compare(parents)
-        return not unbuilt
-
-    def _compare(self, parents: Iterable[str]) -> None:
-        """Says once of each table that tests judge by another declaration than it was made of."""
-        for name in (n for n in parents if n in self.compiled.synthetic and n not in self.compared):
-            self.compared.add(name)
-            if self.warehouse.outdated(model := self.compiled.synthetic[name]):
+    def _look(self, tests: Iterable[str]) -> None:
+        """Says once of each table that the tests read whether it is there, and is of the declaration that they judge by."""
+        read = dict.fromkeys(name for test in tests for name in self.compiled.parents[test])
+        for name in (n for n in read if n not in self.compiled.deferred and n not in self.unmade | self.looked_at):
+            self.looked_at.add(name)
+            model = self.compiled.synthetic.get(name)
+            if not self.warehouse.has(self.compiled.relation(name)):
+                self.unmade.add(name)
+                self.listener.note(f"tests that read {self.compiled.relation(name)} are skipped: it is not built")
+            elif model and self.warehouse.outdated(model):
                 self.listener.note(
                     f"{model.relation} was made of an earlier declaration, and is judged by today's. synth run --select {name} "
                     "makes it anew; what that costs, synth plan says."

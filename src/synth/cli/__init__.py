@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from synth.version import __version__
@@ -12,6 +13,7 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:  # which needs nothing, not even click
         sys.stdout.write(f"synth, version {__version__}\n")
         return
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # else pydantic looks through all that is installed
     from synth.cli.root import run
 
     run()

@@ -6,11 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import duckdb
-import numpy as np
-from numpy.typing import NDArray
 
 from synth.artifacts.compiled import Constraint, Link, OutputColumn, Part, PublicModel, Request, SyntheticModel
 from synth.artifacts.plan import UNPROTECTED
@@ -20,8 +18,10 @@ from synth.errors import RunError
 from synth.quoting import identifier, literal, rows_of
 from synth.runtime.duckdb_errors import lock_holder
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # both are slow to import, and who judges tables needs neither
+    import numpy as np
     import pandas
+    from numpy.typing import NDArray
 
 DEFERRED = "deferred"
 FORMULA = "=+-@\t\r\n"  # with these begins what a spreadsheet computes
@@ -30,7 +30,9 @@ _NO_TEXT = (
     "DOUBLE", "DECIMAL", "BOOLEAN", "DATE", "TIME", "INTERVAL",
 )  # fmt: skip
 FAILURES = "test_failures"  # the schema of what breaks tests, where that is kept
-Codes = Mapping[str, NDArray[Any]]  # "#unit", "#position", "#draw", "#1", ..., int64; of the row above: keys and dates
+Codes: TypeAlias = (
+    "Mapping[str, NDArray[Any]]"  # "#unit", "#position", "#draw", "#1", ..., int64; of the row above: keys and dates
+)
 
 _LOG = """
 create table if not exists _synth.runs (
@@ -101,7 +103,7 @@ class Warehouse:
         found = self._connection.execute(
             f"select {', '.join(names)} from {rows_of(link.parent)} order by {identifier(link.keys[0])}"
         )
-        return {name: _plain(np.ma.asarray(column)) for name, column in found.fetchnumpy().items()}
+        return {name: _plain(column) for name, column in found.fetchnumpy().items()}
 
     def made_by(self, model: str) -> str | None:
         """The fingerprint of the fit that the rows for the tables below were drawn from; None where there are none."""
@@ -120,12 +122,19 @@ class Warehouse:
         for variable, values in pools.items():
             listed = ", ".join(map(literal, values))
             self._connection.execute(f"set variable {identifier(variable)} = [{listed}]")
-        names = ["#unit", "#position", "#draw", *(f"#{i}" for i in range(1, len(model.plan.layout) + 1))]
-        self._codes(dict.fromkeys(names, _NONE) | {name: column[:0] for name, column in above.items()})
+        import numpy as np
+
+        none, names = (
+            np.zeros(0, dtype=np.int64),
+            ["#unit", "#position", "#draw", *(f"#{i}" for i in range(1, len(model.plan.layout) + 1))],
+        )
+        self._codes(dict.fromkeys(names, none) | {name: column[:0] for name, column in above.items()})
         self._connection.execute(f"create or replace temp table accepted as {model.restore_sql}")
 
     def held(self, part: Part, codes: Codes) -> NDArray[np.bool_]:
         """Whether each row holds a part of a constraint, [rows]."""
+        import numpy as np
+
         self._codes({name: column for name, column in codes.items() if identifier(name) in part.rows_sql})
         kept = self._connection.execute(part.rows_sql)
         held = np.zeros(len(codes["#draw"]), dtype=bool)
@@ -215,6 +224,8 @@ class Warehouse:
 
     def kept(self, groups: int) -> NDArray[np.int64]:
         """How many rows of each group there are, [groups]."""
+        import numpy as np
+
         rows = self._connection.execute('select "#group", count(*) from more group by "#group"').fetchall()
         counts = dict(rows)
         return np.array([counts.get(i, 0) for i in range(groups)], dtype=np.int64)
@@ -390,9 +401,9 @@ def _held(constraints: Iterable[Constraint]) -> str:
     return " and ".join(f"coalesce(({c.sql}\n), true)" for c in constraints) or "true"
 
 
-def _plain(column: np.ma.MaskedArray[Any, Any]) -> NDArray[Any]:
+def _plain(found: Any) -> NDArray[Any]:
     """Without a mask: a date that is missing is not a time, and no code or key is missing."""
+    import numpy as np
+
+    column = np.ma.asarray(found)
     return column.filled(np.datetime64("NaT")) if column.dtype.kind == "M" else column.data
-
-
-_NONE = np.zeros(0, dtype=np.int64)
