@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas
 from threadpoolctl import threadpool_limits
 
@@ -79,7 +80,7 @@ class Evaluator:
         kinds = {column.name: column.kind for column in evaluated.columns}
         key = zone_key(model, self.ledger, self.folder.internal)
         real = real_rows(model, evaluated, self.root, self.folder.internal, self.threads, self.memory_limit, key)
-        drawn = typed(rows, kinds)
+        drawn = typed(rows, kinds).set_axis(rows["#unit"].to_numpy(np.int64))
         world = world_of(model, evaluated, real)
 
         def told(name: str, number: int, of: int) -> None:

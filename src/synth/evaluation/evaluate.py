@@ -18,6 +18,7 @@ Told = Callable[[str, int, int], None]  # what is computed, its number from 1, a
 
 def candidates(synthetic: pandas.DataFrame, world: World) -> dict[str, pandas.DataFrame]:
     """Tables of equally many rows: the synthetic one, the train rows, and the train rows with each column shuffled on its own.
+    Their index says which unit each row is of, as that of ``synthetic`` does; a row of shuffled columns is of none but its own.
 
     The train rows are the best that a table can be, for they come from the same people as the held-out rows; shuffled columns
     are what knowing each column, and nothing of how they go together, is worth.
@@ -25,12 +26,12 @@ def candidates(synthetic: pandas.DataFrame, world: World) -> dict[str, pandas.Da
     rng = world.rng("candidates")
     rows = min(len(synthetic), len(world.train), MOST_ROWS)
     chosen = synthetic.iloc[np.sort(rng.permutation(len(synthetic))[:rows])]
-    train = world.train.iloc[np.sort(rng.permutation(len(world.train))[:rows])]
+    train = world.train.set_axis(world.train_units).iloc[np.sort(rng.permutation(len(world.train))[:rows])]
     shuffled = pandas.DataFrame({name: train[name].to_numpy()[rng.permutation(rows)] for name in world.kinds})
     columns = list(world.kinds)
     return {
-        "synthetic": chosen[columns].reset_index(drop=True),
-        "train": train[columns].reset_index(drop=True),
+        "synthetic": chosen[columns],
+        "train": train[columns],
         "shuffled": shuffled.astype(train[columns].dtypes.to_dict()),
     }
 

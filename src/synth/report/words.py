@@ -26,7 +26,7 @@ _WORDS = {
     "combinations_found": "share of held-out rows' combinations that are there too",
     "auc": "how well a model tells the rows from held-out ones: 0.5 is not at all",
     "detection": "SynthVAE's and SDMetrics' score of the same: 1 cannot be told apart",
-    "pmse": "mean squared error of propensities from one half",
+    "pmse": "mean squared difference of propensities from one half",
     "pmse_ratio": "the same over what chance makes: 1 is as good as real rows",
     "propensity_importance": "by which columns the rows can be told",
     "pca_explained": "share of the variance along the main directions",
