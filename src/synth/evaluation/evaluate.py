@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import pandas
 
 from synth.artifacts.evaluation import Curve, Figure, Section
+from synth.evaluation import linked
+from synth.evaluation.linked import Linkage, Rows
+from synth.evaluation.linked_measures import linked_measures
 from synth.evaluation.world import Found, Measure, World
 
 MOST_ROWS = 20_000  # of a candidate: beyond it figures cost much and tell no more
 CANDIDATES = ("synthetic", "train", "shuffled")
 
+T = TypeVar("T")
 Told = Callable[[str, int, int], None]  # what is computed, its number from 1, and of how many
 
 
@@ -40,16 +46,31 @@ def evaluate(
     synthetic: pandas.DataFrame, world: World, measures: Iterable[tuple[Section, str, Measure]], told: Told
 ) -> tuple[list[Figure], list[Curve]]:  # fmt: skip
     """``measures``: section, what it is called while it is computed, and the function."""
-    tables = candidates(synthetic, world)
+    own = [(section, name, partial(_in_world, measure, world)) for section, name, measure in measures]
+    return compared(candidates(synthetic, world), own, told)
+
+
+def evaluate_links(synthetic: Rows, linkage: Linkage, told: Told) -> tuple[list[Figure], list[Curve]]:
+    """The same of linked rows, by every measure that they have."""
+    return compared(linked.candidates(synthetic, linkage), list(linked_measures(linkage)), told)
+
+
+def compared(
+    tables: Mapping[str, T], measures: Sequence[tuple[Section, str, Callable[[T], Iterable[Found | Curve]]]], told: Told
+) -> tuple[list[Figure], list[Curve]]:  # fmt: skip
+    """Of each candidate by each measure."""
     figures: list[Figure] = []
     curves: list[Curve] = []
-    listed = list(measures)
-    for number, (section, name, measure) in enumerate(listed, 1):
-        told(name, number, len(listed))
-        found = {candidate: list(measure(tables[candidate], world)) for candidate in CANDIDATES}
+    for number, (section, name, measure) in enumerate(measures, 1):
+        told(name, number, len(measures))
+        found = {candidate: list(measure(tables[candidate])) for candidate in CANDIDATES}
         figures += _figures(section, found)
         curves += _curves(found)
     return figures, curves
+
+
+def _in_world(measure: Measure, world: World, candidate: pandas.DataFrame) -> Iterable[Found | Curve]:
+    return measure(candidate, world)
 
 
 def _figures(section: Section, found: Mapping[str, Iterable[Found | Curve]]) -> Iterable[Figure]:
