@@ -105,6 +105,19 @@ def test_one_row_each_and_keys_of_nobody_are_told(good: Rows, linkage: Linkage) 
     assert found["rows_per_group", "rows per unit"].synthetic < 0.5  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("most", [3, 30])
+def test_bars_are_of_all_units(most: int) -> None:
+    """What is beyond the last bar of its own is in one bar."""
+    units = np.repeat(np.arange(most), np.arange(1, most + 1))
+    rows = Rows(pandas.DataFrame({"ward": np.full(len(units), "a", object)}), units)
+    _, (bars,) = evaluate_links(
+        rows, Linkage(rows, rows, {"ward": "categorical"}, "stays", True, False), lambda *_: None
+    )
+    assert bars.of == "rows per unit" and bars.x[1:3] == ("1", "2")
+    assert all(len(shares) == len(bars.x) and sum(shares) == pytest.approx(1) for shares in bars.series.values())
+    assert bars.series["holdout"][-1] == pytest.approx(1 / 3 if most == 3 else 19 / 30)
+
+
 @pytest.mark.parametrize("rows", [0, 1, 3])
 def test_few_rows_raise_nothing(rows: int, linkage: Linkage) -> None:
     few = town(rows, 6)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from synth.artifacts.evaluation import Curve
-from synth.evaluation.coding import Integers
+from synth.evaluation.coding import Floats, Integers
 from synth.evaluation.linked import Linkage, LinkedMeasure, Rows
 from synth.evaluation.world import Found
 
@@ -48,8 +48,11 @@ def _compared(each: str, here: Integers, there: Integers) -> Iterator[Found | Cu
     shares = [np.bincount(counts, minlength=size) / len(counts) for counts in (here, there)]
     yield Found("rows_per_group", 1 - float(np.abs(shares[0] - shares[1]).sum() / 2), "higher", f"rows per {each}")
     yield Found("mean_rows_per_group", float(here.mean()), "train", f"rows per {each}")
-    first = int(min(here.min(), there.min()))
-    bars = [(*each_[first:MOST], each_[max(first, MOST) :].sum()) for each_ in shares]
-    labels = (*map(str, range(first, min(size, MOST))), f"{max(first, MOST)} or more")
-    series = {name: tuple(map(float, shown)) for name, shown in zip(("candidate", "holdout"), bars, strict=True)}
-    yield Curve(section="linked", name="distribution", of=f"rows per {each}", x=labels, series=series)
+    series = {"candidate": _bars(shares[0]), "holdout": _bars(shares[1])}
+    x = tuple(str(rows) if rows < MOST else f"{MOST} or more" for rows in range(min(size, MOST + 1)))
+    yield Curve(section="linked", name="distribution", of=f"rows per {each}", x=x, series=series)
+
+
+def _bars(shares: Floats) -> tuple[float, ...]:
+    """Of 0 rows, of 1, and so on."""
+    return (*shares[:MOST].tolist(), *([float(shares[MOST:].sum())] if len(shares) > MOST else []))
