@@ -2,7 +2,8 @@
 
 Singling out, linkability and inference, each against people who were not in the data: what works as well on them is no
 leak. Attacks that were tried are no proof of anything; that they find a table of copied rows shows that they can find one.
-Beside each stands the same attack of ``synth evaluate``, on the same tables: the two must not contradict each other.
+Beside each stands the same attack of ``synth evaluate``, on the same tables: both must find a leak, and neither may find
+one where there is none.
 """
 
 from __future__ import annotations
@@ -52,11 +53,6 @@ class Attack:
     low: float
     high: float
     own: tuple[float, float, float]  # risk, low and high by synth evaluate
-
-    @property
-    def agrees(self) -> bool:
-        """Whether the intervals meet."""
-        return self.own[1] <= self.high and self.low <= self.own[2]
 
 
 def installed() -> bool:
