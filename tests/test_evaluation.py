@@ -73,6 +73,38 @@ def all_figures(
     return evaluate(synthetic, of, measures, lambda *_: None)
 
 
+def test_no_unit_is_fitted_on_and_scored() -> None:
+    rng = np.random.default_rng(3)
+    y, units = np.repeat([0, 1], 300), np.concatenate([rng.integers(0, 40, 300), 40 + rng.integers(0, 25, 300)])
+    scored = []
+    for fitted_on, others in propensity.folds(y, units, world(patients(10), patients(10))):
+        assert not set(units[fitted_on]) & set(units[others])
+        assert set(y[fitted_on]) == set(y[others]) == {0, 1}
+        scored += others.tolist()
+    assert sorted(scored) == list(range(600))
+
+
+def test_whose_a_row_is_changes_no_other_figure() -> None:
+    of = world(patients(200), patients(100, 1))
+    table, owned = patients(150, 2), patients(150, 2).set_axis(np.arange(150) // 3)
+    for _, name, measure in QUICK:
+        found = [
+            [each if isinstance(each, Curve) else (each.metric, each.of, each.value) for each in measure(of_, of)]
+            for of_ in (table, owned)
+        ]
+        assert repr(found[0]) == repr(found[1]), name
+
+
+def test_rows_of_one_person_do_not_give_a_table_away() -> None:
+    """Both tables are 100 people of one distribution, five equal rows each: trees that knew a person would know the side."""
+    (first, second), five = (patients(100, seed) for seed in (21, 22)), np.repeat(np.arange(100), 5)
+    of = World(patients(500), first.iloc[five].reset_index(drop=True), np.arange(500), five, KINDS)
+    alike = second.iloc[five].reset_index(drop=True)
+    by_units, by_rows = (figures(propensity.gradient_boosting(table, of)) for table in (alike.set_axis(five), alike))
+    assert by_rows["auc", "gradient boosting"] > 0.75  # type: ignore[operator]
+    assert by_units["auc", "gradient boosting"] < 0.65  # type: ignore[operator]
+
+
 # What is best, and what is found
 
 

@@ -240,6 +240,14 @@ def test_odd_candidates_raise_nothing(change: object) -> None:
         assert figures and all(f.value is not None or f.note for f in figures.values())
 
 
+def test_whose_a_row_is_changes_no_figure_of_tasks() -> None:
+    """The index of a candidate names units, so that several rows may have the same."""
+    world = world_of(EvaluationPlan(tasks=(ILL, DEATH), protected=("sex",)), 200)
+    candidate = world.train.head(300)
+    for section in ("tasks", "survival", "fairness"):
+        assert found(candidate.set_axis(np.arange(300) // 3), world, section) == found(candidate, world, section)
+
+
 @given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6)), min_size=2, max_size=20))
 def test_combining_rules(tables: list[tuple[float, float]]) -> None:
     estimates, variances = zip(*tables, strict=True)

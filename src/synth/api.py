@@ -319,7 +319,8 @@ class Project:
         for number, name in enumerate(names, 1):
             model = compiled.synthetic[name]
             listener.started(number, len(names), f"evaluation of {model.relation}")
-            found = evaluator.evaluate(model)
+            link = model.evaluated and model.evaluated.link
+            found = evaluator.evaluate(model, compiled.synthetic.get(link.parent) if link else None)
             report = evaluator.written(model, found)
             written[report] = found.missed
             listener.evaluated(number, len(names), model.relation, os.path.relpath(report, self.root))

@@ -5,18 +5,22 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from synth.artifacts.compiled import Evaluated, SyntheticModel
-from synth.artifacts.evaluation import Evaluation, PythonTask
+from synth.artifacts.compiled import Evaluated, EvaluatedLink, SyntheticModel
+from synth.artifacts.evaluation import Evaluation, Kind, PythonTask
 from synth.errors import RunError, UsageError
-from synth.evaluation.evaluate import evaluate
+from synth.evaluation.evaluate import evaluate, evaluate_links
 from synth.evaluation.extra import need
+from synth.evaluation.linked import Linkage, Rows, below, below_by_name
 from synth.evaluation.measures import MEASURES
 from synth.evaluation.plan_measures import measures_of
 from synth.evaluation.world import World
@@ -46,22 +50,26 @@ class Evaluator:
         self.root, self.folder, self.ledger, self.warehouse = root, folder, ledger, warehouse
         self.listener, self.threads, self.memory_limit = listener, threads, memory_limit
 
-    def evaluate(self, model: SyntheticModel) -> Evaluation:
-        """Errors of the run say nothing of a row."""
+    def evaluate(self, model: SyntheticModel, above: SyntheticModel | None = None) -> Evaluation:
+        """``above``: the model whose rows this one's are below. Errors of the run say nothing of a row."""
         need("sklearn")
         with self.warehouse() as warehouse:
             evaluated = _ready(model, warehouse)
-            drawn, outdated = warehouse.frame(synthetic_sql(model.relation, evaluated)), warehouse.outdated(model)
+            link = evaluated.link
+            drawn = warehouse.frame(synthetic_sql(model.relation, evaluated, link.foreign_key if link else None))
+            parent, outdated = _parent(above, link, warehouse), warehouse.outdated(model)
         internal, doing = self.folder.internal, f"evaluating {model.name}"
         functions = {
             t.function: _quiet(_function(self.root, t), internal)
             for t in evaluated.plan.tasks
             if isinstance(t, PythonTask)
         }
-        found = confine(internal, doing, lambda: self._figures(model, evaluated, drawn, functions))
+        found = confine(internal, doing, lambda: self._figures(model, evaluated, drawn, parent, functions))
         early = (
             ["The table was made of an earlier declaration: run synth build, then evaluate again."] if outdated else []
         )
+        if link and parent is None:
+            early.append(f"{link.parent} is not built: what is across the two tables was not looked at.")
         found = found.model_copy(update={"notes": (*early, *found.notes)})
         write_evaluation(internal, found)
         return found
@@ -74,12 +82,12 @@ class Evaluator:
         )  # fmt: skip
 
     def _figures(
-        self, model: SyntheticModel, evaluated: Evaluated, rows: pandas.DataFrame, functions: dict[str, Callable[..., Any]]
+        self, model: SyntheticModel, evaluated: Evaluated, rows: pandas.DataFrame, parent: Parent | None,
+        functions: dict[str, Callable[..., Any]],
     ) -> Evaluation:  # fmt: skip
-        kinds = {column.name: column.kind for column in evaluated.columns}
-        key = zone_key(model, self.ledger, self.folder.internal)
-        real = real_rows(model, evaluated, self.root, self.folder.internal, self.threads, self.memory_limit, key)
-        drawn = typed(rows, kinds)
+        kinds = _kinds(evaluated)
+        real = self._real(model, evaluated, ("#name", "#parent") if parent else ())
+        drawn = typed(rows, kinds).set_axis(rows["#unit"].to_numpy(np.int64))
         world = world_of(model, evaluated, real)
 
         def told(name: str, number: int, of: int) -> None:
@@ -87,6 +95,7 @@ class Evaluator:
 
         with threadpool_limits(1):  # trees gain little from a second thread, and lose much where the machine is shared
             figures, curves = evaluate(drawn, world, [*MEASURES, *measures_of(evaluated.plan, functions)], told)
+            across, bars = evaluate_links(*self._linked(model, real, rows, drawn, parent, world), told)
         return Evaluation(
             synth_version=__version__,
             run_id=self.listener.invocation_id,
@@ -103,9 +112,34 @@ class Evaluator:
             notes=tuple(self._notes(model, real.source_digest)),
             kinds=kinds,
             plan=evaluated.plan,
-            figures=tuple(figures),
-            curves=tuple(curves),
+            figures=(*figures, *across),
+            curves=(*curves, *bars),
         )
+
+    def _real(self, model: SyntheticModel, evaluated: Evaluated, keys: tuple[str, ...]) -> RealRows:
+        internal = self.folder.internal
+        key = zone_key(model, self.ledger, internal)
+        return real_rows(model, evaluated, self.root, internal, self.threads, self.memory_limit, key, keys)
+
+    def _linked(
+        self, model: SyntheticModel, real: RealRows, rows: pandas.DataFrame, drawn: pandas.DataFrame, parent: Parent | None,
+        world: World,
+    ) -> tuple[Rows, Linkage]:  # fmt: skip
+        """The synthetic rows, and the real ones, with those above them where there is such a table."""
+        synthetic = Rows(drawn, drawn.index.to_numpy())
+        train, holdout = Rows(real.train, real.train_units), Rows(real.held_out, real.held_out_units)
+        evaluated = parent.model.evaluated if parent else None
+        if parent and evaluated:
+            synthetic = below(synthetic, _keys(rows), parent.synthetic, parent.keys)
+            above = self._real(parent.model, evaluated, ("#name", "#position"))
+            train = below_by_name(train, real.train_keys, Rows(above.train, above.train_units), above.train_keys)
+            over = Rows(above.held_out, above.held_out_units)
+            holdout = below_by_name(holdout, real.held_out_keys, over, above.held_out_keys)
+        said = held_out_of(model)
+        return synthetic, Linkage(
+            train, holdout, world.kinds, model.name, model.plan.cap > 1 and said.unit is not None, said.ordered,
+            parent.model.name if parent else "", _kinds(evaluated) if evaluated else {}, model.plan.seed,
+        )  # fmt: skip
 
     def _notes(self, model: SyntheticModel, source_digest: str) -> list[str]:
         """What should be known before the figures are believed."""
@@ -115,6 +149,33 @@ class Evaluator:
         if model.price is None:
             notes.append("NOT PRIVATE: nobody in the source is protected.")
         return notes
+
+
+@dataclass(frozen=True, eq=False)
+class Parent:
+    """A table that others are below, as it is built; ``keys``: int64[rows]."""
+
+    model: SyntheticModel
+    synthetic: Rows
+    keys: NDArray[np.int64]
+
+
+def _parent(above: SyntheticModel | None, link: EvaluatedLink | None, warehouse: Warehouse) -> Parent | None:
+    """None where there is none, or it is not built."""
+    if above is None or link is None or above.evaluated is None or not warehouse.has(above.relation):
+        return None
+    rows = warehouse.frame(synthetic_sql(above.relation, above.evaluated, link.key))
+    table = typed(rows, _kinds(above.evaluated))
+    return Parent(above, Rows(table, rows["#unit"].to_numpy(np.int64)), _keys(rows))
+
+
+def _keys(rows: pandas.DataFrame) -> NDArray[np.int64]:
+    """Keys are counted from 1; one that is missing is of no row."""
+    return rows["#key"].fillna(0).to_numpy(np.int64)
+
+
+def _kinds(evaluated: Evaluated) -> dict[str, Kind]:
+    return {column.name: column.kind for column in evaluated.columns}
 
 
 def held_out_of(model: SyntheticModel) -> Evaluated:
@@ -130,9 +191,8 @@ def world_of(model: SyntheticModel, evaluated: Evaluated, real: RealRows) -> Wor
     if real.others < LEAST_HELD_OUT or not len(real.train):
         what = f"fewer than {LEAST_HELD_OUT} units of {model.name} are held out of the fit"
         raise RunError(what, "Figures of so few say nothing: raise holdout, or use a larger source.")
-    kinds = {column.name: column.kind for column in evaluated.columns}
     return World(
-        real.train, real.held_out, real.train_units, real.held_out_units, kinds, evaluated.plan, model.plan.seed
+        real.train, real.held_out, real.train_units, real.held_out_units, _kinds(evaluated), evaluated.plan, model.plan.seed
     )  # fmt: skip
 
 

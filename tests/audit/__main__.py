@@ -258,12 +258,15 @@ def attack_table() -> tuple[list[str], bool | None]:
         "",
         f"{attacks.ATTACKS} attacks on the synthetic study of {attacks.HELD_BACK - 1} in {attacks.HELD_BACK} people; the "
         "others are the control set. Copied rows must be found",
-        f"{'attack':32}{'works':>8}{'guessing':>10}{'on control':>12}{'risk, and its 95% interval':>30}{'copied rows':>13}",
+        f"{'attack':32}{'works':>8}{'guessing':>10}{'on control':>12}{'risk, and its 95% interval':>30}{'by synth evaluate':>22}"
+        f"{'copied rows':>13}{'by synth':>10}",
     ]
     for found, leak in zip(private, leaking, strict=True):
         risk = f"{found.risk:.2f} ({found.low:.2f} to {found.high:.2f})"
+        own = "{:.2f} ({:.2f} to {:.2f})".format(*found.own)
         lines.append(
-            f"{found.attack:32}{found.success:8.1%}{found.guess:10.1%}{found.control:12.1%}{risk:>30}{leak.risk:13.2f}"
+            f"{found.attack:32}{found.success:8.1%}{found.guess:10.1%}{found.control:12.1%}{risk:>30}{own:>22}{leak.risk:13.2f}"
+            f"{leak.own[0]:10.2f}"
         )
     return lines, attacks.holds(private, leaking)
 

@@ -184,6 +184,14 @@ class EvaluatedColumn(Artifact):
     sql: str  # over the table's columns: text, a double, or a timestamp
 
 
+class EvaluatedLink(Artifact):
+    """How the synthetic rows of a table are below those of another."""
+
+    parent: str  # the model
+    foreign_key: str  # the column here
+    key: str  # the column there
+
+
 class Evaluated(Artifact):
     """What ``synth evaluate`` compares the synthetic table with: real rows, those of the fit and those held out of it."""
 
@@ -192,6 +200,8 @@ class Evaluated(Artifact):
     real_sql: str  # rows of the fit, as values
     held_out_sql: str  # the others
     held_out_codes_sql: str  # as codes
+    ordered: bool  # whether the rows of a unit have an order
+    link: EvaluatedLink | None
     plan: EvaluationPlan
 
 

@@ -16,6 +16,7 @@ Better = Literal["higher", "lower", "train"]  # "train": the nearer to what trai
 Section = Literal[
     "fidelity",
     "dependence",
+    "linked",
     "distance",
     "detection",
     "sdmetrics",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from synth.artifacts import evaluation
-from synth.artifacts.compiled import Evaluated, EvaluatedColumn, OutputColumn
+from synth.artifacts.compiled import Evaluated, EvaluatedColumn, EvaluatedLink, OutputColumn
 from synth.compiler import offsets
 from synth.compiler.derived import Computed
 from synth.compiler.linked import Checked, Linked
@@ -38,6 +38,8 @@ def evaluated(
         real_sql=_real_sql(linked, one, made),
         held_out_sql=_real_sql(linked.held_out(), one, made),
         held_out_codes_sql=linked.held_out().prepare_sql(one),
+        ordered=one.order_by is not None,
+        link=_link(linked, one),
         plan=_plan(one.table.evaluation),
     )
 
@@ -93,6 +95,14 @@ def _plan(said: spec.Evaluation) -> evaluation.EvaluationPlan:
     return evaluation.EvaluationPlan.model_validate(said.model_dump())
 
 
+def _link(linked: Linked, one: Checked) -> EvaluatedLink | None:
+    above = linked.above(one)
+    if above is None or above.table.primary_key is None:
+        return None
+    column = next(f.column for f in one.table.foreign_keys if f.references == above.node.asked)
+    return EvaluatedLink(parent=above.node.name, foreign_key=column, key=above.table.primary_key)
+
+
 def _column(column: OutputColumn, categorical: bool) -> EvaluatedColumn | None:
     """How figures see a column; None for a type that they do not know."""
     name, kind = identifier(column.name), column.sql_type.casefold()
@@ -108,9 +118,12 @@ def _column(column: OutputColumn, categorical: bool) -> EvaluatedColumn | None:
 
 
 def _real_sql(linked: Linked, one: Checked, made: list[Computed]) -> str:
-    """Real rows to codes and back: "#unit", "#position" and the values that the synthetic table has columns for."""
+    """Real rows to codes and back: "#unit", "#position" and the values that the synthetic table has columns for.
+
+    Of linked tables also what names the unit, and the position of the row above: by these rows of two tables are joined.
+    """
     anchors = {c.name: c.anchor for c in one.columns if c.anchor in {c.name for c in one.columns}}
-    place = ("#parent",) if linked.above(one) else ()
+    place = (("#name", "#parent") if linked.above(one) else ("#name",)) if len(linked.around(one)) > 1 else ()
     restored = restore_sql(
         one.columns, offsets.order([c.name for c in one.columns], anchors), made, place, linked.types(one)
     )

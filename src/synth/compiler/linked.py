@@ -126,7 +126,8 @@ class Linked:
         )  # fmt: skip
 
     def prepare_sql(self, one: Checked, anchors: bool = False) -> str:
-        """Private rows to codes; ``anchors``: with the values of the row above that offsets are from."""
+        """Private rows to codes; ``anchors``: with the values of the row above that offsets are from, and of linked tables
+        what names the unit."""
         around, above = self.around(one), self.above(one)
         if len(around) == 1:
             return prepare_sql(self.preparation(one))

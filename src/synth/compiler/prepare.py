@@ -89,7 +89,7 @@ def linked_sql(table: Preparation, parent: Preparation | None, parts: Parts, anc
     """The codes of a linked table, those of its parent behind its own.
 
     ``parts``: the rows that are kept of all tables around it, and the parent's codes; ``anchors``: with the values of the row
-    above that offsets are from.
+    above that offsets are from, and the unit's name.
     """
     codes = [f"rows.{identifier(f'#{i}')}" for i in range(1, len(table.columns) + len(table.children) + 1)]
     join, place = "", ['rows."#position"']
@@ -102,6 +102,7 @@ def linked_sql(table: Preparation, parent: Preparation | None, parts: Parts, anc
         )
         place = ['rows."#parent"', *place]
         codes += [f"rows.{identifier(name)}" for _, name in table.parent.anchors] if anchors else []
+    codes += ['rows."#unit" as "#name"'] if anchors else []
     return f"""\
 {table.said}
 with {_before(parts)}rows as (

@@ -69,12 +69,18 @@ def cells(candidate: pandas.DataFrame, world: World, bins: int) -> Cells:
     """Numbers and dates at so many quantiles of train."""
     codings = codings_of(world, bins)
     sizes = tuple(coding.size for coding in codings)
-    return Cells(tuple(world.kinds), sizes, coded(candidate, codings), coded(some(world.holdout, world), codings))
+    held_out = world.once(("held-out cells", bins), lambda: coded(some(world.holdout, world), codings))
+    return Cells(tuple(world.kinds), sizes, coded(candidate, codings), held_out)
 
 
-def codings_of(world: World, bins: int) -> list[Coding]:
-    train = some(world.train, world)
-    return [_coding(train[name], name, kind, bins) for name, kind in world.kinds.items()]
+def codings_of(world: World, bins: int) -> Sequence[Coding]:
+    """Numbers and dates at so many quantiles of train, found once."""
+
+    def found() -> Sequence[Coding]:
+        train = some(world.train, world)
+        return tuple(_coding(train[name], name, kind, bins) for name, kind in world.kinds.items())
+
+    return world.once(("codings", bins), found)
 
 
 def coded(table: pandas.DataFrame, codings: Sequence[Coding]) -> Integers:

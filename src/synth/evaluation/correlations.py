@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pandas
@@ -36,15 +36,20 @@ def correlations(candidate: pandas.DataFrame, world: World) -> Iterator[Found | 
     yield from _rows(here, there, world)
 
 
-def associations(table: pandas.DataFrame, world: World) -> dict[str, Matrix]:
-    """Of each pair of columns, by kind: Pearson's and Spearman's coefficients, Cramér's V, the correlation ratio."""
+def associations(
+    table: pandas.DataFrame, world: World, pairs: Iterable[tuple[str, str]] | None = None
+) -> dict[str, Matrix]:  # fmt: skip
+    """Of each pair of columns, by kind: Pearson's and Spearman's coefficients, Cramér's V, the correlation ratio.
+
+    ``pairs``: of these alone, as far as a category is among them; each in the columns' order.
+    """
     categories = {coding.name: coding for coding in codings_of(world, 1) if coding.kind == "categorical"}
     codes = {name: coding.codes(table) for name, coding in categories.items()}
     values = {name: numbers(table[name], world.kinds[name]) for name in named(world.kinds, "numeric", "datetime")}
     frame = pandas.DataFrame(values, index=range(len(table)), dtype=float)
     v: Matrix = {}
     eta: Matrix = {}
-    for pair in itertools.combinations(world.kinds, 2):
+    for pair in itertools.combinations(world.kinds, 2) if pairs is None else pairs:
         of_categories, of_numbers = ([name for name in pair if name in known] for known in (codes, values))
         if not of_numbers:
             sizes = [categories[name].size for name in pair]

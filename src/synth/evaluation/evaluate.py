@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import pandas
 
 from synth.artifacts.evaluation import Curve, Figure, Section
+from synth.evaluation import linked
+from synth.evaluation.linked import Linkage, Rows
+from synth.evaluation.linked_measures import linked_measures
 from synth.evaluation.world import Found, Measure, World
 
 MOST_ROWS = 20_000  # of a candidate: beyond it figures cost much and tell no more
 CANDIDATES = ("synthetic", "train", "shuffled")
 
+T = TypeVar("T")
 Told = Callable[[str, int, int], None]  # what is computed, its number from 1, and of how many
 
 
 def candidates(synthetic: pandas.DataFrame, world: World) -> dict[str, pandas.DataFrame]:
     """Tables of equally many rows: the synthetic one, the train rows, and the train rows with each column shuffled on its own.
+    Their index says which unit each row is of, as that of ``synthetic`` does; a row of shuffled columns is of none but its own.
 
     The train rows are the best that a table can be, for they come from the same people as the held-out rows; shuffled columns
     are what knowing each column, and nothing of how they go together, is worth.
@@ -25,12 +32,12 @@ def candidates(synthetic: pandas.DataFrame, world: World) -> dict[str, pandas.Da
     rng = world.rng("candidates")
     rows = min(len(synthetic), len(world.train), MOST_ROWS)
     chosen = synthetic.iloc[np.sort(rng.permutation(len(synthetic))[:rows])]
-    train = world.train.iloc[np.sort(rng.permutation(len(world.train))[:rows])]
+    train = world.train.set_axis(world.train_units).iloc[np.sort(rng.permutation(len(world.train))[:rows])]
     shuffled = pandas.DataFrame({name: train[name].to_numpy()[rng.permutation(rows)] for name in world.kinds})
     columns = list(world.kinds)
     return {
-        "synthetic": chosen[columns].reset_index(drop=True),
-        "train": train[columns].reset_index(drop=True),
+        "synthetic": chosen[columns],
+        "train": train[columns],
         "shuffled": shuffled.astype(train[columns].dtypes.to_dict()),
     }
 
@@ -39,16 +46,31 @@ def evaluate(
     synthetic: pandas.DataFrame, world: World, measures: Iterable[tuple[Section, str, Measure]], told: Told
 ) -> tuple[list[Figure], list[Curve]]:  # fmt: skip
     """``measures``: section, what it is called while it is computed, and the function."""
-    tables = candidates(synthetic, world)
+    own = [(section, name, partial(_in_world, measure, world)) for section, name, measure in measures]
+    return compared(candidates(synthetic, world), own, told)
+
+
+def evaluate_links(synthetic: Rows, linkage: Linkage, told: Told) -> tuple[list[Figure], list[Curve]]:
+    """The same of linked rows, by every measure that they have."""
+    return compared(linked.candidates(synthetic, linkage), list(linked_measures(linkage)), told)
+
+
+def compared(
+    tables: Mapping[str, T], measures: Sequence[tuple[Section, str, Callable[[T], Iterable[Found | Curve]]]], told: Told
+) -> tuple[list[Figure], list[Curve]]:  # fmt: skip
+    """Of each candidate by each measure."""
     figures: list[Figure] = []
     curves: list[Curve] = []
-    listed = list(measures)
-    for number, (section, name, measure) in enumerate(listed, 1):
-        told(name, number, len(listed))
-        found = {candidate: list(measure(tables[candidate], world)) for candidate in CANDIDATES}
+    for number, (section, name, measure) in enumerate(measures, 1):
+        told(name, number, len(measures))
+        found = {candidate: list(measure(tables[candidate])) for candidate in CANDIDATES}
         figures += _figures(section, found)
         curves += _curves(found)
     return figures, curves
+
+
+def _in_world(measure: Measure, world: World, candidate: pandas.DataFrame) -> Iterable[Found | Curve]:
+    return measure(candidate, world)
 
 
 def _figures(section: Section, found: Mapping[str, Iterable[Found | Curve]]) -> Iterable[Figure]:

@@ -1,7 +1,7 @@
 """Inference: who knows all other columns of a row takes its secret from the nearest row of a candidate.
 
 Giomi et al. 2022 (arXiv 2211.10459), section 4.3. A category is found where it is the same, a number within 5% of it, a
-time within 5% of the distance between the quartiles.
+time within 5% of the distance between the quartiles. The worst secret is told first, so the intervals of all hold together.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def inference(candidate: pandas.DataFrame, world: World) -> Iterator[Found | Cur
             _right(who.values[secret], values[guess], world, secret)
             for who, guess in ((targets, guessed[place]), (controls, controlled[place]), (targets, naive))
         )
-        yield from Attack(_name(world, secret), len(targets), found, len(controls), control, chance).found()
+        attack = Attack(_name(world, secret), len(targets), found, len(controls), control, chance, len(secrets))
+        yield from attack.found()
 
 
 def _name(world: World, secret: int) -> str:

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
-Z = 1.959964  # of a 95% interval
+LEVEL = 0.95  # of every interval
+Z = 1.959964  # of one
 
 
 class Interval(NamedTuple):
@@ -23,13 +25,16 @@ def wilson(successes: float, tries: int) -> Interval:
     return Interval(successes / tries, max(0.0, middle - half), min(1.0, middle + half))
 
 
-def risk(successes: float, tries: int, control_successes: float, control_tries: int) -> Interval:
+def risk(
+    successes: float, tries: int, control_successes: float, control_tries: int, together: int = 1
+) -> Interval:  # fmt: skip
     """What an attack gains over the same attack on people who were not in the data: (p - c) / (1 - c), cut to 0 to 1.
 
     Rates are the middles of Wilson's intervals, and their half widths are propagated, as Giomi et al. 2022 have it
-    (arXiv 2211.10459, section 3).
+    (arXiv 2211.10459, section 3). ``together``: so many risks lie in their intervals all at once with 95% (Bonferroni).
     """
-    (p, p_half), (c, c_half) = _score(successes, tries), _score(control_successes, control_tries)
+    z = Z if together == 1 else float(norm.isf((1 - LEVEL) / 2 / together))
+    (p, p_half), (c, c_half) = _score(successes, tries, z), _score(control_successes, control_tries, z)
     value = (p - c) / (1 - c)
     half = math.hypot(p_half / (1 - c), (1 - p) * c_half / (1 - c) ** 2)
     low, middle, high = (min(1.0, max(0.0, bound)) for bound in (value - half, value, value + half))
@@ -44,10 +49,10 @@ def area(positives: NDArray[np.float64], negatives: NDArray[np.float64]) -> Inte
     return Interval(value, max(0.0, value - half), min(1.0, value + half))
 
 
-def _score(successes: float, tries: int) -> tuple[float, float]:
+def _score(successes: float, tries: int, z: float = Z) -> tuple[float, float]:
     """Middle and half width of Wilson's interval."""
-    middle = (successes + Z**2 / 2) / (tries + Z**2)
-    half = Z / (tries + Z**2) * math.sqrt(max(0.0, successes * (tries - successes) / tries) + Z**2 / 4)
+    middle = (successes + z**2 / 2) / (tries + z**2)
+    half = z / (tries + z**2) * math.sqrt(max(0.0, successes * (tries - successes) / tries) + z**2 / 4)
     return middle, half
 
 

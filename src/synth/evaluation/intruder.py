@@ -18,7 +18,7 @@ def summary(figures: Iterable[Figure]) -> tuple[str, str, str]:
     inferred = [of for of in named if of.startswith("inference of ")]
     secret = _worst(inferred, known)
     learnt = "a secret" if secret is None else secret.removeprefix("inference of ")
-    of_all = f" (the worst of {len(inferred)} columns)" if len(inferred) > 1 else ""
+    of_all = f" (the worst of {len(inferred)} columns, whose intervals hold together)" if len(inferred) > 1 else ""
     return (
         _sentence("Singling out", "pick out exactly one person", _worst(SINGLED_OUT, known), known),
         _sentence("Linkability", "connect two halves of one person's record", _worst(["linkability"], known), known),

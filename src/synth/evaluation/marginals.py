@@ -10,7 +10,7 @@ import pandas
 
 from synth.artifacts.evaluation import Curve
 from synth.evaluation.bars import bars
-from synth.evaluation.coding import Floats, cells, coded, codings_of, counts, moments, named, numbers, some
+from synth.evaluation.coding import Cells, Floats, cells, coded, codings_of, counts, moments, named, numbers, some
 from synth.evaluation.world import Found, World
 
 BINS = {1: 20, 2: 10, 3: 5}  # of numbers, by how many columns are crossed
@@ -36,23 +36,25 @@ def marginals(candidate: pandas.DataFrame, world: World) -> Iterator[Found]:
 
 
 def pairs(candidate: pandas.DataFrame, world: World) -> Iterator[Found]:
-    """The most dependent pairs of train, and how much of their dependence is there.
-
-    dependence: 1 less distance over the distance of independent columns, from 0, which shuffled columns have, to 1.
-    """
+    """The most dependent pairs of train, and how much of their dependence is there."""
     crossed = cells(candidate, world, BINS[2])
     kept: list[float] = []
     for first, second in strongest(world):
+        found = dependence_kept(crossed, (first, second))
+        kept += [] if found is None else [found]
         distance = crossed.distance((first, second))
-        _, joint = crossed.shares((first, second))
-        apart = _apart(joint.reshape(crossed.sizes[first], crossed.sizes[second]))
-        if apart > 0:
-            kept.append(float(np.clip(1 - distance / apart, 0, 1)))
         yield Found("marginal_2", 1 - distance, "higher", of=f"{crossed.columns[first]} × {crossed.columns[second]}")
     yield mean("dependence", kept, "no two columns depend on each other")
 
 
-def strongest(world: World) -> list[Pair]:
+def dependence_kept(crossed: Cells, pair: Pair) -> float | None:
+    """1 less distance over the distance of independent columns, from 0, which those have, to 1; None of independent ones."""
+    _, joint = crossed.shares(pair)
+    apart = _apart(joint.reshape(crossed.sizes[pair[0]], crossed.sizes[pair[1]]))
+    return float(np.clip(1 - crossed.distance(pair) / apart, 0, 1)) if apart > 0 else None
+
+
+def strongest(world: World, among: Iterable[Pair] | None = None) -> list[Pair]:
     """The pairs of columns, by their numbers, that are furthest from independence in train; the furthest first."""
     codings = codings_of(world, BINS[2])
     train, sizes = coded(some(world.train, world), codings), [coding.size for coding in codings]
@@ -61,7 +63,8 @@ def strongest(world: World) -> list[Pair]:
         (joint,) = counts([train], sizes, pair)
         return _apart(joint.reshape(sizes[pair[0]], sizes[pair[1]]) / max(len(train), 1))
 
-    return sorted(itertools.combinations(range(len(sizes)), 2), key=apart, reverse=True)[:MOST_PAIRS]
+    every = itertools.combinations(range(len(sizes)), 2) if among is None else among
+    return sorted(every, key=apart, reverse=True)[:MOST_PAIRS]
 
 
 def collapse(candidate: pandas.DataFrame, world: World) -> Iterator[Found]:

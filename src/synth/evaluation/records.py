@@ -52,6 +52,11 @@ class Tables:
 
 
 def tables(candidate: pandas.DataFrame, world: World) -> Tables:
+    """Coded once for all attacks on a candidate, which is kept beside them: its id is no other table's meanwhile."""
+    return world.once(("records", id(candidate)), lambda: (candidate, _tables(candidate, world)))[1]
+
+
+def _tables(candidate: pandas.DataFrame, world: World) -> Tables:
     frames = [world.train, world.holdout, candidate]
     bounds = np.cumsum([len(frame) for frame in frames])
     joined = pandas.concat([frame[list(world.kinds)] for frame in frames], ignore_index=True)

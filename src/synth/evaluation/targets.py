@@ -24,17 +24,21 @@ class Attack:
     control_tried: int
     control_succeeded: float
     naive_succeeded: float  # of as many as were tried
+    together: int = 1  # attacks of which the worst is told: their intervals hold all at once
 
     def found(self) -> Iterator[Found]:
         """Rates, and the risk that is the data's own: what succeeds as well on people outside the data is no leak."""
-        gained = risk(self.succeeded, self.tried, self.control_succeeded, self.control_tried)
+        gained = risk(self.succeeded, self.tried, self.control_succeeded, self.control_tried, self.together)
         rates = {
             "attack success": self.succeeded / self.tried,
             "control success": self.control_succeeded / self.control_tried,
             "naive success": self.naive_succeeded / self.tried,
         }
+        note = f"{self.tried:,} attacks" + (
+            f"; 95% for {self.together} of its sort together" if self.together > 1 else ""
+        )
         for metric, value in (rates | {"risk": gained.value, "risk low": gained.low, "risk high": gained.high}).items():
-            yield Found(metric, value, "lower", self.name, f"{self.tried:,} attacks")
+            yield Found(metric, value, "lower", self.name, note)
 
 
 def impossible(name: str, note: str) -> Found:

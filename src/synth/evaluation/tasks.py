@@ -57,7 +57,7 @@ def python(task: PythonTask, function: Callable[..., Any]) -> Measure:
 
     def measure(candidate: pandas.DataFrame, world: World) -> Iterator[Found | Curve]:
         try:
-            figures = function(candidate.copy(), world.holdout.copy())
+            figures = function(candidate.reset_index(drop=True), world.holdout.copy())
         except Exception as error:
             yield Found("figure", None, task.better, task.name, f"the function raised {type(error).__name__}")
             return

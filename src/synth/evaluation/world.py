@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas
 from numpy.typing import NDArray
 
 from synth.artifacts.evaluation import Better, Curve, EvaluationPlan, Kind
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +30,14 @@ class World:
     kinds: Mapping[str, Kind]
     plan: EvaluationPlan = field(default_factory=EvaluationPlan)
     seed: int = 0
+    _made: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def once(self, what: Hashable, make: Callable[[], Made]) -> Made:
+        """What several figures go by, computed by the first of them. Nobody changes it."""
+        if what not in self._made:
+            self._made[what] = make()
+        found: Made = self._made[what]
+        return found
 
     def rng(self, of: str) -> np.random.Generator:
         """Randomness of a metric's own, the same each time."""
@@ -44,4 +55,5 @@ class Found:
     note: str = ""
 
 
-Measure = Callable[[pandas.DataFrame, World], Iterable[Found | Curve]]  # of a candidate: see evaluate.candidates
+# of a candidate, whose index says which unit each row is of: see evaluate.candidates
+Measure = Callable[[pandas.DataFrame, World], Iterable[Found | Curve]]

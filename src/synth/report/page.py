@@ -21,6 +21,7 @@ from synth.version import __version__
 SECTIONS: tuple[tuple[Section, str, str], ...] = (
     ("fidelity", "Columns, pairs and triples", "Shares of values: 1 is the same, 0 has nothing in common."),
     ("dependence", "Associations", "How strongly columns go together, in the table and in real rows."),
+    ("linked", "Linked tables", "Rows of one unit, and rows below those of another table: how many, and what goes together."),
     ("subgroups", "Subgroups", "The same figures within groups. The smaller a group, the larger the noise in it."),
     ("tasks", "Tasks", "Models that learn from the table, from real rows, and from shuffled columns; tested on held-out people."),
     ("survival", "Survival", "Kaplan-Meier curves and hazard ratios, from the table and from real rows."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ class RealRows:
     held_out: pandas.DataFrame
     train_units: NDArray[np.int64]
     held_out_units: NDArray[np.int64]
+    train_keys: pandas.DataFrame  # [rows] the columns that were asked for
+    held_out_keys: pandas.DataFrame
     source_digest: str  # of the files, under the ledger's key
 
     @property
@@ -40,22 +42,28 @@ class RealRows:
 
 def real_rows(
     model: SyntheticModel, evaluated: Evaluated, root: Path, internal: Path, threads: int, memory_limit: str,
-    key: Callable[[], bytes],
+    key: Callable[[], bytes], keys: Sequence[str] = (),
 ) -> RealRows:  # fmt: skip
-    """To be called in confinement, and nothing of it to be let out."""
+    """To be called in confinement, and nothing of it to be let out. ``keys``: what is asked for besides, such as "#parent"."""
     with PrivateZone(root, internal, model, threads, memory_limit, key) as zone:
         digest = zone.digest(key())
-        train, held_out = (zone.real(_selected(evaluated, sql)) for sql in (evaluated.real_sql, evaluated.held_out_sql))
+        train, held_out = (
+            zone.real(_selected(evaluated, sql, keys)) for sql in (evaluated.real_sql, evaluated.held_out_sql)
+        )
     kinds = {column.name: column.kind for column in evaluated.columns}
     fit, out = (rows["#unit"].to_numpy(np.int64) for rows in (train, held_out))
-    return RealRows(typed(train, kinds), typed(held_out, kinds), fit, out, digest)
+    named = list(keys)
+    return RealRows(
+        typed(train, kinds), typed(held_out, kinds), fit, out, train[named], held_out[named], digest
+    )  # fmt: skip
 
 
-def synthetic_sql(relation: str, evaluated: Evaluated) -> str:
-    """The synthetic table's rows in the same form."""
-    columns = ", ".join(f"{c.sql} as {identifier(c.name)}" for c in evaluated.columns)
-    unit = f"dense_rank() over (order by {identifier(evaluated.unit)}) - 1" if evaluated.unit else "rowid"
-    return f'select {unit} as "#unit", {columns} from {relation}'
+def synthetic_sql(relation: str, evaluated: Evaluated, key: str | None = None) -> str:
+    """The synthetic table's rows in the same form, those of a unit together and as they landed; ``key``: as "#key"."""
+    columns = [f'{identifier(evaluated.unit) if evaluated.unit else "rowid"} as "#unit"']
+    columns += [f'{identifier(key)} as "#key"'] if key else []
+    columns += [f"{c.sql} as {identifier(c.name)}" for c in evaluated.columns]
+    return f'select {", ".join(columns)} from {relation} order by "#unit", rowid'
 
 
 def typed(rows: pandas.DataFrame, kinds: dict[str, Kind]) -> pandas.DataFrame:
@@ -68,6 +76,6 @@ def typed(rows: pandas.DataFrame, kinds: dict[str, Kind]) -> pandas.DataFrame:
     return pandas.DataFrame(found)
 
 
-def _selected(evaluated: Evaluated, sql: str) -> str:
-    columns = ", ".join(f"{c.sql} as {identifier(c.name)}" for c in evaluated.columns)
-    return f'select "#unit", {columns} from (\n{sql}\n) order by "#unit", "#position"'
+def _selected(evaluated: Evaluated, sql: str, keys: Sequence[str]) -> str:
+    columns = [*map(identifier, ("#unit", *keys)), *(f"{c.sql} as {identifier(c.name)}" for c in evaluated.columns)]
+    return f'select {", ".join(columns)} from (\n{sql}\n) order by "#unit", "#position"'
