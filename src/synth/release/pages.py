@@ -23,6 +23,7 @@ from synth.release.promise import Promise
 from synth.release.told import LETTERS, MEANS, Name, Source, Told, in_html, in_text
 from synth.site.facts import columns, held
 from synth.site.templates import environment
+from synth.version import __version__
 
 _DATES = ("DATE", "TIMESTAMP")
 
@@ -62,6 +63,8 @@ def _told(contents: Contents) -> dict[str, Any]:
     return {
         "project": Name(contents.project),
         "title": Markup(escape(contents.project)),
+        "made": Told(f"{contents.created[:16].replace('T', ' ')} UTC", "record"),
+        "version": Told(__version__, "record"),
         "half": Told("50%", "arithmetic"),
         "fitted": [(Name(fit.name), *_fitted(contents, fit.name)) for fit in contents.fits],
         "promises": [_promise(promise) for promise in contents.promises],
@@ -113,6 +116,7 @@ def _table(table: ReleasedTable) -> dict[str, Any]:
         "zone": table.model.relation.partition(".")[0],
         "described": Told(table.model.told, "declaration"),
         "rows": Told(table.rows, "synthetic rows"),
+        "made_on": Told(table.made[:10], "record"),
         "made": "noisy marginals and noisy steps of learning" if learned else "noisy marginals",
         "kinds": sorted({fit.plan.kind.replace("_", "-") for fit in table.fits}),
         "sources": [Name(source.name) for fit in table.fits for source in fit.sources],
@@ -121,6 +125,7 @@ def _table(table: ReleasedTable) -> dict[str, Any]:
         "columns": list(_columns(table)),
         "pictures": [_picture(table, found) for found in table.distributions],
         "matrix": matrix(table.associations) if table.associations else "",
+        "cut": len(table.distributions) > len({name for pair in table.associations for name in (pair.first, pair.second)}),
         "constraints": [(Told(c.name, "declaration"), held(c)) for c in table.constraints],
         "passed": Told(counts["pass"], "tests on synthetic rows"),
         "judged": Told(len(table.tests), "tests on synthetic rows"),
