@@ -26,13 +26,14 @@ from synth.site.templates import environment
 from synth.version import __version__
 
 _DATES = ("DATE", "TIMESTAMP")
+_ROW = "a row, of which each unit has one by declaration"
 
 
 class PromiseView(NamedTuple):
     """A promise as it is told; the names are those of ``Promise``."""
 
     population: Name
-    unit: Name
+    unit: Name | str
     units: Told
     cap: Told
     epsilon: Told
@@ -89,7 +90,8 @@ def _fitted(contents: Contents, model: str) -> tuple[Told, Told]:
 def _promise(promise: Promise) -> PromiseView:
     epsilon, delta = promise.replace_one
     return PromiseView(
-        population=Name(promise.population), unit=Name(promise.unit), units=Told(promise.units, "declaration"),
+        population=Name(promise.population),
+        unit=_ROW if promise.unit == "row" else Name(promise.unit), units=Told(promise.units, "declaration"),
         cap=Told(promise.cap, "declaration"), epsilon=Told(promise.epsilon, promise.source),
         delta=Told(promise.delta, promise.source), adjacency=promise.adjacency,
         replaced_epsilon=Told(epsilon, "arithmetic"), replaced_delta=Told(delta, "arithmetic"),
