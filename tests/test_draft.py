@@ -36,7 +36,7 @@ from synth.drafting.shapes import CLEAR, SHAPES
 from synth.drafting.spread import EDGES, NUMBER_CELLS, YEARS, number_bounds, rounded, year_bounds
 from synth.drafting.table import Column, Table
 from synth.drafting.write import metadata, scalar
-from synth.errors import BudgetError, ProjectError, RunError
+from synth.errors import BudgetError, ProjectError, RunError, UsageError
 from synth.privacy import accounting
 from synth.privacy.calibrations import Calibrations
 from synth.privacy.ledger import Ledger
@@ -735,6 +735,12 @@ def test_a_bare_project_is_right_and_can_be_filled_in(tmp_path: Path) -> None:
     assert {path.name for path in root.iterdir()} >= {"sources", "metadata", "models", "macros", "tests"}
     assert "name: ward_7" in (root / "synth_project.yml").read_text()
     assert compile_folder(root).manifest.nodes == {}
+    with pytest.raises(UsageError, match=r"no source and no table yet\n.*synth draft"):
+        Project(root).plan()
+    with pytest.raises(
+        UsageError, match=r'no source is declared yet\n.*Take the "# " from the lines of sources/my_source.yml'
+    ):
+        draft("hospital.admissions", path=root)
     for name in ("synth_project.yml", "sources/my_source.yml"):
         written = (root / name).read_text().splitlines()
         commented = [i for i, line in enumerate(written) if re.match("# +(- )?[a-z]+: ", f"{line} ")]
@@ -742,6 +748,12 @@ def test_a_bare_project_is_right_and_can_be_filled_in(tmp_path: Path) -> None:
         for i in commented:
             written[i] = written[i].removeprefix("# ")
         (root / name).write_text("\n".join(written))
+    with pytest.raises(ProjectError, match=r"synth_project.yml:5:13: the key 'approver' is missing"):
+        compile_folder(root)
+    settings_file = root / "synth_project.yml"
+    settings_file.write_text(settings_file.read_text().replace("delta: 1e-6}", "delta: 1e-6, approver: the test}"))
+    with pytest.raises(UsageError, match=r"only: private source\n.*synth draft hospital.admissions"):
+        Project(root).plan()
     rows(root / "sources" / "hospital" / "admissions.csv", [{"patient_id": i, "sex": "FM"[i % 2]} for i in range(200)])
     draft("hospital.admissions", path=root)
     assert declared(root, "admissions")["sex"].type == "categorical"

@@ -84,6 +84,9 @@ def test_nothing_of_it_is_said_and_all_of_it_is_the_owners_alone(built: Path) ->
     }
     assert len(values) > 20
     assert not [v for v in values if v in said]
+    assert (
+        "members: 1 of " in said and ", membership inference" in said
+    )  # a line a step, where nobody sits at a terminal
     assert "Zq7Kanari" not in said  # that a task of the project prints
     assert "marginal" not in said and "marginal" not in log
     folder = built / "target" / "internal" / "evaluation"
@@ -100,6 +103,7 @@ def test_nothing_of_it_is_said_and_all_of_it_is_the_owners_alone(built: Path) ->
 def test_the_page_needs_no_network_and_says_what_it_is(built: Path) -> None:
     page = (built / REPORT).read_text()
     assert not re.findall(r"""(?:src|href)=["'](?!#|data:)""", page)
+    assert re.search(r"Evaluated \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC by synth .* The table was made \d{4}-", page)
     assert page.count("INTERNAL") >= 3 and "may be released" in page
     for title in ("Does it copy people?", "Distributions", "Attacks", "What not to use the table for"):
         assert title in page

@@ -62,7 +62,8 @@ def ledger(project: Path) -> Ledger:
     first = ledger.reserve(BOARD, "members", "plan 1", plan())
     ledger.spend(first.id, "source", "generator")
     ledger.spend(ledger.reserve(BOARD, "visits", "plan 2", plan()).id, "source", "generator")
-    ledger.reserve(BOARD.model_copy(update={"epsilon": 5.0}), "members", "plan 3", plan(max_rows_per_unit=4))
+    raised = BOARD.model_copy(update={"epsilon": 5.0})
+    ledger.reserve(raised, "members", "plan 3", plan(max_rows_per_unit=4), declared_units=1250)
     ledger.reserve(
         Budget(epsilon=1.0, delta=1e-7, approver="The staff council"), "rota", "plan 4", privacy(9.0, "staff")
     )
@@ -372,8 +373,10 @@ def test_the_records_fit_the_public_registry(synth: Callable[..., Ran], ledger: 
     assert members["basic"]["publication_date"] == ledger.history()[1].time[:10]
     loss, implementation = members["privacy_loss"], members["implementation"]
     assert loss["privacy_parameters"] == {"epsilon": epsilon([*plan().events, *plan().events], DELTA), "delta": DELTA}
-    assert (loss["privacy_unit"], loss["number_of_privacy_units"]) == ("A subject_id", 1000)
+    assert (loss["privacy_unit"], loss["number_of_privacy_units"]) == ("A subject_id", 1250)
     assert "at most 10 rows" in loss["privacy_unit_details"] and "at most 4 rows" in loss["privacy_unit_details"]
+    first, last = loss["privacy_unit_details"].splitlines()
+    assert "approximate: 1000." in first and "approximate: 1250, of whom about 1000 have a part in the fit." in last
     assert "add or remove one unit" in loss["privacy_unit_details"]
     assert "Over 2 fits of this table, 1 not completed." in loss["privacy_parameters_details"]
     total = ledger.summary()[0].spent

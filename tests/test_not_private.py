@@ -119,6 +119,17 @@ def test_a_folder_of_models_can_be_without_privacy(project: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_lost_key_holds_nobody_out_anew(project: Path) -> None:
+    """Else people of the fit would be taken for others, and what copies them would look good."""
+    edit(project / "metadata" / "raw.yml", "    columns:", "    holdout: 0.3\n    columns:")
+    assert synth(project, "run", "-s", "raw_members").returncode == 0
+    (project / "target" / "unprotected.key").unlink()
+    said = synth(project, "evaluate", "-s", "raw_members")
+    assert said.returncode == 1 and "Run: synth build --select raw_members" in said.stderr
+    assert f"who was held out of {RAW} was lost or changed" in said.stderr
+
+
+@pytest.mark.slow
 def test_a_build_by_another_name_that_the_ledger_does_not_know(project: Path) -> None:
     built = synth(project, "build", "-s", "raw_members+")
     assert built.returncode == 0, built.stdout + built.stderr

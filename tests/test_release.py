@@ -23,24 +23,29 @@ from compiling import compile_folder, write
 from family import PROJECT
 from processes import synth
 from synth import Project
-from synth.artifacts.catalog import Distribution
+from synth.artifacts.catalog import Bar, Distribution
+from synth.artifacts.evaluation import Curve
 from synth.artifacts.release import ReleaseFigure, ReleaseFigures
 from synth.errors import RunError, UsageError
 from synth.privacy.chain import hash_of
 from synth.release.gather import gather
 from synth.release.pages import model_card, report
+from synth.release.pictures import bar_list
 from synth.release.promise import promises
 from synth.release.refusals import Asked, refuse
 from synth.release.seal import seal
 from synth.release.told import Name, Told, in_html, in_text
 from synth.release.verify import verify
+from synth.report.pictures import bars
 from synth.runtime.associations import associations
 from synth.runtime.built import Made, Verdict
 from synth.runtime.warehouse import Warehouse
+from synth.site.templates import environment, source
 from test_data_docs import chromium, console, needs_browser, raw_pixels
 
 pytestmark = pytest.mark.slow
 
+SHARES = {"synthetic": (0.5,), "holdout": (0.4,)}
 FORMULAS = ["=1+1", "+1", "-1", "@sum(a)", "\t=1", "\r=1", "\n=1"]
 TEXTS = [*FORMULAS, "a=1", "'"]
 SIGNS = " union all\n".join(
@@ -294,6 +299,8 @@ def test_whoever_seals_anew_is_found_by_the_noted_digest_and_by_the_chain(copied
 def test_another_folder_is_no_bundle(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is no release"):
         verify(tmp_path)
+    with pytest.raises(UsageError, match=r"there is no folder .*elsewhere"):
+        verify(tmp_path / "elsewhere")
 
 
 # what is refused
@@ -414,6 +421,18 @@ def test_every_number_of_the_report_has_its_mark(bundle: Path) -> None:
         assert said in (bundle / "report.html").read_text(), said
 
 
+def test_the_report_says_when_it_and_its_tables_were_made(bundle: Path) -> None:
+    page, card = ((bundle / name).read_text() for name in ("report.html", "model_card.md"))
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    assert re.search(rf"Made on <span[^>]*>{today} \d\d:\d\d UTC", page) and f"Released on {today}" in card
+    assert page.index("Made on") < page.index("What is promised") and "rows, made on 20" in card
+
+
+def test_of_no_words_there_is_no_letter_either() -> None:
+    nothing = Told("", "declaration")
+    assert in_html(nothing) == in_text(nothing) == "" and in_text(Told(0, "plan")) == "0 [P]"
+
+
 def test_figures_that_were_paid_for_have_a_section_of_their_own(built: Path) -> None:
     project = Project(built)
     figure = ReleaseFigure(metric="marginal_2", value=0.91, low=0.9, high=0.93, source="paid release metric")
@@ -436,6 +455,31 @@ def test_associations_are_of_none_to_one() -> None:
 
 
 # a browser
+
+
+LONG = "NATIVE HAWAIIAN OR OTHER PACIFIC ISLANDER, OR A_NAME_OF_MANY_LETTERS_WITHOUT_ANY_SPACE_IN_IT"
+
+
+@needs_browser
+@pytest.mark.parametrize(
+    ("room", "drawn"),
+    [
+        ("release", bar_list(Distribution(column="a", ordered=False, bars=(Bar(label=LONG, rows=9),)))),
+        ("report", bars(Curve(section="fidelity", name="distribution", of="a", x=(LONG,), series=SHARES))),
+    ],
+)
+def test_no_name_of_a_category_is_cut(room: str, drawn: str, tmp_path: Path) -> None:
+    css = source(environment(f"synth.{room}"), "report.css")
+    for width in (300, 700):
+        (tmp_path / "page.html").write_text(
+            f"""<style>{css}</style><figure style="width:{width}px">{drawn}</figure><output></output><script>
+const label = document.querySelector(".label"), frame = document.querySelector("figure")
+const right = (element) => element.getBoundingClientRect().right
+document.querySelector("output").textContent =
+  [label.scrollWidth <= label.clientWidth, right(label) < right(frame), frame.scrollWidth <= frame.clientWidth]</script>"""
+        )
+        dom = chromium(tmp_path, "--dump-dom", (tmp_path / "page.html").as_uri())
+        assert LONG in dom and "<output>true,true,true<" in dom, dom[-200:]
 
 
 @needs_browser

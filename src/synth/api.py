@@ -752,7 +752,10 @@ def _models(nodes: Iterable[ManifestNode], or_tests: bool = False) -> tuple[str,
     models = tuple(n.name for n in nodes if n.resource_type == "model" and n.zone != "private")
     if not models and not or_tests:
         kinds = ", ".join(sorted({f"{n.zone} {n.resource_type}" for n in nodes}))
-        raise UsageError(f"the selection holds no synthetic or public model, only: {kinds}", "See them with: synth ls")
+        private = next((n for n in nodes if n.resource_type == "source" and n.zone == "private"), None)
+        of = ".".join(private.fqn[-2:]) if private else "SOURCE.TABLE"
+        fix = f"See them with: synth ls. Metadata make a table of a source; to have them drafted: synth draft {of}"
+        raise UsageError(f"the selection holds no synthetic or public model, only: {kinds}", fix)
     return models
 
 

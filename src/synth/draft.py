@@ -155,6 +155,8 @@ class _Drafter:
 
     def _source(self, name: str) -> Node:
         nodes = {node.name: node for node in self.graph.of_kind("source")}
+        if not nodes:
+            raise UsageError("no source is declared yet", self._where_to_declare())
         if name not in nodes:
             raise UsageError(f"there is no source table '{name}'", nearest(name, nodes) or "Declare it in sources/.")
         if nodes[name].zone != "private":
@@ -162,6 +164,13 @@ class _Drafter:
                 f"the source {name} is public: no synthetic table is made of it", "Name a table of people."
             )
         return nodes[name]
+
+    def _where_to_declare(self) -> str:
+        """A file that is there, and declares none, is one of comments, as a bare project has it."""
+        folder = self.project.settings.source_paths[0]
+        for file in sorted((self.project.root / folder).glob("*.yml")):
+            return f'Take the "# " from the lines of {folder}/{file.name}, and say there what is so of yours.'
+        return f"Declare where rows lie, and whose they are, in {folder}/NAME.yml."
 
     def _questions(self, node: Node, epsilon: float | None) -> Questions:
         assert node.source is not None and node.source.source.privacy is not None

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from synth.artifacts.compiled import Evaluated, EvaluatedLink, SyntheticModel
 from synth.artifacts.evaluation import Evaluation, Kind, PythonTask
+from synth.artifacts.plan import NOT_PRIVATE
 from synth.errors import RunError, UsageError
 from synth.evaluation.evaluate import evaluate, evaluate_links
 from synth.evaluation.extra import need
@@ -26,9 +27,10 @@ from synth.evaluation.plan_measures import measures_of
 from synth.evaluation.world import World
 from synth.privacy.ledger import Ledger
 from synth.report.write import write_internal_report
+from synth.runtime.built import made
 from synth.runtime.confinement import confine, silenced
 from synth.runtime.evaluations import write_evaluation
-from synth.runtime.keys import zone_key
+from synth.runtime.keys import key_mark, zone_key
 from synth.runtime.listener import Listener
 from synth.runtime.paid import paid_generator
 from synth.runtime.real_rows import RealRows, real_rows, synthetic_sql, typed
@@ -55,9 +57,11 @@ class Evaluator:
         need("sklearn")
         with self.warehouse() as warehouse:
             evaluated = _ready(model, warehouse)
+            self._same_people(model, warehouse.marked_key(model.name))
             link = evaluated.link
             drawn = warehouse.frame(synthetic_sql(model.relation, evaluated, link.foreign_key if link else None))
             parent, outdated = _parent(above, link, warehouse), warehouse.outdated(model)
+            table = made(warehouse).get(model.name)
         internal, doing = self.folder.internal, f"evaluating {model.name}"
         functions = {
             t.function: _quiet(_function(self.root, t), internal)
@@ -70,9 +74,21 @@ class Evaluator:
         )
         if link and parent is None:
             early.append(f"{link.parent} is not built: what is across the two tables was not looked at.")
-        found = found.model_copy(update={"notes": (*early, *found.notes)})
+        at = table.at.isoformat(timespec="seconds") if table else None
+        found = found.model_copy(update={"made": at, "notes": (*early, *found.notes)})
         write_evaluation(internal, found)
         return found
+
+    def _same_people(self, model: SyntheticModel, mark: str | None) -> None:
+        """RunError where another key would hold out others than the fit did: people of the fit would count as held out.
+
+        ``mark``: of the key of the fit; None for a table of an earlier version, of which nobody knows.
+        """
+        if mark not in (None, key_mark(zone_key(model, self.ledger, self.folder.internal)())):
+            what = f"the key that decided who was held out of {model.name} was lost or changed since the table was made"
+            raise RunError(
+                f"{what}, so nobody can tell who had a part in its fit", f"Run: synth build --select {_asked(model)}"
+            )
 
     def written(self, model: SyntheticModel, found: Evaluation) -> Path:
         """The path of the report. Its pictures are made of figures, so an error of theirs stays inside as well."""
@@ -91,7 +107,7 @@ class Evaluator:
         world = world_of(model, evaluated, real)
 
         def told(name: str, number: int, of: int) -> None:
-            self.listener.progress(model.name, name, number, of)
+            self.listener.judging(model.name, name, number, of)
 
         with threadpool_limits(1):  # trees gain little from a second thread, and lose much where the machine is shared
             figures, curves = evaluate(drawn, world, [*MEASURES, *measures_of(evaluated.plan, functions)], told)
@@ -199,8 +215,12 @@ def world_of(model: SyntheticModel, evaluated: Evaluated, real: RealRows) -> Wor
 def _ready(model: SyntheticModel, warehouse: Warehouse) -> Evaluated:
     evaluated = held_out_of(model)
     if not warehouse.has(model.relation):
-        raise RunError(f"{model.name} is not built", f"Run: synth build --select {model.name}")
+        raise RunError(f"{model.name} is not built", f"Run: synth build --select {_asked(model)}")
     return evaluated
+
+
+def _asked(model: SyntheticModel) -> str:
+    return model.name.removeprefix(NOT_PRIVATE)
 
 
 def _quiet(function: Callable[..., Any], internal: Path) -> Callable[..., Any]:

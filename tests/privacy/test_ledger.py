@@ -120,7 +120,8 @@ def test_a_reservation_says_what_its_epsilon_means(ledger):
     (entry,) = ledger.history()
     assert isinstance(entry, Reserve) and entry.guarantee is not None
     assert entry.guarantee.model_dump() == {
-        "unit": "subject_id", "units": 1000, "max_rows_per_unit": 10, "adjacency": "add or remove one unit", "delta": DELTA
+        "unit": "subject_id", "units": 1000, "declared_units": None, "max_rows_per_unit": 10,
+        "adjacency": "add or remove one unit", "delta": DELTA,
     }  # fmt: skip
     assert entry.synth_version == __version__
 

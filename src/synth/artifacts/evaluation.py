@@ -131,6 +131,7 @@ class Evaluation(Artifact):
     run_time: str
     model: str
     relation: str
+    made: str | None = None  # when the table was, by the clock of whoever made it; None where nobody noted it
     declaration: str  # of the table that was evaluated: SyntheticModel.declaration
     unit: str
     train_rows: int

@@ -413,7 +413,11 @@ def show(call: Call, model: str | None, select: str | None, limit: int) -> None:
     click.option("--per", default=None, metavar="COLUMN", help="So many rows for each value of this column."),
     click.option("--seed", default=1, show_default=True, help="The same seed makes the same rows."),
     click.option(
-        "--out", default=None, metavar="FILE", help="A .csv or .parquet file to write, instead of showing rows."
+        "--out",
+        default=None,
+        metavar="FILE",
+        help="A .csv or .parquet file to write, instead of showing rows. In CSV, as in a release, a text that a spreadsheet "
+        "would compute has an apostrophe before it.",
     ),
 )
 def sample(

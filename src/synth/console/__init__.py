@@ -58,6 +58,11 @@ class Console(Listener):
         for sink in self.shown:
             sink.progress(f"{model}: {stage}{done}")
 
+    def judging(self, model: str, what: str, number: int, total: int) -> None:
+        """A step of minutes' work: a line of its own where no terminal shows how it goes on."""
+        for sink in self.shown:
+            sink.progress(f"{model}: {number} of {total}, {what}", line=True)
+
     def finished(
         self, number: int, total: int, relation: str, result: RunResult, spent: PopulationSummary | None
     ) -> None:

@@ -49,11 +49,11 @@ class Said:
 
 class Sink(Protocol):
     def say(self, said: Said) -> None: ...
-    def progress(self, text: str) -> None: ...  # of work that goes on, for whoever waits
+    def progress(self, text: str, line: bool = False) -> None: ...  # of work that goes on; line: of a long step of it
 
 
 class Terminal:
-    """Lines with a clock. On a terminal a fit shows its steps on one line that is wiped afterwards."""
+    """Lines with a clock. On a terminal what goes on is shown on one line that is wiped afterwards, else long steps are lines."""
 
     def __init__(self, quiet: bool = False, out: IO[str] | None = None) -> None:
         self.quiet, self.out = quiet, out or sys.stdout
@@ -69,7 +69,9 @@ class Terminal:
             elif color == "red":  # what failed is said all the same
                 click.echo(text, err=True)
 
-    def progress(self, text: str) -> None:
+    def progress(self, text: str, line: bool = False) -> None:
+        if line and not self._live and not self.quiet:
+            click.echo(f"{time.strftime('%H:%M:%S')}    {text}", file=self.out)
         now = time.monotonic()
         if self._live and now - self._shown > _REFRESH_SECONDS:
             self._shown = now
@@ -90,7 +92,7 @@ class JsonLines:
         if said.level == "error" or not self.quiet:
             click.echo(record(said, self.invocation_id), file=self.out)
 
-    def progress(self, text: str) -> None: ...
+    def progress(self, text: str, line: bool = False) -> None: ...
 
 
 class _Rotating(RotatingFileHandler):
@@ -110,7 +112,7 @@ class LogFile:
             with closing(_Rotating(self.path, "a", LOG_BYTES, LOG_FILES, "utf-8")) as file:
                 file.emit(logging.LogRecord("synth", logging.INFO, "", 0, text, None, None))
 
-    def progress(self, text: str) -> None: ...
+    def progress(self, text: str, line: bool = False) -> None: ...
 
 
 def record(said: Said, invocation_id: str) -> str:

@@ -15,7 +15,7 @@ from synth.evaluation import (
 from synth.evaluation.world import Measure
 
 MEASURES: tuple[tuple[Section, str, Measure], ...] = (
-    ("fidelity", "marginals", marginals.marginals),
+    ("fidelity", "columns, pairs and triples", marginals.marginals),
     ("fidelity", "collapsed columns", marginals.collapse),
     ("fidelity", "missing values", marginals.missing),
     ("fidelity", "profiles of numbers", marginals.profile),

@@ -50,7 +50,7 @@ class Judge:
         """The figures of each cell."""
         measures = measures_of(self.world.plan)
         for number, planned in enumerate(cells, 1):
-            self.listener.progress(planned.model.name, str(planned.cell), number, len(cells))
+            self.listener.judging(planned.model.name, str(planned.cell), number, len(cells))
             table = candidates(self._drawn(planned), self.world)["synthetic"]
             yield judged(planned.cell, table, self.world, measures)
 

@@ -69,6 +69,9 @@ def select(
     manifest: Manifest, wanted: Selection | None, exclude: Selection | None, mode: Indirect, state: State, asked: str
 ) -> list[ManifestNode]:
     """The selected nodes in the manifest's order; everything where nothing is ``wanted``. Raises UsageError for none."""
+    if not manifest.nodes:
+        fix = "Declare one in sources/, then write the metadata of a table, or have them drafted: synth draft SOURCE.TABLE"
+        raise UsageError("the project has no source and no table yet", fix)
     selector = _Selector(manifest, mode, state)
     chosen = selector.nodes(wanted) if wanted else set(manifest.nodes)
     if not chosen:

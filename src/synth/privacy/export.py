@@ -156,16 +156,18 @@ def _protected(own: Sequence[Reserve]) -> dict[str, Any]:
     return {
         "privacy_unit": "A row, of which each unit has one by declaration" if last.unit == "row" else f"A {last.unit}",
         "privacy_unit_details": "\n".join(f"- {_adjacency(guarantee)}" for guarantee in guarantees),
-        "number_of_privacy_units": last.units,
+        "number_of_privacy_units": last.declared_units or last.units,
     }
 
 
 def _adjacency(guarantee: Guarantee) -> str:
     unit = "a row" if guarantee.unit == "row" else f"all rows of one value of {guarantee.unit}"
     rows = _count(guarantee.max_rows_per_unit, "row")
+    declared = guarantee.declared_units or guarantee.units
+    fitted = f", of whom about {guarantee.units} have a part in the fit" if declared != guarantee.units else ""
     return (
         f"Adjacent datasets: {guarantee.adjacency}, which is {unit}, of which at most {rows} can matter. "
-        f"The number of units is declared and approximate: {guarantee.units}."
+        f"The number of units is declared and approximate: {declared}{fitted}."
     )
 
 

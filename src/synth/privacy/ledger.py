@@ -29,7 +29,8 @@ class Guarantee(Artifact):
     """What the epsilon of a reservation means: whom it protects, and at which delta."""
 
     unit: str  # the column that names a unit, or "row" where each unit has one row by declaration
-    units: int  # declared, public, approximate
+    units: int  # of the fit: declared, public, approximate
+    declared_units: int | None = None  # with those held out of it; None, too, where an earlier version wrote it
     max_rows_per_unit: int
     adjacency: str
     delta: float  # of the model, at most the budget's
@@ -125,8 +126,13 @@ class Ledger:
         self.path = path
         self._chain = Chain(path, Bookmark(bookmark) if bookmark else None)
 
-    def reserve(self, budget: Budget, model: str, fingerprint: str, privacy: Privacy) -> Receipt:
-        """Pay for the events of a plan before they happen; ``BudgetError`` above the cap, and then nothing is written."""
+    def reserve(
+        self, budget: Budget, model: str, fingerprint: str, privacy: Privacy, declared_units: int | None = None
+    ) -> Receipt:
+        """Pay for the events of a plan before they happen; ``BudgetError`` above the cap, and then nothing is written.
+
+        ``declared_units``: with those that are held out of the fit.
+        """
         with self._chain.write() as page:
             entries = self._parse(page.links)
             before = tuple(entry for entry in _reserves(entries) if entry.population == privacy.population)
@@ -142,6 +148,7 @@ class Ledger:
                 guarantee=Guarantee(
                     unit=privacy.unit,
                     units=privacy.units,
+                    declared_units=declared_units,
                     max_rows_per_unit=privacy.max_rows_per_unit,
                     adjacency=privacy.adjacency,
                     delta=privacy.delta,

@@ -32,6 +32,7 @@ class ReleasedTable:
     declared: spec.Table | None  # the metadata of a synthetic one
     fits: tuple[SyntheticModel, ...]  # all that its rows come from
     rows: int
+    made: str  # ISO 8601, by the clock of whoever made it
     distributions: tuple[Distribution, ...]
     associations: tuple[Association, ...]
     tests: tuple[Finding, ...]

@@ -71,7 +71,7 @@ def _table(asked: Asked, graph: Graph, name: str, warehouse: Warehouse) -> Relea
     pictures = distributions(warehouse, found, {column.name for column in model.columns if column.key})
     return ReleasedTable(
         model=model, declared=node.declared.table if node.declared else None, fits=fits_behind(asked.compiled, name),
-        rows=found.rows, distributions=pictures,
+        rows=found.rows, made=asked.made[name].at.isoformat(timespec="seconds"), distributions=pictures,
         associations=associations(warehouse, _quoted(asked.compiled, name), pictures),
         tests=tuple(_result(test, verdict) for id, test in asked.tests(name).items() if (verdict := asked.verdict(id))),
         figures=figures.figures if figures else (),

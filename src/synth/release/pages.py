@@ -23,15 +23,17 @@ from synth.release.promise import Promise
 from synth.release.told import LETTERS, MEANS, Name, Source, Told, in_html, in_text
 from synth.site.facts import columns, held
 from synth.site.templates import environment
+from synth.version import __version__
 
 _DATES = ("DATE", "TIMESTAMP")
+_ROW = "a row, of which each unit has one by declaration"
 
 
 class PromiseView(NamedTuple):
     """A promise as it is told; the names are those of ``Promise``."""
 
     population: Name
-    unit: Name
+    unit: Name | str
     units: Told
     cap: Told
     epsilon: Told
@@ -62,6 +64,8 @@ def _told(contents: Contents) -> dict[str, Any]:
     return {
         "project": Name(contents.project),
         "title": Markup(escape(contents.project)),
+        "made": Told(f"{contents.created[:16].replace('T', ' ')} UTC", "record"),
+        "version": Told(__version__, "record"),
         "half": Told("50%", "arithmetic"),
         "fitted": [(Name(fit.name), *_fitted(contents, fit.name)) for fit in contents.fits],
         "promises": [_promise(promise) for promise in contents.promises],
@@ -86,7 +90,8 @@ def _fitted(contents: Contents, model: str) -> tuple[Told, Told]:
 def _promise(promise: Promise) -> PromiseView:
     epsilon, delta = promise.replace_one
     return PromiseView(
-        population=Name(promise.population), unit=Name(promise.unit), units=Told(promise.units, "declaration"),
+        population=Name(promise.population),
+        unit=_ROW if promise.unit == "row" else Name(promise.unit), units=Told(promise.units, "declaration"),
         cap=Told(promise.cap, "declaration"), epsilon=Told(promise.epsilon, promise.source),
         delta=Told(promise.delta, promise.source), adjacency=promise.adjacency,
         replaced_epsilon=Told(epsilon, "arithmetic"), replaced_delta=Told(delta, "arithmetic"),
@@ -113,6 +118,7 @@ def _table(table: ReleasedTable) -> dict[str, Any]:
         "zone": table.model.relation.partition(".")[0],
         "described": Told(table.model.told, "declaration"),
         "rows": Told(table.rows, "synthetic rows"),
+        "made_on": Told(table.made[:10], "record"),
         "made": "noisy marginals and noisy steps of learning" if learned else "noisy marginals",
         "kinds": sorted({fit.plan.kind.replace("_", "-") for fit in table.fits}),
         "sources": [Name(source.name) for fit in table.fits for source in fit.sources],
@@ -121,6 +127,7 @@ def _table(table: ReleasedTable) -> dict[str, Any]:
         "columns": list(_columns(table)),
         "pictures": [_picture(table, found) for found in table.distributions],
         "matrix": matrix(table.associations) if table.associations else "",
+        "cut": len(table.distributions) > len({name for pair in table.associations for name in (pair.first, pair.second)}),
         "constraints": [(Told(c.name, "declaration"), held(c)) for c in table.constraints],
         "passed": Told(counts["pass"], "tests on synthetic rows"),
         "judged": Told(len(table.tests), "tests on synthetic rows"),

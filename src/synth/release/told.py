@@ -10,11 +10,12 @@ from markupsafe import Markup
 
 Source = Literal[
     "declaration", "plan", "ledger", "synthetic rows", "noisy measurements", "paid release metric",
-    "tests on synthetic rows", "arithmetic",
+    "tests on synthetic rows", "arithmetic", "record",
 ]  # fmt: skip
 LETTERS: dict[Source, str] = {
     "declaration": "D", "plan": "P", "ledger": "L", "synthetic rows": "S", "noisy measurements": "N",
     "paid release metric": "M", "tests on synthetic rows": "T", "arithmetic": "A",
+    "record": "R",
 }  # fmt: skip
 MEANS: dict[Source, str] = {
     "declaration": "written by people, before any row was read",
@@ -25,12 +26,13 @@ MEANS: dict[Source, str] = {
     "paid release metric": "measured on real rows for this report with noise, and paid for",
     "tests on synthetic rows": "tests of the released tables",
     "arithmetic": "computed from other values of this page",
+    "record": "when a table or this release was made, and by which synth",
 }
 
 
 @dataclass(frozen=True)
 class Told:
-    """A number, or words with numbers in them, and its source."""
+    """A number, or words with numbers in them, and its source. Of no words nothing is printed, no letter either."""
 
     value: str | int | float
     source: Source
@@ -42,6 +44,8 @@ class Told:
 
     def html(self, letter: bool = True) -> Markup:
         """``letter``: without it the mark is the title alone, as in a picture whose caption has the letter."""
+        if self.value == "":
+            return Markup("")
         mark = f'&NoBreak;<abbr title="{self.source}">{LETTERS[self.source]}</abbr>' if letter else ""
         return Markup(f'<span class="told" title="{self.source}">{escape(str(self))}{mark}</span>')
 
@@ -60,7 +64,7 @@ def in_html(value: object) -> Markup | str:
 def in_text(value: object) -> str:
     """The same for plain text: the letter in brackets."""
     if isinstance(value, Told):
-        return f"{_plain(str(value))} [{LETTERS[value.source]}]"
+        return f"{_plain(str(value))} [{LETTERS[value.source]}]" if value.value != "" else ""
     return f"`{_plain(value)}`" if isinstance(value, Name) else _checked(value)
 
 

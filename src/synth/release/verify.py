@@ -22,6 +22,10 @@ def verify(folder: Path, noted: str | None = None) -> str:
 
     ``noted``: a digest that was told by another way, which it has to be.
     """
+    if not folder.is_dir():
+        raise UsageError(
+            f"there is no folder {folder}", "Name the one that synth release wrote: synth release verify DIR"
+        )
     if not (folder / BUNDLE).is_file() and not (folder / MANIFEST).is_file():
         raise UsageError(
             f"{folder} is no release: it has neither {BUNDLE} nor {MANIFEST}", "Name a folder of synth release."

@@ -16,7 +16,6 @@ from synth.report import pictures
 from synth.report.headlines import headlines, position
 from synth.report.words import words
 from synth.site.templates import environment, source
-from synth.version import __version__
 
 SECTIONS: tuple[tuple[Section, str, str], ...] = (
     ("fidelity", "Columns, pairs and triples", "Shares of values: 1 is the same, 0 has nothing in common."),
@@ -66,7 +65,7 @@ def internal_page(model: SyntheticModel, found: Evaluation) -> str:
     shown = {
         "model": model, "found": found, "headlines": headlines(found), "parts": list(_parts(found)),
         "intruder": summary(found.figures), "distributions": list(_distributions(found)), "missing": missing, "scale": scale,
-        "number": number, "words": words, "version": __version__, "most": MOST_SHOWN, "css": css,
+        "number": number, "words": words, "clock": clock, "most": MOST_SHOWN, "css": css,
     }  # fmt: skip
     return templates().get_template("report.j2").render(shown)
 
@@ -75,6 +74,11 @@ def number(value: float | None) -> str:
     if value is None:
         return "·"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3f}" if abs(value) < 100 else f"{value:.1f}"
+
+
+def clock(time: str) -> str:
+    """Of ISO 8601, as it is read."""
+    return time.replace("T", " ").replace("+00:00", " UTC")
 
 
 def _parts(found: Evaluation) -> Iterator[Part]:
@@ -107,7 +111,8 @@ def _lines(figures: Sequence[Figure]) -> list[Line]:
 def _distributions(found: Evaluation) -> Iterator[tuple[str, Markup]]:
     for curve in found.curves:
         if curve.name == "distribution":
-            yield curve.of, Markup(pictures.distribution(curve))
+            drawn = pictures.bars if found.kinds.get(curve.of) == "categorical" else pictures.distribution
+            yield curve.of, Markup(drawn(curve))
 
 
 def _pictures(found: Evaluation, section: Section) -> Iterator[tuple[str, Markup]]:

@@ -9,7 +9,7 @@ from html import escape
 from synth.artifacts.evaluation import Curve
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 340.0, 150.0, 34.0, 22.0, 8.0
-MOST_BARS = 14
+LETTER, LONGEST = 5.4, 36  # of a matrix's names: how wide a letter is, and how many are shown
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,8 @@ class Frame:
 
 
 def distribution(curve: Curve) -> str:
-    """Shares of bins or categories: held-out rows as a filled area or bars, the table as a line or marks."""
+    """Shares of bins: held-out rows as a filled area, the table as a line."""
     synthetic, real = curve.series.get("synthetic", ()), curve.series.get("holdout", ())
-    if all(isinstance(x, str) for x in curve.x) and len(curve.x) <= MOST_BARS and not _ordered(curve):
-        return _bars([str(x) for x in curve.x], synthetic, real)
     top = max((*synthetic, *real, 1e-9))
     frame = Frame((0.0, float(max(len(curve.x), 1))), (0.0, top))
     area = _steps(frame, real)
@@ -40,6 +38,22 @@ def distribution(curve: Curve) -> str:
     closed = f"{base[0][0]:.1f},{base[0][1]:.1f} {area} {base[1][0]:.1f},{base[1][1]:.1f}"
     body = f'<polygon class="real" points="{closed}"/><polyline class="own" points="{_steps(frame, synthetic)}"/>'
     return _svg(curve, body + _axes(frame, [_end(curve.x[0]), _end(curve.x[-1])] if curve.x else [], f"{top:.0%}"))
+
+
+def bars(curve: Curve) -> str:
+    """Shares of categories, with their whole names: held-out rows as a wide bar, the table as a narrow one."""
+    synthetic, real = curve.series.get("synthetic", ()), curve.series.get("holdout", ())
+    top = max((*synthetic, *real, 1e-9))
+    rows = []
+    for name, own, other in zip(map(str, curve.x), synthetic, real, strict=True):
+        if not own and not other:
+            continue
+        rows.append(
+            f'<li><span class="label">{escape(name)}</span><span class="both">'
+            f'<i class="real" style="width:{100 * other / top:.1f}%"></i><i class="own" style="width:{100 * own / top:.1f}%"></i>'
+            f'</span><span class="value">{own:.1%} <small>{other:.1%}</small></span></li>'
+        )
+    return f'<ul class="bars">{"".join(rows)}</ul>'
 
 
 def lines(curve: Curve) -> str:
@@ -63,7 +77,7 @@ def lines(curve: Curve) -> str:
 def matrix(names: Sequence[str], values: Sequence[Sequence[float | None]], told: str) -> str:
     """A heat map of associations from 0 to 1; a cell that is not known is crossed out."""
     size = max(10.0, min(26.0, 400.0 / max(len(names), 1)))
-    edge = 110.0
+    edge = 12 + LETTER * min(max(map(len, names), default=0), LONGEST)
     cells = []
     for i, row in enumerate(values):
         for j, value in enumerate(row):
@@ -79,12 +93,12 @@ def matrix(names: Sequence[str], values: Sequence[Sequence[float | None]], told:
     labels = []
     for i, name in enumerate(names):
         middle = edge + (i + 0.5) * size
-        text = escape(name if len(name) < 15 else name[:14] + "…")
+        text = escape(name if len(name) <= LONGEST else name[: LONGEST - 1] + "…") + f"<title>{escape(name)}</title>"
         labels.append(f'<text x="{edge - 6:.1f}" y="{middle + 4:.1f}" text-anchor="end">{text}</text>')
         labels.append(
             f'<text x="{middle:.1f}" y="{edge - 6:.1f}" transform="rotate(-60 {middle:.1f} {edge - 6:.1f})">{text}</text>'
         )
-    whole = edge + len(names) * size + 60
+    whole = edge + len(names) * size + edge / 2  # for names that lean out
     return (
         f'<svg class="matrix" viewBox="0 0 {whole:.0f} {edge + len(names) * size + 6:.0f}" role="img" '
         f'aria-label="{escape(told)}">{"".join(cells)}{"".join(labels)}</svg>'
@@ -107,24 +121,6 @@ def scale(position: float | None) -> str:
 def _end(value: float | str) -> str:
     """A number, or the day of a time."""
     return value.partition("T")[0] if isinstance(value, str) else f"{value:.4g}"
-
-
-def _ordered(curve: Curve) -> bool:
-    return any("…" in str(x) or " to " in str(x) for x in curve.x)
-
-
-def _bars(names: Sequence[str], synthetic: Sequence[float], real: Sequence[float]) -> str:
-    top = max((*synthetic, *real, 1e-9))
-    rows = []
-    for name, own, other in zip(names, synthetic, real, strict=True):
-        if not own and not other:
-            continue
-        rows.append(
-            f'<li><span class="label" title="{escape(name)}">{escape(name)}</span><span class="both">'
-            f'<i class="real" style="width:{100 * other / top:.1f}%"></i><i class="own" style="width:{100 * own / top:.1f}%"></i>'
-            f'</span><span class="value">{own:.1%} <small>{other:.1%}</small></span></li>'
-        )
-    return f'<ul class="bars">{"".join(rows)}</ul>'
 
 
 def _steps(frame: Frame, shares: Sequence[float]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,11 @@ _FILE, _BYTES = "unprotected.key", 32
 def zone_key(model: SyntheticModel, ledger: Ledger, internal: Path) -> Callable[[], bytes]:
     """Gives the ledger's; of a model without privacy, of which the ledger knows nothing, one beside the private zone."""
     return ledger.key if model.price else lambda: _own_key(internal.parent / _FILE)
+
+
+def key_mark(key: bytes) -> str:
+    """By which a key is known again, and from which nobody comes to it: SHA-256 of what is random already."""
+    return hashlib.sha256(b"synth: who is held out\n" + key).hexdigest()
 
 
 def _own_key(path: Path) -> bytes:

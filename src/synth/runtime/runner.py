@@ -25,7 +25,7 @@ from synth.runtime.above import Above, require_above
 from synth.runtime.built import contents
 from synth.runtime.confinement import confine
 from synth.runtime.drawing import Drawing
-from synth.runtime.keys import zone_key
+from synth.runtime.keys import key_mark, zone_key
 from synth.runtime.listener import Listener
 from synth.runtime.paid import folder_digest, generator_name, paid_generator, remember, stat_digest
 from synth.runtime.pools import make_up
@@ -158,7 +158,9 @@ class Runner:
         epsilon = 0.0
         if generator is None:
             self._check_price(model, price)
-            receipt = self.ledger.reserve(price.budget, model.name, model.fit_fingerprint(), model.plan.privacy)
+            receipt = self.ledger.reserve(
+                price.budget, model.name, model.fit_fingerprint(), model.plan.privacy, model.declared_units
+            )
             generator, epsilon = self._fit(model, zone, source_digest), price.epsilon
             self.ledger.spend(receipt.id, source_digest, folder_digest(self._generator_folder(model)))
         remember(self.folder, model, files)
@@ -262,6 +264,8 @@ class Runner:
         )
         rows = self.warehouse.land(model, _label(model), figures)
         self._seal(name=model.name, relation=f'synthetic."{model.name}"')
+        if model.evaluated:  # so that an evaluation notices where it would hold out others
+            self.warehouse.mark_key(model.name, key_mark(zone_key(model, self.ledger, self.folder.internal)()))
         return rows
 
     def _seal(self, name: str, relation: str) -> None:

@@ -43,6 +43,7 @@ alter table _synth.test_results add column if not exists judged varchar;
 create table if not exists _synth.made_of (model varchar primary key, declaration varchar);
 create table if not exists _synth.figures (model varchar primary key, figures varchar);
 create table if not exists _synth.contents (model varchar primary key, digest varchar);
+create table if not exists _synth.keys (model varchar primary key, mark varchar);
 """
 
 
@@ -188,6 +189,17 @@ class Warehouse:
         """Notes what the rows of a table are, as they were made."""
         self._connection.execute("insert or replace into _synth.contents values (?, ?)", [model, digest])
 
+    def mark_key(self, model: str, mark: str) -> None:
+        """Notes under which key people were held out of a table's fit: see ``runtime.keys``."""
+        self._connection.execute("insert or replace into _synth.keys values (?, ?)", [model, mark])
+
+    def marked_key(self, model: str) -> str | None:
+        """None where nobody noted it."""
+        if not self.has("_synth.keys"):
+            return None
+        found = self._first("select mark from _synth.keys where model = ?", [model])
+        return str(found[0]) if found else None
+
     def sealed(self, model: str) -> str | None:
         """None where nobody noted it."""
         if not self.has("_synth.contents"):
@@ -236,11 +248,10 @@ class Warehouse:
         return self.query(model.landed_sql)
 
     def export(self, model: SyntheticModel, path: Path) -> int:
-        """The same as a CSV file, with dates in their declared formats, or as Parquet; its number of rows."""
+        """The same as a CSV file, as ``write_csv`` has cells, or as Parquet; its number of rows."""
         self._connection.execute('create or replace temp table accepted as select * exclude ("#group") from more')
-        written = [f"{_dated(c)} as {identifier(c.name)}" for c in model.columns]
         text = path.suffix == ".csv"
-        rows = f"select {', '.join(written) if text else '*'} from ({model.landed_sql})"
+        rows = f"select {_cells(model.columns) if text else '*'} from ({model.landed_sql})"
         kind = "(format csv, header)" if text else "(format parquet)"
         self._connection.execute(f"copy ({rows}) to {literal(str(path))} {kind}")
         return self.count("accepted")
@@ -249,8 +260,7 @@ class Warehouse:
 
     def write_csv(self, relation: str, columns: Iterable[OutputColumn], path: Path) -> None:
         """A table as CSV, with dates in their declared formats, and no text that a spreadsheet takes for a formula."""
-        written = [f"{_dated(c) if c.format else _no_formula(c)} as {identifier(harmless(c.name))}" for c in columns]
-        rows = f"select {', '.join(written)} from {relation}"
+        rows = f"select {_cells(columns)} from {relation}"
         self._connection.execute(f"copy ({rows}) to {literal(str(path))} (format csv, header)")
 
     def write_parquet(self, relation: str, path: Path, metadata: Mapping[str, str]) -> None:
@@ -369,6 +379,11 @@ def _described(relation: str, columns: Iterable[OutputColumn]) -> list[str]:
 def _made_of(model: SyntheticModel | PublicModel) -> str:
     """Notes what a table is made of."""
     return f"insert or replace into _synth.made_of values ({literal(model.name)}, {literal(model.declaration())})"
+
+
+def _cells(columns: Iterable[OutputColumn]) -> str:
+    """As a CSV file has them: dates in their declared formats, and nothing that a spreadsheet takes for a formula."""
+    return ", ".join(f"{_dated(c) if c.format else _no_formula(c)} as {identifier(harmless(c.name))}" for c in columns)
 
 
 def _dated(column: OutputColumn) -> str:
