@@ -13,6 +13,7 @@ for they may say where sources are.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -31,7 +32,7 @@ _COMPILED = "compiled.sha256"  # in the folder that is target/
 _LOG_BYTES = 10_000_000  # of a log that is full: what runs turns it over
 _RACY = 50_000_000  # nanoseconds within which two changes of a file may have one time
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_WRONG = (OSError, ValueError, LookupError, TypeError, AttributeError, Unknowable)
+_WRONG = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, Unknowable)
 
 
 def once(run: Callable[[], None]) -> None:
@@ -45,7 +46,7 @@ def once(run: Callable[[], None]) -> None:
     else:
         with Witness(question.covers) as witness:
             run()
-        with suppress(*_WRONG):
+        with suppress(*_WRONG, KeyboardInterrupt):
             question.keep(witness)
 
 
@@ -116,10 +117,14 @@ class Question:
             }  # fmt: skip
             with open(path, "a", encoding="utf-8") as file:
                 if file.tell() < _LOG_BYTES:
-                    file.write(json.dumps({"info": info, "data": {"command": sys.argv[1], "version": __version__}}) + "\n")
+                    file.write(
+                        json.dumps({"info": info, "data": {"command": sys.argv[1], "version": __version__}}) + "\n"
+                    )
 
     def _found(self) -> dict[str, Stamp]:
-        libraries = {f"{folder} of Python": stamp for folder, stamp in installed().items() if not _below(folder, self.root)}
+        libraries = {
+            f"{folder} of Python": stamp for folder, stamp in installed().items() if not _below(folder, self.root)
+        }
         return stamps(self.root, self._skipped) | stamps(_PACKAGE, set()) | libraries
 
     def _signature(
@@ -159,14 +164,14 @@ class Question:
 
 def _asked() -> Question | None:
     """None where nobody can tell what the command depends on."""
-    arguments, streams = sys.argv[1:], (sys.stdout, sys.stderr)
+    arguments = sys.argv[1:]
     if os.environ.get("SYNTH_REMEMBER") == "0":
         return None
     if "SYNTH_LOG_PATH" in os.environ or any(argument.startswith("--log-path") for argument in arguments):
         return None  # who names a log wants what is done in it
     try:
-        if any(stream.encoding.lower() != "utf-8" for stream in streams):  # click would write past what is heard
-            return None
+        if any(type(s) is not io.TextIOWrapper or s.encoding.lower() != "utf-8" for s in (sys.stdout, sys.stderr)):
+            return None  # click would write past what is heard
         root = _root(os.path.realpath(_project_dir(arguments)))
         return Question(root, os.path.join(root, _target_path(root)))
     except _WRONG:
@@ -195,7 +200,7 @@ def _target_path(root: str) -> str:
     """As it stands in plain YAML; ValueError where it does not."""
     with open(os.path.join(root, _PROJECT), encoding="utf-8") as file:
         text = file.read()
-    found = re.findall(r"^target-path: *([\w-][\w./-]*) *$", text, re.MULTILINE)
+    found = re.findall(r"^target-path: *[\"']?([\w-][\w./-]*)[\"']? *$", text, re.MULTILINE)
     if len(found) != text.count("target-path") or len(found) > 1 or any(".." in name for name in found):
         raise ValueError
     return found[0].rstrip("/") if found else "target"

@@ -43,7 +43,9 @@ class Witness:
             self._overhear(name, getattr(sys, name))
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._listens = False
         for stream in (sys.stdout, sys.stderr):
             vars(stream).pop("write", None)
