@@ -88,7 +88,7 @@ class _Verbs(click.Group):
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """Of a name that is no verb's, all are loaded, for the nearest to be told."""
-        for module in {VERBS[name][0]} if name in VERBS else {module for module, _ in VERBS.values()}:
+        for module in [VERBS[name][0]] if name in VERBS else dict.fromkeys(module for module, _ in VERBS.values()):
             import_module(f"synth.cli.{module}")
         from synth.cli.verbs import verbs
 
