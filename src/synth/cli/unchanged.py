@@ -59,8 +59,8 @@ class Question:
         self.internal = os.path.join(target, "internal")
         self.folder = os.path.join(self.internal, "said")
         self._skipped = {os.path.join(root, "logs"), self.internal}
-        prefixes = (sys.prefix, sys.base_prefix)
-        self._python = (_PACKAGE, *(folder for folder in sys.path if folder.startswith(prefixes)))
+        libraries = (f for f in sys.path if f.startswith((sys.prefix, sys.base_prefix)) or f.endswith("-packages"))
+        self._python = (_PACKAGE, *libraries)
         environment = sorted((name, value) for name, value in os.environ.items() if name not in UNHEEDED)
         self._circumstances = repr(
             (

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from types import TracebackType
-from typing import IO, Any
 
 from synth.cli.stamps import Stamp, outside
+
+TYPE_CHECKING = False  # as typing has it, which takes as long to import as an answer
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import IO, Any
 
 _READ = ("open", "os.listdir", "os.scandir", "synth.place")
 _REMOVED = ("os.remove", "os.rmdir")
