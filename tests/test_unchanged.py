@@ -397,7 +397,7 @@ def test_a_named_log_says_what_is_done(ward: Path) -> None:
 def test_links_are_followed(apart: Path, tmp_path: Path) -> None:
     shutil.move(apart / "metadata", tmp_path / "metadata")
     (apart / "metadata").symlink_to(tmp_path / "metadata")
-    (tmp_path / "metadata" / "round").symlink_to(tmp_path)
+    (tmp_path / "metadata" / "round").symlink_to(tmp_path / "metadata")
     known(apart, "plan")
     broken(apart)
     assert runs(apart, "plan").returncode == 2
