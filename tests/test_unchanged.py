@@ -294,7 +294,7 @@ def test_another_command_environment_or_target_is_another_question(ward: Path) -
 
 @pytest.mark.slow
 def test_a_plan_says_reuse_after_a_build(apart: Path) -> None:
-    assert " fit " in known(apart, "plan").stdout
+    assert "never fitted" in known(apart, "plan").stdout
     assert synth(apart, "run", "--select", "people").returncode == 0
     settle()
     assert "reuse" in runs(apart, "plan").stdout
