@@ -13,6 +13,7 @@ import click
 import pytest
 
 from synth.cli import root
+from synth.cli.verbs import verbs
 from synth.console.sinks import LOG_BYTES, LogFile, Said
 from synth.starter import write_starter
 
@@ -129,6 +130,18 @@ def test_every_verb_shows_an_example() -> None:
 
     for command in commands(root.cli):
         assert re.search(r"Example:\s+synth ", command.help or ""), command.name
+
+
+def test_the_list_of_verbs_says_what_verbs_say() -> None:
+    context = click.Context(root.cli)
+    root.cli.get_command(context, "no verb")  # for which all are loaded
+    made = {name: verbs.commands[name] for name in root.cli.list_commands(context)}
+    assert made.keys() == verbs.commands.keys()
+    assert {name: made[name].get_short_help_str(1000) for name in made} == {n: w for n, (_, w) in root.VERBS.items()}
+    written = [name for name in verbs.commands if root.VERBS[name][0] == "verbs"]
+    assert [name for name in root.VERBS if name in written] == written
+    for name, command in made.items():
+        assert command.callback.__module__ == f"synth.cli.{root.VERBS[name][0]}"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -73,6 +73,7 @@ class _TestBlock(Extension):
 
 
 def _env_var(name: str, default: Any = _MISSING, instead: Mapping[str, Any] | None = None) -> Any:
+    sys.audit("synth.env_var", name)
     value = (instead or {}).get(name, os.environ.get(name, default))
     if value is _MISSING:
         fix = f"Set it, or give a default: env_var('{name}', 'default')."

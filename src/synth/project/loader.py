@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -157,6 +158,7 @@ def _load(
     renderer = Renderer(renderer.variables, macros)
     sources = _sources(root, settings, renderer, problems)
     people = {name: declared.source.location for name, declared in sources.items() if declared.source.privacy}
+    _tell_places(root, settings, sources)
     files = ValueFiles(root, people, settings.target_path, settings.test_paths)
     tables = _tables(root, settings, renderer, files, later)
     models = _sql(root, settings.model_paths, "model", later)
@@ -222,6 +224,13 @@ def _sources(
             for j, table in enumerate(source.tables):
                 tables.new(table.name, declared.place("tables", j, "name"))
     return found
+
+
+def _tell_places(root: Path, settings: spec.ProjectSpec, sources: Mapping[str, DeclaredSource]) -> None:
+    """Tells who listens (see cli.witness) of what may be looked at without being opened by Python, and outside the project."""
+    files = [declared.source.location for declared in sources.values() if not declared.source.server]
+    for place in (*files, settings.ledger, *(target.database for target in settings.targets.values())):
+        sys.audit("synth.place", str(root / place))
 
 
 def _tables(
