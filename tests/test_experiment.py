@@ -14,8 +14,9 @@ from processes import synth
 from starting import QUICK, quick_starter
 from synth import Project
 from synth.artifacts.experiment import Experiment
+from synth.console.experiments import forecast_text
 from synth.errors import BudgetError, RunError, UsageError
-from synth.generator import others
+from synth.generator import fit, others
 
 pytestmark = pytest.mark.slow
 GRID = "name: grid\nmodel: members\ngenerators: {generators}\nepsilons: {epsilons}\nseeds: [1, 2]\n"
@@ -64,6 +65,21 @@ def clinic(tmp_path: Path) -> Path:
 def write(root: Path, generators: str, epsilons: str, more: str = "") -> None:
     (root / "experiments").mkdir(exist_ok=True)
     (root / "experiments" / "grid.yml").write_text(GRID.format(generators=generators, epsilons=epsilons) + more)
+
+
+@pytest.fixture
+def fits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The models that are fitted, one by one."""
+    made: list[str] = []
+    real = fit.fit
+    monkeypatch.setattr(fit, "fit", lambda codes, plan, *more: made.append(plan.model) or real(codes, plan, *more))
+    return made
+
+
+def figures(page: Path) -> str:
+    """The JSON, but for which run it was and when."""
+    lines = page.with_suffix(".json").read_text().splitlines()
+    return "\n".join(line for line in lines if not line.startswith((' "run_id"', ' "run_time"')))
 
 
 def values(page: Path) -> dict[tuple[str, float | None, int, str], float | None]:
@@ -118,6 +134,38 @@ def test_public_rows_cost_nothing_and_say_whose_word_that_is(clinic: Path) -> No
     assert not Project(clinic).ledger.history() and told.budget is None
     assert "PUBLIC ROWS, says Ada Lovelace" in page.read_text()
     assert not list((clinic / "target" / "generators").glob("members-*"))  # nothing that a run would take for paid
+
+
+def test_public_rows_are_fitted_once_and_run_again_exactly(clinic: Path, fits: list[str]) -> None:
+    public = 'public: "Ada Lovelace: these rows are made up"\n'
+    write(clinic, "[independent, noisy, copies]", "[5]", public)
+    before, page = Project(clinic).experiment("grid")
+    assert page is not None and len(fits) == 4 and before.seconds > 0
+    first = figures(page)
+    again, page = Project(clinic).experiment("grid")
+    assert page is not None and len(fits) == 4 and figures(page) == first
+    assert {c.verdict for c in again.cells} == {"kept", "reference"} and again.seconds == 0
+    write(clinic, "[independent]", "[5, 6]", public)
+    Project(clinic).experiment("grid")
+    assert len(fits) == 6  # those of the new epsilon
+    members = clinic / "sources" / "clinic" / "members.csv"
+    members.write_text("".join(members.read_text().splitlines(keepends=True)[:-1]))
+    Project(clinic).experiment("grid")
+    assert len(fits) == 10  # all, for one row is gone
+    changed = next((clinic / "target" / "generators").glob("NOT_PRIVATE_members-*/generator.json"))
+    changed.write_text(changed.read_text() + " ")
+    Project(clinic).experiment("grid")
+    assert len(fits) == 11
+    assert synth(clinic, "clean").returncode == 0
+    assert not list((clinic / "target" / "generators").glob("NOT_PRIVATE_*"))
+
+
+def test_the_cells_are_told_with_headings_and_the_time_of_their_fits(clinic: Path) -> None:
+    said = forecast_text(Project(clinic).experiment("grid", dry_run=True)[0])
+    head, *cells = said.partition("\n\n")[0].splitlines()
+    assert head.split() == ["GENERATOR", "EPSILON", "SEED", "FIT", "PRICE"]
+    assert [" s  " in cell for cell in cells] == [True] * 8 + [False] * 2
+    assert "8 fits, about" in said and "references and figures come on top" in said
 
 
 @pytest.mark.parametrize(

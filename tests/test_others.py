@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import tomllib
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pandas
 import pytest
 
@@ -137,3 +139,22 @@ def test_sdv_gives_dates_back_as_they_were() -> None:
     drawn = GaussianCopula().rows(train, {"day": "datetime", "kind": "categorical"}, 200, 1)
     assert days.min() <= drawn["day"].min() and drawn["day"].max() <= days.max()
     assert set(drawn["kind"]) == {"a", "b"}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of libraries that SDV imports
+@pytest.mark.parametrize("name", ["GaussianCopula", "Ctgan", "CopulaGan", "Tvae"])
+def test_sdv_draws_the_same_for_the_same_seed_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sdv = pytest.importorskip("sdv.single_table", reason="the extra sdv is not installed")
+    from synth.generator import sdv_models
+
+    kind = getattr(sdv_models, name)
+    if name != "GaussianCopula":  # which has no epochs
+        monkeypatch.setattr(sdv, kind.synthesizer, partial(getattr(sdv, kind.synthesizer), epochs=1))
+    random = np.random.default_rng(0)
+    train = pandas.DataFrame({"x": random.normal(size=100), "kind": pandas.Series(["a", "b"] * 50, dtype="object")})
+    first, again, another = (
+        kind().rows(train, {"x": "numeric", "kind": "categorical"}, 50, seed) for seed in (1, 1, 2**40)
+    )
+    pandas.testing.assert_frame_equal(first, again)
+    assert not first.equals(another)

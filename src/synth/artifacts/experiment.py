@@ -8,7 +8,7 @@ from synth.artifacts.budget import Budget
 from synth.artifacts.evaluation import Better
 from synth.artifacts.plan import UNPROTECTED, Artifact
 
-Verdict = Literal["pay", "stale", "paid", "public", "reference"]
+Verdict = Literal["pay", "stale", "paid", "public", "kept", "reference"]
 
 
 class Cell(Artifact):
@@ -23,10 +23,14 @@ class Cell(Artifact):
 
 
 class CellForecast(Artifact):
-    """``pay``: not paid for yet; ``stale``: paid for, and the source's file was touched since; ``paid``: used again."""
+    """``pay``: not paid for yet; ``stale``: paid for, and the source's file was touched since; ``paid``: used again.
+
+    ``public``: rows that cost nothing; ``kept``: fitted before, and used again if the rows are still those.
+    """
 
     cell: Cell
     verdict: Verdict
+    seconds: float | None = None  # of one core, about; None where nothing is fitted, or nobody knows how long it takes
 
 
 class ExperimentForecast(Artifact):
@@ -42,6 +46,11 @@ class ExperimentForecast(Artifact):
     after: float = 0.0  # with all that is to be paid
     at_most: float = 0.0  # and if every stale one has to be paid again
     public: str | None = None  # who says that the rows are public, and why
+
+    @property
+    def seconds(self) -> float:
+        """Of all fits, on one core, about; without those of references."""
+        return sum(cell.seconds or 0.0 for cell in self.cells)
 
     @property
     def refused(self) -> bool:

@@ -10,7 +10,7 @@ from synth.artifacts.plan import Artifact
 
 
 class FitRecord(Artifact):
-    """What the fit of a paid generator was made of; it lies beside the generator."""
+    """What the fit of a generator that is used again was made of; it lies beside the generator."""
 
     schema_version: Literal["synth/fit-record/v1"] = "synth/fit-record/v1"
     synth_version: str
@@ -20,6 +20,7 @@ class FitRecord(Artifact):
     inputs: dict[str, str]  # see SyntheticModel.fit_inputs
     declared: tuple[DeclaredKey, ...]
     sources: dict[str, str]  # by source table: keyed digest of its file's size and time of change, see runtime/paid.py
+    rows: str | None = None  # keyed digest of the sources' rows, of a fit that stands in no ledger
 
 
 class SourceFile(Artifact):

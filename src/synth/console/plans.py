@@ -93,12 +93,15 @@ def _takes(model: ModelForecast) -> str:
     """About how long a fit takes and how much memory; "" where none happens."""
     if model.fit is None or model.verdict in ("reuse", "refused", "stop"):
         return ""
-    return _about(model.fit.seconds, model.fit.megabytes)
+    return _needs(model.fit.seconds, model.fit.megabytes)
 
 
-def _about(seconds: float, megabytes: float) -> str:
-    time_needed = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-    return f"about {time_needed}, {megabytes / 1000:.1f} GB"
+def _needs(seconds: float, megabytes: float) -> str:
+    return f"about {about(seconds)}, {megabytes / 1000:.1f} GB"
+
+
+def about(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def _detail(model: ModelForecast, fit: FitForecast) -> str:
@@ -148,5 +151,5 @@ def _closing(forecast: Forecast) -> str:
     said = {"stale": "stale", "refused": "refused", "stop": "that would stop"}
     line = "Plan: " + ", ".join(f"{n} {said.get(v, f'to {v}')}" for v, n in counts.items())
     if fits:
-        line += f"; {_about(sum(fit.seconds for fit in fits), max(fit.megabytes for fit in fits))}"
+        line += f"; {_needs(sum(fit.seconds for fit in fits), max(fit.megabytes for fit in fits))}"
     return click.style(line, fg="red") if forecast.refused or counts["stop"] else line

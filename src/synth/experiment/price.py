@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from synth.artifacts.budget import Budget
@@ -10,11 +10,12 @@ from synth.artifacts.compiled import SyntheticModel
 from synth.artifacts.experiment import CellForecast, ExperimentForecast, Verdict
 from synth.artifacts.plan import Event
 from synth.compiler.cells import PlannedCell, fits
+from synth.compiler.costs import cost
 from synth.errors import BudgetError
 from synth.privacy import accounting
 from synth.privacy.ledger import Ledger
 from synth.project.spec import Experiment
-from synth.runtime.paid import standings
+from synth.runtime.paid import is_kept, standings
 from synth.runtime.target_folder import TargetFolder
 
 
@@ -28,10 +29,7 @@ def forecast(
     told = ExperimentForecast(
         name=said.name, relation=model.relation, population=model.plan.privacy.population, budget=model.budget,
         public=said.public,
-        cells=tuple(
-            CellForecast(cell=c.cell, verdict="reference" if c.reference else found[c.model.fit_fingerprint()])
-            for c in cells
-        ),
+        cells=tuple(_cell(planned, fitted, found) for planned in cells),
     )  # fmt: skip
     if model.price is None:
         return told
@@ -54,9 +52,20 @@ def refuse(told: ExperimentForecast) -> None:
     )
 
 
+def _cell(planned: PlannedCell, fitted: Mapping[str, PlannedCell], found: Mapping[str, Verdict]) -> CellForecast:
+    """The first cell of a fit is told how long that takes."""
+    if planned.reference:
+        return CellForecast(cell=planned.cell, verdict="reference")
+    fingerprint = planned.model.fit_fingerprint()
+    anew = found[fingerprint] not in ("paid", "kept") and fitted[fingerprint] is planned
+    return CellForecast(
+        cell=planned.cell, verdict=found[fingerprint], seconds=cost(planned.model.plan).seconds if anew else None
+    )
+
+
 def _verdict(model: SyntheticModel, root: Path, folder: TargetFolder, ledger: Ledger) -> Verdict:
     if model.price is None:
-        return "public"
+        return "kept" if is_kept(model, folder) else "public"
     standing = standings([model], root, folder, ledger)[model.name]
     if standing.generator != "whole":
         return "pay"

@@ -47,7 +47,7 @@ class Experimenter:
         wanted = fits(self.cells)
         for number, (fingerprint, planned) in enumerate(wanted.items(), 1):
             self.runner.listener.started(number, len(wanted), f"fit for {planned.cell}")
-            fitted[fingerprint], _ = self.runner.fitted(planned.model)
+            fitted[fingerprint], _ = self.runner.fitted(planned.model, keep=True)
         return confine(self.runner.folder.internal, f"judging {self.said.name}", lambda: self._judged(fitted))
 
     def _judged(self, fitted: Mapping[str, Generator]) -> Experiment:

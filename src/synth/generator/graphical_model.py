@@ -52,7 +52,7 @@ def _mbi() -> Any:
 def _drawn(ways: Ways, groups: tuple[Groups, ...], pairs: Pairs | None, rows: int, seed: int) -> list[Integers]:
     """Groups of each column, int64[rows] each."""
     mbi = _mbi()
-    names = [str(j) for j in range(len(groups))]
+    names = list(range(len(groups)))  # mbi walks sets of names: those of text have another order in each process
     domain = mbi.Domain(names, [group.size for group in groups])
     measured = [_single(mbi, ways, group) for group in groups]
     if pairs:
@@ -68,12 +68,11 @@ def _single(mbi: Any, ways: Ways, group: Groups) -> Any:
     """A column's shares, in persons; a group's noise is that of the levels it sums up."""
     levels = ways.columns[group.column]
     stddev = ways.noise * float(np.sqrt(levels.count / group.size))
-    return mbi.LinearMeasurement(ways.persons * group.shares(levels), (str(group.column),), stddev)
+    return mbi.LinearMeasurement(ways.persons * group.shares(levels), (group.column,), stddev)
 
 
 def _pair(mbi: Any, pairs: Pairs, place: int) -> Any:
-    i, j = pairs.pairs[place]
-    return mbi.LinearMeasurement(pairs.tables[place].ravel(), (str(i), str(j)), pairs.noise)
+    return mbi.LinearMeasurement(pairs.tables[place].ravel(), pairs.pairs[place], pairs.noise)
 
 
 def _kept(mbi: Any, domain: Any, ways: Ways, pairs: Pairs) -> Iterator[int]:
@@ -81,10 +80,10 @@ def _kept(mbi: Any, domain: Any, ways: Ways, pairs: Pairs) -> Iterator[int]:
     strength = dependence(pairs, len(ways.columns), ways.persons)
     order = sorted(range(len(pairs.pairs)), key=lambda place: -strength[pairs.pairs[place]])
     tree = list(_spanning(pairs, order))
-    kept: list[tuple[str, str]] = []
+    kept: list[tuple[int, int]] = []
     for place in (*tree, *(place for place in order if place not in tree)):
         i, j = pairs.pairs[place]
-        wanted = [*kept, (str(i), str(j))]
+        wanted = [*kept, (i, j)]
         if strength[i, j] > 0 and mbi.junction_tree.hypothetical_model_size(domain, wanted) <= MOST_MEGABYTES:
             kept = wanted
             yield place

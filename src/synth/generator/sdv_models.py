@@ -19,6 +19,7 @@ from synth.extras import need
 if TYPE_CHECKING:
     import pandas
 
+SEEDS = 2**32  # of numpy
 SDTYPES: Mapping[Kind, str] = {"categorical": "categorical", "numeric": "numerical", "datetime": "datetime"}
 
 
@@ -36,6 +37,7 @@ class SdvModel:
         with _seeded(seed):
             model: Any = getattr(need("sdv.single_table", "sdv"), self.synthesizer)(metadata)
             model.fit(train.astype(_nanoseconds(kinds)))
+            model._set_random_state(seed % SEEDS)  # no public door: without it every table is drawn by one fixed seed
             drawn: pandas.DataFrame = model.sample(rows)
         return drawn[list(kinds)]
 
@@ -72,7 +74,7 @@ def _seeded(seed: int) -> Iterator[None]:
     """SDV draws with the global generators of numpy and torch, which are left as they were."""
     before = np.random.get_state()
     with torch.random.fork_rng():
-        np.random.seed(seed % 2**32)
+        np.random.seed(seed % SEEDS)
         torch.manual_seed(seed)
         try:
             yield

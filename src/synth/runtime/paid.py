@@ -1,4 +1,7 @@
-"""What was paid for: the generator of each plan in ``target/``, and beside it the record of what its fit was made of.
+"""What is used again: the generator of each plan in ``target/``, and beside it the record of what its fit was made of.
+
+The ledger says what was paid for. Of a fit that nothing was paid for, since somebody says that its rows are public, only the
+record can say whether it is that of these rows.
 
 Where a model stands is told without reading a row. Of a source's file only size and time of change are looked at, and
 they are recorded as a keyed digest, since a size in bytes is a fact about the rows.
@@ -52,21 +55,48 @@ def paid_generator(
     return store.load(path)
 
 
+def is_kept(model: SyntheticModel, folder: TargetFolder) -> bool:
+    """Whether a generator of this plan, of a fit that stands in no ledger, is on disk as it was; of which rows, is not asked."""
+    return _kept_rows(model, folder) is not None
+
+
+def kept_generator(model: SyntheticModel, folder: TargetFolder, source_digest: str) -> Generator | None:
+    """The generator of a fit of this plan over this source that stands in no ledger, if it is still on disk as it was."""
+    from synth.generator import store
+
+    if _kept_rows(model, folder) != source_digest:
+        return None
+    return store.load(folder.generator(generator_name(model.name, model.fit_fingerprint())))
+
+
+def _kept_rows(model: SyntheticModel, folder: TargetFolder) -> str | None:
+    """The digest of the rows of which the generator on disk was made; None where it is not the one that was recorded."""
+    name = generator_name(model.name, model.fit_fingerprint())
+    record, path = folder.fit_record(name), folder.generator(name)
+    whole = record and record.fingerprint == model.fit_fingerprint() and path.is_dir()
+    return record.rows if record and whole and folder_digest(path) == record.generator_digest else None
+
+
 def stat_digest(key: bytes, located: Located) -> str:
     """HMAC-SHA256 under the ledger's key of the size and time of change of a source's files."""
     found = "\n".join(f"{size} {changed}" for *_, size, changed in located.stamps)
     return hmac.new(key, found.encode(), "sha256").hexdigest()
 
 
-def remember(folder: TargetFolder, model: SyntheticModel, sources: Mapping[str, str]) -> None:
-    """Records what the model's generator was made of; ``sources``: ``stat_digest`` by name, from before it was read."""
+def remember(
+    folder: TargetFolder, model: SyntheticModel, sources: Mapping[str, str], rows: str | None = None
+) -> None:  # fmt: skip
+    """Records what the model's generator was made of; ``sources``: ``stat_digest`` by name, from before it was read.
+
+    ``rows``: the digest of the sources, where no ledger keeps it.
+    """
     name = generator_name(model.name, model.fit_fingerprint())
     folder.write_fit_record(
         name,
         FitRecord(
             synth_version=__version__, model=model.name, fingerprint=model.fit_fingerprint(),
             generator_digest=folder_digest(folder.generator(name)), inputs=model.fit_inputs(), declared=model.declared,
-            sources=dict(sources),
+            sources=dict(sources), rows=rows,
         ),
     )  # fmt: skip
 

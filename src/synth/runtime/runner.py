@@ -27,7 +27,7 @@ from synth.runtime.confinement import confine
 from synth.runtime.drawing import Drawing
 from synth.runtime.keys import key_mark, zone_key
 from synth.runtime.listener import Listener
-from synth.runtime.paid import folder_digest, generator_name, paid_generator, remember, stat_digest
+from synth.runtime.paid import folder_digest, generator_name, kept_generator, paid_generator, remember, stat_digest
 from synth.runtime.pools import make_up
 from synth.runtime.private_zone import PrivateZone
 from synth.runtime.source_files import SourceMissing, check_populations
@@ -113,15 +113,18 @@ class Runner:
             rows = self._land(model, generator, pools)
         return rows, epsilon
 
-    def fitted(self, model: SyntheticModel) -> tuple[Generator, float | None]:
-        """A generator, and the epsilon that this run spent: 0 for one that was paid for, None for no price."""
+    def fitted(self, model: SyntheticModel, keep: bool = False) -> tuple[Generator, float | None]:
+        """A generator, and the epsilon that this run spent: 0 for one that was paid for, None for no price.
+
+        ``keep``: one without a price is kept, and used again over the same rows.
+        """
         import torch
         from threadpoolctl import threadpool_limits
 
         # Matrices of this size gain nothing from a second thread, and lose tenfold where the machine is shared.
         torch.set_num_threads(1)
         with threadpool_limits(1):
-            return confine(self.folder.internal, f"fitting {model.name}", lambda: self._generator(model))
+            return confine(self.folder.internal, f"fitting {model.name}", lambda: self._generator(model, keep))
 
     def _without_rows(self, model: SyntheticModel) -> int:
         if self.warehouse.has(model.relation) and (rows := self.warehouse.count(f'synthetic."{model.name}"')):
@@ -134,7 +137,7 @@ class Runner:
         """What its codes have besides, of the rows above it."""
         return Above.of(self.warehouse.rows_above(model.link), model.link).columns if model.link else {}
 
-    def _generator(self, model: SyntheticModel) -> tuple[Generator, float | None]:
+    def _generator(self, model: SyntheticModel, keep: bool) -> tuple[Generator, float | None]:
         """A generator, and the epsilon that this run spends on it. Its rows are here and nowhere else."""
         if not self._apart:
             check_populations(self.root, self.compiled.sources)
@@ -148,12 +151,15 @@ class Runner:
                 return self._without_source(model, missing), 0.0
             if model.price:
                 return self._paid_generator(model, model.price, zone)
+            if keep:
+                return self._kept_generator(model, zone, key()), None
             return self._fit(model, zone), None  # anew each time
 
     def _paid_generator(self, model: SyntheticModel, price: Price, zone: PrivateZone) -> tuple[Generator, float]:
         """A generator, and the epsilon that this run spends on it: nothing where it was paid for before."""
-        files = {name: stat_digest(self.ledger.key(), located) for name, located in zone.located.items()}
-        source_digest = zone.digest(self.ledger.key())
+        key = self.ledger.key()
+        files = {name: stat_digest(key, located) for name, located in zone.located.items()}
+        source_digest = zone.digest(key)
         generator = None if self.full_refresh else paid_generator(model, self.folder, self.ledger, source_digest)
         epsilon = 0.0
         if generator is None:
@@ -161,10 +167,20 @@ class Runner:
             receipt = self.ledger.reserve(
                 price.budget, model.name, model.fit_fingerprint(), model.plan.privacy, model.declared_units
             )
-            generator, epsilon = self._fit(model, zone, source_digest), price.epsilon
+            generator, epsilon = self._fit(model, zone, (key, source_digest)), price.epsilon
             self.ledger.spend(receipt.id, source_digest, folder_digest(self._generator_folder(model)))
         remember(self.folder, model, files)
         return generator, epsilon
+
+    def _kept_generator(self, model: SyntheticModel, zone: PrivateZone, key: bytes) -> Generator:
+        """Without a price: that of an earlier fit over the same rows, or a new one, which is kept."""
+        files = {name: stat_digest(key, located) for name, located in zone.located.items()}
+        source_digest = zone.digest(key)
+        generator = kept_generator(model, self.folder, source_digest)
+        if generator is None:
+            generator = self._fit(model, zone, (key, source_digest))
+            remember(self.folder, model, files, source_digest)
+        return generator
 
     def _without_source(self, model: SyntheticModel, missing: SourceMissing) -> Generator:
         """Sampling needs no row: the generator of this plan that was paid for last, whatever the source is by now."""
@@ -180,8 +196,8 @@ class Runner:
         self.listener.note(self._notes[model.name])
         return generator
 
-    def _fit(self, model: SyntheticModel, zone: PrivateZone, source_digest: str | None = None) -> Generator:
-        """Reads the rows, fits, and saves; rows that are not those of the digest are not fitted."""
+    def _fit(self, model: SyntheticModel, zone: PrivateZone, digested: tuple[bytes, str] | None = None) -> Generator:
+        """Reads the rows, fits, and saves. ``digested``: a key and the digest by it, whose rows alone are fitted."""
         from synth.generator import store
         from synth.generator.fit import Codes as PrivateCodes
         from synth.generator.fit import HeldOut, fit
@@ -190,10 +206,11 @@ class Runner:
         rows, others = zone.prepare(), None
         if model.evaluated and any(event.name == RELEASE for event in model.plan.privacy.events):
             others = zone.prepare(model.evaluated.held_out_codes_sql)
-        if source_digest is not None and not zone.unchanged(self.ledger.key(), source_digest):
+        if digested is not None and not zone.unchanged(*digested):
             raise RunError(
                 f"a source of {model.name} changed while it was read, so nothing was fitted",
-                "Run again when nobody writes to it. What was reserved counts as spent, for rows were read.",
+                "Run again when nobody writes to it."
+                + (" What was reserved counts as spent, for rows were read." if model.price else ""),
             )
         self._keep_oddities(model, zone)
 

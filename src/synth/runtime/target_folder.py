@@ -221,7 +221,7 @@ def _remove_unpaid(generators: Path) -> list[str]:
     """Those made without differential privacy: fitting them again spends nothing."""
     found = sorted(generators.glob(f"{NOT_PRIVATE}*"))
     for path in found:
-        shutil.rmtree(path)
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     return [f"{generators.name}/{path.name}" for path in found]
 
 
