@@ -479,7 +479,7 @@ MUTANTS = (
     ),
     Mutant(
         "rows that changed under way are fitted", 15, "runtime/runner.py",
-        "and not zone.unchanged(self.ledger.key(), source_digest):", "and not source_digest:",
+        "if digested is not None and not zone.unchanged(*digested):", "if digested is not None and not digested:",
         (f"{PAYMENT}test_a_source_that_changes_while_it_is_read_is_not_fitted",),
     ),
     Mutant(
