@@ -16,6 +16,7 @@ from synth.artifacts.plan import NOT_PRIVATE
 from synth.files import write_whole
 from synth.report.experiment_pictures import KINDS, Series, against_epsilon, key
 from synth.report.page import templates
+from synth.report.words import words
 from synth.runtime.duckdb_errors import private_folder
 from synth.site.templates import source
 from synth.version import __version__
@@ -69,7 +70,10 @@ def _page(found: Experiment) -> str:
     )  # fmt: skip
 
 
-def _pictures(found: Experiment, generators: Sequence[str], figures: Sequence[Figure]) -> Iterator[tuple[str, Markup]]:
+def _pictures(
+    found: Experiment, generators: Sequence[str], figures: Sequence[Figure]
+) -> Iterator[tuple[str, str, Markup]]:
+    """Title, what is drawn in plain words, and the picture."""
     for figure in figures:
         series = []
         for kind, name in enumerate(generators):
@@ -82,7 +86,7 @@ def _pictures(found: Experiment, generators: Sequence[str], figures: Sequence[Fi
             f"{_name(figure)} by epsilon and generator", [s for s in series if s.values], train, shuffled
         )
         if drawn:
-            yield _name(figure), Markup(drawn)
+            yield _name(figure), words(figure[0]), Markup(drawn)
 
 
 def _rows(found: Experiment, figures: Sequence[Figure]) -> Iterator[Row]:

@@ -14,7 +14,7 @@ from statistics import mean
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 360.0, 210.0, 40.0, 12.0, 16.0, 34.0
 KINDS = 6  # of colours, and of marks
 SIZE = 4.5  # of a mark
-APART = 4.0  # by which lines are moved aside, so that their bars do not hide each other
+APART = 10.0  # by which lines are moved aside, so that their bars do not hide each other
 GRID = 4  # lines across, besides the axis
 
 

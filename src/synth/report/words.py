@@ -51,6 +51,7 @@ _WORDS = {
     "standard error": "standard error of the task's figure, by resampled people",
     "hazard_ratio": "hazard ratio", "hazard_ratio overlap": "overlap of its interval with that of held-out rows",
     "concordance": "concordance of predicted and true order of events",
+    "roc_auc": "area under the ROC curve: 0.5 is chance", "r2": "share of the variance that is predicted",
     "selection rate": "share of people who are predicted the event",
     "demographic_parity_difference": "demographic parity, difference of selection rates between groups",
     "demographic_parity_ratio": "demographic parity, ratio of selection rates",
