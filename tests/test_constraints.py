@@ -72,6 +72,7 @@ HELD: list[tuple[str, tuple[Held, ...]]] = [
     ("k > m - 4990", ("mask",)), ("died >= born", ("offset",)), ("died <= born + interval 14610 days", ("offset",)),
     ("went >= came", ("offset",)), ("came < went", ("offset",)), ("went - interval 1 hour >= came", ("mask",)),
     ("went is null or went >= came", ("offset",)), ("f is null or went >= came", ("mask",)),
+    ("nullif(w, 'A') is null or went >= came", ("mask",)),
     ("seen > born", ("offset",)), ("seen >= died", ("mask",)),
     # a column and constants, with open and closed ends
     ("n > 0", ("mask",)), ("0 < x <= 2.5", ("mask",)), ("-1 <= n < 4", ("mask",)), ("9 >= n > 3", ("bounds", "mask")),

@@ -274,6 +274,31 @@ def test_every_change_is_noticed(apart: Path) -> None:
     assert "privacy_ledger.db" in runs(apart, "plan").stderr
 
 
+@pytest.mark.slow
+def test_what_is_installed_below_the_project_is_noticed(ward: Path) -> None:
+    libraries, before = ward / ".venv" / "site-packages", answered(ward)
+    libraries.mkdir(parents=True)
+    (ward / ".venv" / "pyvenv.cfg").touch()
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(libraries), str(Path(package.__file__).parents[1])])}
+
+    def ls() -> int:
+        settle()
+        subprocess.run(
+            [sys.executable, "-m", "synth", "ls"], cwd=ward, env=environment, check=True, capture_output=True
+        )
+        return answered(ward) - before
+
+    assert [ls(), ls()] == [0, 1]
+    (libraries / "duckdb-99.dist-info").mkdir()
+    assert [ls(), ls()] == [1, 2]
+
+
+def test_a_secret_of_a_path_is_not_kept(ward: Path) -> None:
+    settle()
+    for _ in range(2):
+        runs(ward, "compile", SYNTH_ENV_SECRET_PLACE="extract")
+
+
 def test_what_was_removed_from_target_is_there_again(ward: Path) -> None:
     known(ward, "compile")
     before = contents(ward / "target")

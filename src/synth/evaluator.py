@@ -73,7 +73,9 @@ class Evaluator:
             ["The table was made of an earlier declaration: run synth build, then evaluate again."] if outdated else []
         )
         if link and parent is None:
-            early.append(f"{link.parent} is not built: what is across the two tables was not looked at.")
+            early.append(
+                f"{link.parent} is not built of today's declaration: what is across the two tables was not looked at."
+            )
         at = table.at.isoformat(timespec="seconds") if table else None
         found = found.model_copy(update={"made": at, "notes": (*early, *found.notes)})
         write_evaluation(internal, found)
@@ -86,8 +88,10 @@ class Evaluator:
         """
         if mark not in (None, key_mark(zone_key(model, self.ledger, self.folder.internal)())):
             what = f"the key that decided who was held out of {model.name} was lost or changed since the table was made"
+            paid = ", which pays for another fit" if model.price else ""
             raise RunError(
-                f"{what}, so nobody can tell who had a part in its fit", f"Run: synth build --select {_asked(model)}"
+                f"{what}, so nobody can tell who had a part in its fit",
+                f"Run: synth build --select {_asked(model)}{paid}",
             )
 
     def written(self, model: SyntheticModel, found: Evaluation) -> Path:
@@ -177,8 +181,10 @@ class Parent:
 
 
 def _parent(above: SyntheticModel | None, link: EvaluatedLink | None, warehouse: Warehouse) -> Parent | None:
-    """None where there is none, or it is not built."""
+    """None where there is none, or it is not built of today's declaration."""
     if above is None or link is None or above.evaluated is None or not warehouse.has(above.relation):
+        return None
+    if warehouse.outdated(above):
         return None
     rows = warehouse.frame(synthetic_sql(above.relation, above.evaluated, link.key))
     table = typed(rows, _kinds(above.evaluated))

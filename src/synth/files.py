@@ -8,7 +8,7 @@ from pathlib import Path
 
 def write_whole(path: str | Path, text: str, mode: int = 0o666) -> None:
     """A file of this text, with the folders above it; until it is whole, what was there stays. ``mode``: before the umask."""
-    part = f"{path}.part"
+    part = f"{path}.{os.getpid()}.part"  # two processes may write the same
     file = _new(part, mode)
     try:
         rest = memoryview(text.encode())

@@ -32,6 +32,7 @@ def stamps(top: str, skipped: set[str]) -> dict[str, Stamp]:
             continue
         if folder != top and any(entry.name == "pyvenv.cfg" for entry in entries):
             skipped.add(folder)
+            del found[folder]
             continue
         for entry in entries:
             if entry.path in skipped or entry.name in _NO_INPUT:

@@ -29,7 +29,8 @@ from synth.version import __version__
 KEPT = 20  # answers
 _PROJECT = "synth_project.yml"
 _COMPILED = "compiled.sha256"  # in the folder that is target/
-_LOG_BYTES = 10_000_000  # of a log that is full: what runs turns it over
+_LOG_BYTES = 10_000_000  # of a log that is full, as in synth.console.sinks: what runs turns it over
+_SECRET = "SYNTH_ENV_SECRET_"  # as synth.errors has it, whose import takes longer than an answer
 _RACY = 50_000_000  # nanoseconds within which two changes of a file may have one time
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _WRONG = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, Unknowable)
@@ -93,6 +94,9 @@ class Question:
     def keep(self, witness: Witness) -> None:
         """Keeps what was said, unless something was changed meanwhile, or may have been. Raises what ``_WRONG`` names."""
         elsewhere = witness.read | {path: outside(path) for path in _modules() if not self.covers(path)}
+        secrets = [value for name, value in os.environ.items() if name.startswith(_SECRET) and value]
+        if any(secret in path for secret in secrets for path in elsewhere):
+            return  # paths are kept as they are
         inputs = max(newest(self.before), newest(elsewhere))
         opened = os.path.join(self.root, _PROJECT) in witness.opened and os.path.isfile(f"{self.target}/{_COMPILED}")
         if not (witness.whole and opened and inputs < self.time - _RACY):
@@ -122,10 +126,10 @@ class Question:
                     )
 
     def _found(self) -> dict[str, Stamp]:
-        libraries = {
-            f"{folder} of Python": stamp for folder, stamp in installed().items() if not _below(folder, self.root)
-        }
-        return stamps(self.root, self._skipped) | stamps(_PACKAGE, set()) | libraries
+        found = stamps(self.root, self._skipped) | stamps(
+            _PACKAGE, set()
+        )  # virtual environments below the root are skipped
+        return found | {f"{folder} of Python": stamp for folder, stamp in installed().items() if folder not in found}
 
     def _signature(
         self, key: bytes, found: dict[str, Stamp], elsewhere: dict[str, Stamp], said: list[list[str]]

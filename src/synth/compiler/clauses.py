@@ -40,7 +40,7 @@ def demanded(clause: Clause) -> Tree | None:
     demands = [literal for literal in clause if literal["type"] not in NULL_TESTS]
     if len(demands) != 1:
         return None
-    named = {tree.bare(item.node) for item in tree.walk(demands[0])}
+    named = {tree.bare(item.node) for item in tree.walk(demands[0])} - {None}
     tests = [literal for literal in clause if literal["type"] in NULL_TESTS]
     missing = [test["type"] == "OPERATOR_IS_NULL" and tree.bare(test["children"][0]) in named for test in tests]
     return demands[0] if all(missing) else None

@@ -12,7 +12,7 @@ from synth.artifacts.evaluation import Curve, Kind
 from synth.evaluation.coding import Integers
 from synth.evaluation.world import Found
 
-MOST_ROWS = 20_000  # of a candidate and of held-out rows: beyond it figures cost much and tell no more
+MOST_ROWS = 20_000  # of a candidate: beyond it figures cost much and tell no more
 
 
 @dataclass(frozen=True, eq=False)

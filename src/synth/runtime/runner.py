@@ -279,10 +279,10 @@ class Runner:
         figures = (
             ReleaseFigures(model=model.name, figures=(*generator.paid, *agreement.figures())) if model.price else None
         )
-        rows = self.warehouse.land(model, _label(model), figures)
+        held_out = model.evaluated and zone_key(model, self.ledger, self.folder.internal)()
+        mark = key_mark(held_out) if held_out else None  # by which an evaluation notices that it would hold out others
+        rows = self.warehouse.land(model, _label(model), figures, key_mark=mark)
         self._seal(name=model.name, relation=f'synthetic."{model.name}"')
-        if model.evaluated:  # so that an evaluation notices where it would hold out others
-            self.warehouse.mark_key(model.name, key_mark(zone_key(model, self.ledger, self.folder.internal)()))
         return rows
 
     def _seal(self, name: str, relation: str) -> None:

@@ -107,16 +107,17 @@ class TargetFolder:
 
     def holds(self, inputs: str) -> bool:
         """Whether what lies here was compiled of these inputs, file for file."""
-        listed = (_MANIFEST, _WHOLE, self.calibrations.name)
-        found = self._contents([*listed, *(name for kind in _COMPILED for name in self._names(kind))])
-        return self._contents([_DIGEST]).get(_DIGEST) == _digest(inputs, found).encode()
+        walked = [name for kind in _COMPILED for name in self._names(kind)]
+        found = self._contents([_MANIFEST, _WHOLE, self.calibrations.name, *walked])
+        known = self._contents([_DIGEST]).get(_DIGEST) == _digest(inputs, found).encode()
+        return known and found.keys() >= set(walked)
 
     def _names(self, folder: str) -> Iterator[str]:
         for here, _, names in os.walk(self.path / folder):
             yield from (f"{os.path.relpath(here, self.path)}/{name}" for name in names)
 
     def _contents(self, names: Iterable[str]) -> dict[str, bytes]:
-        """Of the files that there are."""
+        """Of those that there are."""
         found = ((name, _content(f"{self.path}/{name}")) for name in names)
         return {name: content for name, content in found if content is not None}
 
@@ -209,7 +210,7 @@ def _digest(inputs: str, contents: Mapping[str, bytes]) -> str:
 
 
 def _content(path: str) -> bytes | None:
-    """None where there is no such file."""
+    """None where there is none that can be read."""
     try:
         with open(path, "rb", buffering=0) as file:
             return file.read()

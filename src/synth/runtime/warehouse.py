@@ -163,11 +163,13 @@ class Warehouse:
         return self.count("accepted") - before
 
     def land(
-        self, model: SyntheticModel, label: str, figures: ReleaseFigures | None = None, drawn: bool = True
+        self, model: SyntheticModel, label: str, figures: ReleaseFigures | None = None, drawn: bool = True,
+        key_mark: str | None = None,
     ) -> int:  # fmt: skip
         """``accepted`` becomes the synthetic table, in one transaction; its number of rows.
 
-        ``figures``: of these rows; ``drawn``: from the model's generator, so that the tables below can go by its rows.
+        ``figures``: of these rows; ``drawn``: from the model's generator, so that the tables below can go by its rows;
+        ``key_mark``: of the key under which people were held out of its fit, see ``runtime.keys``.
         """
         relation = f'synthetic."{model.name}"'
         comments = [f"comment on table {relation} is {literal(label)}", *_described(relation, model.columns)]
@@ -177,7 +179,9 @@ class Warehouse:
             hidden = [model.rows_sql, f"comment on table {rows_of(model.name)} is {made_by}"]
         told = literal(figures.model_dump_json()) if figures else "null"
         kept = f"insert or replace into _synth.figures values ({literal(model.name)}, {told})"
-        self._in_transaction([*hidden, model.land_sql, *comments, _made_of(model), kept])
+        name, mark = literal(model.name), "null" if key_mark is None else literal(key_mark)
+        marked = f"insert or replace into _synth.keys values ({name}, {mark})"
+        self._in_transaction([*hidden, model.land_sql, *comments, _made_of(model), kept, marked])
         return self.count(relation)
 
     def outdated(self, model: SyntheticModel) -> bool:
@@ -189,16 +193,12 @@ class Warehouse:
         """Notes what the rows of a table are, as they were made."""
         self._connection.execute("insert or replace into _synth.contents values (?, ?)", [model, digest])
 
-    def mark_key(self, model: str, mark: str) -> None:
-        """Notes under which key people were held out of a table's fit: see ``runtime.keys``."""
-        self._connection.execute("insert or replace into _synth.keys values (?, ?)", [model, mark])
-
     def marked_key(self, model: str) -> str | None:
         """None where nobody noted it."""
         if not self.has("_synth.keys"):
             return None
         found = self._first("select mark from _synth.keys where model = ?", [model])
-        return str(found[0]) if found else None
+        return found[0] if found else None
 
     def sealed(self, model: str) -> str | None:
         """None where nobody noted it."""
