@@ -37,14 +37,14 @@ lint: install
 	$(BIN)/lint-imports
 
 check: lint
-	$(BIN)/pytest -m 'not slow' -n 2 --dist loadfile
+	$(BIN)/pytest -m 'not slow' -n 2 --dist loadfile --no-loadscope-reorder
 
 $(DBT): tests/twin/requirements.txt | install
 	$(BIN)/python -m venv .dbt-venv
 	-.dbt-venv/bin/python -m pip install --quiet --requirement $< && touch $@
 
 test: lint $(DBT)
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 $(ATTACKS): tests/audit/anonymeter/requirements.txt | install
 	$(BIN)/python -m venv .anonymeter-venv

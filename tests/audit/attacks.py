@@ -80,12 +80,13 @@ def audit() -> tuple[list[Attack], list[Attack]]:
         if result.status != "success":
             raise RuntimeError(result.message)
         project.table("support")[COLUMNS.split(", ")].to_csv(tables / "synthetic.csv", index=False)
-        private = list(_attacked(tables))
+        private = list(attacked(tables))
         shutil.copy(tables / "original.csv", tables / "synthetic.csv")
-        return private, list(_attacked(tables))
+        return private, list(attacked(tables))
 
 
-def _attacked(tables: Path) -> Iterator[Attack]:
+def attacked(tables: Path) -> Iterator[Attack]:
+    """Of the folder's original.csv, control.csv and synthetic.csv, all numbers."""
     script = Path(__file__).parent / "anonymeter" / "attack.py"
     ran = subprocess.run([PYTHON, script, tables, str(ATTACKS)], capture_output=True, text=True, check=True)
     own = _own(tables)
