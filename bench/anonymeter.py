@@ -34,10 +34,11 @@ def main() -> None:
     names = COLUMNS.split(", ")
     people = pandas.read_csv(ROOT / "sources" / "support" / "support.csv.gz", usecols=names)[names]
     people = people.iloc[np.random.default_rng(1).permutation(len(people))]
-    original, others, control = np.split(people, [given.people, 2 * given.people])
-    copied = original.iloc[: round(COPIED * given.people)]
+    size = given.people
+    original, others, control = people.iloc[:size], people.iloc[size : 2 * size], people.iloc[2 * size :]
+    copied = original.iloc[: round(COPIED * size)]
     tables = {"no leak": others, f"{COPIED:.0%} copied": pandas.concat([copied, others.iloc[len(copied) :]])}
-    print(f"{given.people:,} people of the fit, {given.control:,} of the control; risk and its 95% interval\n")
+    print(f"{size:,} people of the fit, {given.control:,} of the control; risk and its 95% interval\n")
     for name, synthetic in tables.items():
         with tempfile.TemporaryDirectory(prefix="synth-attacks-") as folder:
             files = {"original": original, "control": control.iloc[: given.control], "synthetic": synthetic}

@@ -34,10 +34,11 @@ class Attack:
             "control success": self.control_succeeded / self.control_tried,
             "naive success": self.naive_succeeded / self.tried,
         }
-        note = f"{self.tried:,} attacks" + (
-            f"; 95% for {self.together} of its sort together" if self.together > 1 else ""
-        )
-        for metric, value in (rates | {"risk": gained.value, "risk low": gained.low, "risk high": gained.high}).items():
+        note = f"{self.tried:,} attacks"
+        for metric, value in rates.items():
+            yield Found(metric, value, "lower", self.name, note)
+        note += f"; 95% for {self.together} of its sort together" if self.together > 1 else ""
+        for metric, value in {"risk": gained.value, "risk low": gained.low, "risk high": gained.high}.items():
             yield Found(metric, value, "lower", self.name, note)
 
 
