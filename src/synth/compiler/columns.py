@@ -218,7 +218,7 @@ def _date(column: spec.DateColumn, name: str, code: str, offset: Offset | None) 
 
 @_column.register
 def _datetime(column: spec.DatetimeColumn, name: str, code: str, offset: Offset | None) -> ColumnSql:
-    bounds = [f"timestamp '{b:%Y-%m-%d %H:%M:%S}'" for b in column.bounds or ()]
+    bounds = [f"timestamp '{b.isoformat(' ', 'seconds')}'" for b in column.bounds or ()]
     read = _moment(name, column.format, column.timezone)
     return _dated(column, name, code, "timestamp", read, bounds, spec.STEPS[column.resolution], offset)
 

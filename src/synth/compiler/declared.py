@@ -19,6 +19,7 @@ from synth.project import spec
 from synth.project.loader import Declared, Project
 
 CONFIG = "config"
+_ENCODED = json.JSONEncoder(ensure_ascii=False).encode
 _SAID_IN_SQL = re.compile(r"\{\{-?\s*config\s*\((?:(?!\}\}).)*\)\s*-?\}\}", re.DOTALL)
 _OFFSET = {"offset_from", "offset_bounds"}  # told as they turned out, since a constraint can make an offset, too
 _OF_THE_COLUMN = {"name", "description", "drafted", *_OFFSET}
@@ -106,7 +107,7 @@ def _source(node: Node) -> Iterator[DeclaredKey]:
     source, table_name = node.source.source, node.name.partition(".")[2]
     for key, value in source.privacy.model_dump().items() if source.privacy else ():
         yield _key(f"source {source.name}", key, value, node.source.place("privacy", key))
-    i, table = next((i, t) for i, t in enumerate(source.tables) if t.name == table_name)
+    i, table = node.source.tables[table_name]
     name, of = table.identifier or table.name, f"source table {node.name}"
     yield _key(of, "identifier", name, node.source.place("tables", i, "identifier"))
     if format := source.format_of(table):
@@ -125,7 +126,7 @@ def _sql(node: Node, of: str) -> Iterator[DeclaredKey]:
 
 
 def _key(of: str, key: str, value: Any, place: Place) -> DeclaredKey:
-    return DeclaredKey(of=of, key=key, value=json.dumps(value, ensure_ascii=False), place=_line(place))
+    return DeclaredKey(of=of, key=key, value=_ENCODED(value), place=_line(place))
 
 
 def _line(place: Place) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
@@ -81,15 +82,22 @@ def _promise(
     _, words, check = expectation.id.split(".")
     keys = {f.references for f in declared.table.foreign_keys if f.column == expectation.column}
     referred = (n.id for n in graph.linked(node) if check == "relationships" and n.asked in keys)
-    config = {"enabled": True, "materialized": "test", "severity": expectation.severity}
+    config, digest = _judging(expectation.severity)
     return ManifestNode(
         unique_id=f"test.{graph.project}.{expectation.id}", name=expectation.id, resource_type="test",
         package_name=graph.project, fqn=(*folders, f"{check}_{node.asked}_{words}"),
         original_file_path=declared.document.file, patch_path=None, zone="public", materialized="test", config=config, tags=(),
         test_type="generic", test_name=check, trusted=(), depends_on=(node.id, *referred),
         compiled_path=expectation.sql_path, fingerprint=None,
-        checksums={"body": _digest(expectation.sql), "configs": _digest(config)},
+        checksums={"body": _digest(expectation.sql), "configs": digest},
     )  # fmt: skip
+
+
+@cache
+def _judging(severity: str) -> tuple[dict[str, Any], str]:
+    """The configuration of what metadata promise, and its digest; they are many and alike."""
+    config = {"enabled": True, "materialized": "test", "severity": severity}
+    return config, _digest(config)
 
 
 def _unit(project: Project, graph: Graph, key: str, test: UnitTest) -> ManifestNode:

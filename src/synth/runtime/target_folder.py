@@ -107,14 +107,17 @@ class TargetFolder:
 
     def holds(self, inputs: str) -> bool:
         """Whether what lies here was compiled of these inputs, file for file."""
+        kept = (_content(f"{self.path}/{_DIGEST}") or b"").decode(errors="replace")
+        if not kept.startswith(_digest_of_inputs(inputs)):  # then nothing else need be read
+            return False
         walked = [name for kind in _COMPILED for name in self._names(kind)]
         found = self._contents([_MANIFEST, _WHOLE, self.calibrations.name, *walked])
-        known = self._contents([_DIGEST]).get(_DIGEST) == _digest(inputs, found).encode()
-        return known and found.keys() >= set(walked)
+        return kept == _digest(inputs, found) and found.keys() >= set(walked)
 
     def _names(self, folder: str) -> Iterator[str]:
         for here, _, names in os.walk(self.path / folder):
-            yield from (f"{os.path.relpath(here, self.path)}/{name}" for name in names)
+            inner = os.path.relpath(here, self.path)
+            yield from (f"{inner}/{name}" for name in names)
 
     def _contents(self, names: Iterable[str]) -> dict[str, bytes]:
         """Of those that there are."""
@@ -203,10 +206,15 @@ class TargetFolder:
 
 
 def _digest(inputs: str, contents: Mapping[str, bytes]) -> str:
-    digest = hashlib.sha256(inputs.encode())
+    """Of the inputs, and of all that was made of them: a line each."""
+    digest = hashlib.sha256()
     for name in sorted(contents):
         digest.update(f"\n{name} {len(contents[name])}\n".encode() + contents[name])
-    return digest.hexdigest() + "\n"
+    return f"{_digest_of_inputs(inputs)}{digest.hexdigest()}\n"
+
+
+def _digest_of_inputs(inputs: str) -> str:
+    return hashlib.sha256(inputs.encode()).hexdigest() + "\n"
 
 
 def _content(path: str) -> bytes | None:
