@@ -256,6 +256,25 @@ def test_clean_keeps_the_bookmark(synth: Callable[..., Ran], ledger: Ledger, pro
     assert synth("ledger").code == 3
 
 
+def test_clean_keeps_what_could_not_be_made_again_for_nothing(synth: Callable[..., Ran], project: Path) -> None:
+    target, kept = (
+        project / "target",
+        {"generators/g", "release/b/DIGESTS", "internal/members.oddities.json", ".gitkeep"},
+    )
+    for name in {*kept, "manifest.json", "internal/said/key", "docs/index.html"}:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (target / name).touch()
+
+    def left() -> set[str]:
+        found = (path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file())
+        return {name for name in found if not name.startswith("ledger")}
+
+    assert synth("clean").code == 0
+    assert left() == kept
+    assert synth("clean", "--all").code == 0
+    assert left() == {".gitkeep"}
+
+
 # ---------------------------------------------------------------- export
 
 

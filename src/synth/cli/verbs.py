@@ -451,7 +451,10 @@ def sample(
 @verb(
     verbs,
     click.option(
-        "--all", "everything", is_flag=True, help="Also fitted generators and the tables: fitting again spends budget."
+        "--all",
+        "everything",
+        is_flag=True,
+        help="Also fitted generators, tables and bundles: fitting again spends budget.",
     ),
 )
 def clean(call: Call, everything: bool) -> None:
@@ -461,6 +464,6 @@ def clean(call: Call, everything: bool) -> None:
     """
     project = call.project
     if everything and sys.stdin.isatty():
-        click.confirm("Fitted generators and tables go: fitting again spends budget. Go on?", abort=True)
+        click.confirm("Fitted generators, tables and bundles go: fitting again spends budget. Go on?", abort=True)
     removed = project.clean(everything)
     call.say(f"Removed {', '.join(removed)}" if removed else "Nothing to remove")

@@ -246,7 +246,7 @@ class Runner:
 
     def _keep_oddities(self, model: SyntheticModel, zone: PrivateZone) -> None:
         """Counts about real rows go to the private zone; the line that says so is the same whatever they are."""
-        path = self.folder.internal / f"{model.name}.oddities.json"
+        path = self.folder.oddities(model.name)
         text = json.dumps(dict(zone.oddities()), indent=1)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(text + "\n")

@@ -24,7 +24,8 @@ from synth.files import write_whole
 
 A = TypeVar("A", bound=Artifact)
 _COMPILED = ("compiled", "plans", "expectations")
-_PAID = ("generators", "drafts", "unprotected.key")  # making these again spends budget, or holds other people out
+_KEPT = ("generators", "drafts", "unprotected.key", "release")  # again: it costs, holds others out, has another digest
+_ODDITIES = ".oddities.json"  # what a fit left out of a table, which only another fit would tell again
 _MANIFEST = "manifest.json"
 _WHOLE = "compiled.json"
 _DIGEST = "compiled.sha256"  # of what was compiled, and of all that was made of it
@@ -186,17 +187,27 @@ class TargetFolder:
         return found
 
     def clean(self, everything: bool, databases: Container[Path]) -> list[str]:
-        """Removes what can be made again for nothing; with ``everything`` also fitted generators and the ``databases``."""
+        """Removes what can be made again for nothing; with ``everything`` also generators, bundles and the ``databases``.
+
+        Names that begin with a dot are not of synth's making.
+        """
         removed = []
-        found = sorted(self.path.iterdir()) if self.path.is_dir() else []
-        for path in (path for path in found if path.name != _BOOKMARK):
-            if path.name == "generators" and not everything:
-                removed += _remove_unpaid(path)
-            keep = path.name in _PAID or path.with_name(path.name.removesuffix(".wal")) in databases
-            if everything or not keep:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for path in (path for path in _inside(self.path) if path.name != _BOOKMARK and not path.name.startswith(".")):
+            kept = path.name in _KEPT or path.with_name(path.name.removesuffix(".wal")) in databases
+            if everything or not (kept or path == self.internal):
+                _remove(path)
                 removed.append(path.name)
+            elif path.name == "generators":
+                removed += _remove_unpaid(path)
+            elif path == self.internal:
+                for inner in (inner for inner in _inside(path) if not inner.name.endswith(_ODDITIES)):
+                    _remove(inner)
+                    removed.append(f"{path.name}/{inner.name}")
         return removed
+
+    def oddities(self, model: str) -> Path:
+        """Exact counts of what a fit could not read or left out: private."""
+        return self.internal / f"{model}{_ODDITIES}"
 
     def _write(self, name: str, text: str) -> None:
         """Whole or not at all."""
@@ -224,6 +235,15 @@ def _content(path: str) -> bytes | None:
             return file.read()
     except OSError:
         return None
+
+
+def _inside(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _remove(path: Path) -> None:
+    """A file, or a folder and all that is in it."""
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _remove_unpaid(generators: Path) -> list[str]:
