@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from compiling import Private, Row
+from compiling import Private, Row, compile_folder
 from synth.artifacts.compiled import Compiled
 from synth.runtime.above import Above
 from synth.runtime.warehouse import Warehouse
@@ -72,6 +72,14 @@ def composite(folder: Path) -> Path:
         key = "      - {name: person_id, type: key}\n"
         file.write_text(file.read_text().replace(key, f"      - {{name: town, type: key}}\n{key}"))
     return folder
+
+
+def with_held_out(root: Path) -> Compiled:
+    """The project, compiled in this folder, where a quarter of the people are held out."""
+    shutil.copytree(PROJECT, root, dirs_exist_ok=True)
+    people = root / "metadata" / "people.yml"
+    people.write_text(people.read_text().replace("    max_rows", "    holdout: 0.25\n    max_rows"), encoding="utf-8")
+    return compile_folder(root)
 
 
 def codes(compiled: Compiled, name: str, tables: Tables) -> Records:

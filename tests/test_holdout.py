@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from compiling import Private, compile_folder, write
-from family import PROJECT, simulate
+from family import PROJECT, simulate, with_held_out
 from synth.artifacts.compiled import Compiled
 from synth.errors import ProjectError
 
@@ -37,11 +37,7 @@ SETTINGS = "name: diary\nbudgets: {diary: {epsilon: 3, approver: us}}\n"
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
     """The project ``family``, where a quarter of the people are held out."""
-    root = tmp_path_factory.mktemp("town")
-    shutil.copytree(PROJECT, root, dirs_exist_ok=True)
-    people = root / "metadata" / "people.yml"
-    people.write_text(people.read_text().replace("    max_rows", "    holdout: 0.25\n    max_rows"), encoding="utf-8")
-    return compile_folder(root)
+    return with_held_out(tmp_path_factory.mktemp("town"))
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +9,8 @@ import numpy as np
 import pandas
 import pytest
 
-from compiling import Private, compile_folder
-from family import PROJECT, simulate
+from compiling import Private
+from family import simulate, with_held_out
 from synth.artifacts.compiled import Compiled
 from synth.artifacts.evaluation import Figure, Kind
 from synth.evaluation.evaluate import evaluate_links
@@ -150,11 +149,7 @@ def test_keys_join_by_name() -> None:
 
 @pytest.fixture(scope="module")
 def held_out_town(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
-    root = tmp_path_factory.mktemp("town")
-    shutil.copytree(PROJECT, root, dirs_exist_ok=True)
-    people = root / "metadata" / "people.yml"
-    people.write_text(people.read_text().replace("    max_rows", "    holdout: 0.25\n    max_rows"), encoding="utf-8")
-    return compile_folder(root)
+    return with_held_out(tmp_path_factory.mktemp("town"))
 
 
 @pytest.mark.parametrize("part", ["real_sql", "held_out_sql"])

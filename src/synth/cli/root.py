@@ -19,65 +19,34 @@ COLOR = False if os.environ.get("NO_COLOR") else None  # None: where it is a ter
 INTERRUPTED = "Interrupted. Tables are as they were; a reservation that was made counts as spent."
 
 
-# each verb's module in synth.cli, and its first sentence: nobody who reads the list waits for what verbs and options import
+# the first sentence of each verb: nobody who reads the list waits for what verbs and options import
 VERBS = {
-    "init": ("verbs", "Start a project in a new FOLDER: one small simulated table that builds at once."),
-    "debug": ("verbs", "Check the installation, the project, the database, the ledger and the randomness."),
-    "draft": (
-        "verbs",
-        "Write metadata/TABLE.yml from a private table, from the metadata of another tool, or from both.",
-    ),
-    "schema": (
-        "verbs",
-        "Write JSON Schemas of the project's YAML files, with which editors complete and check what you type.",
-    ),
-    "compile": ("verbs", "Turn YAML and SQL into DuckDB SQL, plans and expectations in target/. Reads no row."),
-    "plan": (
-        "verbs",
-        "Show what a run would reuse, fit and spend, why, and what its tables would be good for. Reads no row.",
-    ),
-    "ls": ("verbs", "List the selected sources, models and tests, one a line, whatever is quiet."),
-    "dbt-sources": (
-        "verbs",
-        "Write the tables that synth makes as sources of a dbt project, with what is promised of them as data tests.",
-    ),
-    "run": ("verbs", "Reserve budget, prepare, fit, sample and land the selected models."),
-    "test": (
-        "verbs",
-        "Judge the tables that landed: what metadata promise and the project's own tests, as SQL and as Data Docs.",
-    ),
-    "build": ("verbs", "Run and test in order; children of a failure are skipped."),
-    "retry": ("verbs", "Do again what failed or was skipped in the last run, test or build, with the same flags."),
-    "check-sql": (
-        "verbs",
-        "Run the SQL before the mechanism without one person, for some persons, and see that no other's rows move.",
-    ),
-    "evaluate": (
-        "verbs",
-        "Judge synthetic tables beside real rows: fidelity, use, fairness, attacks. For those who may read the rows.",
-    ),
-    "experiment": (
-        "verbs",
-        "Fit a model by several generators, epsilons and seeds, as experiments/NAME.yml says, and compare their tables.",
-    ),
-    "run-operation": (
-        "verbs",
-        "Call a macro of the project. Its run_query() asks the target's database, where no private row is.",
-    ),
-    "show": ("verbs", "Show a few rows of a synthetic or public table."),
-    "sample": ("verbs", "Make more rows of a fitted model, on any condition. Spends nothing."),
-    "clean": ("verbs", "Remove from target/ what can be made again for nothing. The ledger always stays."),
-    "docs": ("docs", "A site of the project: lineage, columns, plans, distributions, tests."),
-    "ledger": (
-        "ledger",
-        "Show what each population has spent of its cap. The ledger checks itself each time it is read.",
-    ),
-    "release": (
-        "release",
-        "Write the selected tables as a bundle that leaves the house: Parquet and CSV, a report, the guarantee, digests.",
-    ),
-    "source": ("source", "Look at sources without reading a row: are they fresh?"),
+    "init": "Start a project in a new FOLDER: one small simulated table that builds at once.",
+    "debug": "Check the installation, the project, the database, the ledger and the randomness.",
+    "draft": "Write metadata/TABLE.yml from a private table, from the metadata of another tool, or from both.",
+    "schema": "Write JSON Schemas of the project's YAML files, with which editors complete and check what you type.",
+    "compile": "Turn YAML and SQL into DuckDB SQL, plans and expectations in target/. Reads no row.",
+    "plan": "Show what a run would reuse, fit and spend, why, and what its tables would be good for. Reads no row.",
+    "ls": "List the selected sources, models and tests, one a line, whatever is quiet.",
+    "dbt-sources": "Write the tables that synth makes as sources of a dbt project, with what is promised of them as data tests.",
+    "run": "Reserve budget, prepare, fit, sample and land the selected models.",
+    "test": "Judge the tables that landed: what metadata promise and the project's own tests, as SQL and as Data Docs.",
+    "build": "Run and test in order; children of a failure are skipped.",
+    "retry": "Do again what failed or was skipped in the last run, test or build, with the same flags.",
+    "check-sql": "Run the SQL before the mechanism without one person, for some persons, and see that no other's rows move.",
+    "evaluate": "Judge synthetic tables beside real rows: fidelity, use, fairness, attacks. For those who may read the rows.",
+    "experiment": "Fit a model by several generators, epsilons and seeds, as experiments/NAME.yml says, and compare their "
+    "tables.",
+    "run-operation": "Call a macro of the project. Its run_query() asks the target's database, where no private row is.",
+    "show": "Show a few rows of a synthetic or public table.",
+    "sample": "Make more rows of a fitted model, on any condition. Spends nothing.",
+    "clean": "Remove from target/ what can be made again for nothing. The ledger always stays.",
+    "docs": "A site of the project: lineage, columns, plans, distributions, tests.",
+    "ledger": "Show what each population has spent of its cap. The ledger checks itself each time it is read.",
+    "release": "Write the selected tables as a bundle that leaves the house: Parquet and CSV, a report, the guarantee, digests.",
+    "source": "Look at sources without reading a row: are they fresh?",
 }
+GROUPS = ("docs", "ledger", "release", "source")  # of verbs, each in a module of its name; the others are in verbs
 
 
 class _Verbs(click.Group):
@@ -89,8 +58,8 @@ class _Verbs(click.Group):
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """Of a name that is no verb's, all are loaded, for the nearest to be told."""
-        for module in [VERBS[name][0]] if name in VERBS else dict.fromkeys(module for module, _ in VERBS.values()):
-            import_module(f"synth.cli.{module}")
+        for group in GROUPS if name not in VERBS else {name} & {*GROUPS}:
+            import_module(f"synth.cli.{group}")
         from synth.cli.verbs import verbs
 
         self.commands = verbs.commands
@@ -98,12 +67,12 @@ class _Verbs(click.Group):
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, words) for name, (_, words) in VERBS.items()])
+            formatter.write_dl(list(VERBS.items()))
 
     def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
-        found = [CompletionItem(name, help=VERBS[name][1]) for name in VERBS if name.startswith(incomplete)]
+        found = [CompletionItem(name, help=VERBS[name]) for name in VERBS if name.startswith(incomplete)]
         return [*found, *click.Command.shell_complete(self, context, incomplete)]
 
 

@@ -145,12 +145,14 @@ class Question:
 
     def _key(self) -> bytes:
         with open(os.path.join(self.folder, "key"), "rb") as file:
-            found = file.read()
+            found = bytes.fromhex(file.read().decode())
         if len(found) != 32:
             raise ValueError
         return found
 
     def _write(self, found: dict[str, Stamp], elsewhere: dict[str, Stamp], said: list[list[str]]) -> None:
+        from synth.files import write_whole  # an answer does without
+
         for folder in (self.internal, self.folder):
             os.makedirs(folder, 0o700, exist_ok=True)
             os.chmod(folder, 0o700)
@@ -158,9 +160,9 @@ class Question:
             key = self._key()
         except (OSError, ValueError):
             key = os.urandom(32)
-            _put(os.path.join(self.folder, "key"), key)
+            write_whole(os.path.join(self.folder, "key"), key.hex(), 0o600)
         kept = {"signature": self._signature(key, found, elsewhere, said), "elsewhere": sorted(elsewhere), "said": said}
-        _put(self._file(key), json.dumps(kept).encode())
+        write_whole(self._file(key), json.dumps(kept), 0o600)
         answers = [entry for entry in os.scandir(self.folder) if entry.name.endswith(".json")]
         for entry in sorted(answers, key=lambda entry: entry.stat().st_mtime_ns)[:-KEPT]:
             os.unlink(entry.path)
@@ -243,11 +245,3 @@ def _say(said: list[list[str]]) -> None:
     except BrokenPipeError:  # as where a command runs
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-
-
-def _put(path: str, content: bytes) -> None:
-    """A file of mode 0600, there whole or not at all."""
-    part = f"{path}.{os.getpid()}.part"
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-    os.replace(part, path)

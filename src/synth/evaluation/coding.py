@@ -11,12 +11,11 @@ import pandas
 from numpy.typing import NDArray
 
 from synth.artifacts.evaluation import Kind
-from synth.evaluation.world import World
+from synth.evaluation.world import MOST_ROWS, World
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-MOST_ROWS = 20_000  # of train or held-out rows: beyond it figures cost much and tell no more
 MOST_VALUES = 100  # of a categorical column that have a cell of their own: the most frequent of train
 MOST_CELLS = 1_000_000  # counted one by one: of more, only those that occur
 

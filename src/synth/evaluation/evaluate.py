@@ -13,9 +13,8 @@ from synth.artifacts.evaluation import Curve, Figure, Section
 from synth.evaluation import linked
 from synth.evaluation.linked import Linkage, Rows
 from synth.evaluation.linked_measures import linked_measures
-from synth.evaluation.world import Found, Measure, World
+from synth.evaluation.world import MOST_ROWS, Found, Measure, World
 
-MOST_ROWS = 20_000  # of a candidate: beyond it figures cost much and tell no more
 CANDIDATES = ("synthetic", "train", "shuffled")
 
 T = TypeVar("T")

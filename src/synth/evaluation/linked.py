@@ -10,9 +10,7 @@ import pandas
 
 from synth.artifacts.evaluation import Curve, Kind
 from synth.evaluation.coding import Integers
-from synth.evaluation.world import Found
-
-MOST_ROWS = 20_000  # of a candidate: beyond it figures cost much and tell no more
+from synth.evaluation.world import MOST_ROWS, Found
 
 
 @dataclass(frozen=True, eq=False)

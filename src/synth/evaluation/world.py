@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from synth.artifacts.evaluation import Better, Curve, EvaluationPlan, Kind
 
+MOST_ROWS = 20_000  # of a candidate, of train or of held-out rows: beyond it figures cost much and tell no more
 Made = TypeVar("Made")
 
 

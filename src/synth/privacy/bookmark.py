@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from synth.errors import LedgerError
+from synth.files import write_whole
 
 
 class Bookmark:
@@ -37,10 +38,7 @@ class Bookmark:
         noted = json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else {}
         if noted.get(self._name(ledger)) == head:
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
-        part.write_text(json.dumps({**noted, self._name(ledger): head}, indent=1) + "\n", encoding="utf-8")
-        os.replace(part, self.path)
+        write_whole(self.path, json.dumps({**noted, self._name(ledger): head}, indent=1) + "\n")
 
     def _name(self, ledger: Path) -> str:
         return os.path.relpath(ledger, self.path.parent)  # so that a project may be moved with its ledger
