@@ -218,6 +218,44 @@ def test_unit_tests_have_fixtures_and_overrides(wards: Path) -> None:
     assert statuses(wards) == {"unit_test.beds_of_a_ward": ("fail", 2)}
 
 
+QUERIED = """
+unit_tests:
+  - name: beds_of_a_floor
+    model: floors
+    given:
+      - input: ref('wards')
+        format: sql
+        rows: |
+          -- two beds on every floor, and one without a number
+          with numbers as (from range(1, 4) r(floor))
+          select floor, 2 as beds from numbers union all select 1, null;
+    expect: {format: sql, fixture: floors}
+"""
+
+
+def test_unit_tests_have_rows_that_a_query_makes(wards: Path) -> None:
+    fixtures = wards / "tests" / "fixtures"
+    fixtures.mkdir(parents=True)
+    (fixtures / "floors.sql").write_text("select i as FLOOR, '2' as beds from range(1, 4) r(i)")
+    declare(wards, QUERIED)
+    result = synth(wards, "build")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert statuses(wards) == {"unit_test.beds_of_a_floor": ("pass", 0)}
+    (fixtures / "floors.sql").write_text("select 1 as floor, 3 as beds")
+    assert synth(wards, "test").returncode == 1
+    assert statuses(wards) == {"unit_test.beds_of_a_floor": ("fail", 4)}
+
+
+def test_folders_configure_unit_tests(wards: Path) -> None:
+    declare(wards, UNIT.replace("BEDS", "10"))
+    project = wards / "synth_project.yml"
+    text = project.read_text()
+    project.write_text(f"{text}\nunit_tests: {{+tags: unit, wards: {{floors: {{+enabled: false}}}}}}\n")
+    assert synth(wards, "ls", "-s", "test_type:unit").returncode == 2
+    project.write_text(f"{text}\nunit_tests: {{+tags: unit, wards: {{floors: {{+tags: [nightly]}}}}}}\n")
+    assert synth(wards, "ls", "-s", "tag:unit,tag:nightly", "--output", "name").stdout.split() == ["beds_add_up"]
+
+
 def test_a_model_whose_unit_test_fails_is_not_built(wards: Path) -> None:
     declare(wards, UNIT.replace("BEDS", "11"))
     result = synth(wards, "build")

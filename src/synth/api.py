@@ -135,7 +135,7 @@ class Project:
     def counts(self) -> dict[str, int]:
         """How many models each zone has, and how many tests of its own ("test") and unit tests there are."""
         found = Counter(node.zone if node.kind == "model" else node.kind for node in self.graph.nodes.values())
-        return found | Counter(unit_test=sum(d.test.config.enabled for d in self.project.unit_tests.values()))
+        return found | Counter(unit_test=sum(config.enabled for config in self.graph.unit_tests.values()))
 
     def plan(
         self, select: Selection = (), exclude: Selection = (), full_refresh: bool = False, **how: Unpack[How]

@@ -75,7 +75,7 @@ class _Compiler:
     def compile_unit_tests(self) -> None:
         made = UnitTests(self.project, self.graph, self.stubs, self.statements, self._statement)
         for name, declared in self.project.unit_tests.items():
-            test = made.compile(declared) if declared.test.config.enabled else None
+            test = made.compile(declared) if self.graph.unit_tests[name].enabled else None
             if test is not None:
                 self.unit_tests[f"unit_test.{self.graph.project}.{test.model}.{name}"] = test
         self.problems += made.problems

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
-from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from synth.artifacts.compiled import Manifest, ManifestMetadata, ManifestNode, SyntheticModel, UnitTest
@@ -71,7 +70,7 @@ def _generic(
     project: Project, graph: Graph, node: Node, expectations: Iterable[Expectation]
 ) -> Iterator[ManifestNode]:  # fmt: skip
     if node.declared is not None:
-        folders = _below(node.declared.document.file, project.settings.metadata_paths).parts[:-1]
+        folders = node.declared.folders(project.settings.metadata_paths)
         for expectation in expectations:
             yield _promise(graph, node, node.declared, expectation, (graph.project, *folders))
 
@@ -104,20 +103,14 @@ def _unit(project: Project, graph: Graph, key: str, test: UnitTest) -> ManifestN
     declared = project.unit_tests[key.rpartition(".")[2]]
     node = next(n for n in graph.of_kind("model") if n.name == test.model)
     file, config = declared.document.file, {"enabled": True, "materialized": "unit"}
-    below = _below(file, project.settings.model_paths)
+    folders = declared.folders(project.settings.model_paths)
     return ManifestNode(
         unique_id=key, name=declared.test.name, resource_type="unit_test", package_name=graph.project,
-        fqn=(graph.project, *below.parts[:-1], node.asked, declared.test.name), original_file_path=file, patch_path=None,
-        zone=node.zone, materialized="unit", config=config, tags=declared.test.config.tags, test_type="unit", trusted=(),
-        depends_on=(node.id,), compiled_path=test.expectation.sql_path, fingerprint=None,
+        fqn=(graph.project, *folders, node.asked, declared.test.name), original_file_path=file, patch_path=None,
+        zone=node.zone, materialized="unit", config=config, tags=graph.unit_tests[declared.test.name].tags,
+        test_type="unit", trusted=(), depends_on=(node.id,), compiled_path=test.expectation.sql_path, fingerprint=None,
         checksums={"body": _digest(declared.test.model_dump(mode="json")), "configs": _digest(config)},
     )  # fmt: skip
-
-
-def _below(file: str, folders: Iterable[str]) -> PurePosixPath:
-    """The file's path from that one of the folders in which it lies."""
-    path = PurePosixPath(file)
-    return next(path.relative_to(folder) for folder in folders if path.is_relative_to(folder))
 
 
 def _config(node: Node, materialized: str) -> dict[str, Any]:

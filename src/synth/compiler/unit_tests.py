@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
+from typing import NamedTuple
 
 from synth.artifacts.compiled import UnitTest
 from synth.artifacts.results import Expectation
-from synth.compiler import bind
+from synth.compiler import bind, reads, tree
 from synth.compiler.bind import BindProblem, Stubs
 from synth.compiler.scope import People
 from synth.errors import Place, Problem, ProjectError
@@ -24,6 +26,22 @@ from synth.quoting import identifier, literal
 Checked = Callable[[Node], tuple[str, People | None, list[Problem]]]
 Row = Mapping[str, str | bool | int | float | None]
 _EXAMPLE = "For example input: ref('admissions'), or input: source('mimic', 'admissions')."
+
+
+class _Rows(NamedTuple):
+    """Made-up rows, or a query that makes them."""
+
+    columns: tuple[str, ...]  # as they are written
+    listed: tuple[Row, ...] = ()
+    sql: str = ""
+
+    def selects(self, types: Mapping[str, str]) -> Iterator[str]:
+        """Queries that together give them, each value of its column's type; what is not said is null."""
+        if self.sql:
+            written = {column.casefold(): identifier(column) for column in self.columns}
+            yield f"{_select(types, written)} from (\n{self.sql}\n)"
+        for row in self.listed:
+            yield _select(types, {column.casefold(): literal(value) for column, value in row.items()})
 
 
 class UnitTests:
@@ -82,8 +100,8 @@ class UnitTests:
             types = self._types(parent.relation)
             setup.append(f"create table {parent.relation} as\n{self._table(rows, types, parent.name, place)}")
         made = self._types(f"(\n{statement}\n)")
-        expected = list(self._rows(test.expect, declared.place("expect")))
-        names = list(dict.fromkeys(name for row in expected for name in row)) or list(made)
+        expected = self._rows(test.expect, declared.place("expect"))
+        names = expected.columns or tuple(made)
         setup.append(f"create table actual as\n{statement}")
         wanted = {name: made[name] for name in made if name.casefold() in {n.casefold() for n in names}}
         setup.append(
@@ -107,9 +125,9 @@ class UnitTests:
             ),
         )  # fmt: skip
 
-    def _inputs(self, declared: DeclaredUnitTest, node: Node) -> list[tuple[Node, list[Row], Place]]:
+    def _inputs(self, declared: DeclaredUnitTest, node: Node) -> list[tuple[Node, _Rows, Place]]:
         """The rows of each thing that the model reads."""
-        found: dict[str, tuple[list[Row], Place]] = {}
+        found: dict[str, tuple[_Rows, Place]] = {}
         read = {parent.id: parent for parent in self.graph.read_by(node)}
         asked = {parent.id: _called(parent) for parent in read.values()}
         for i, given in enumerate(declared.test.given):
@@ -122,50 +140,71 @@ class UnitTests:
                 what = f"the model '{node.asked}' does not read {wanted}"
                 self._wrong(place, what, nearest(wanted, asked.values()) or f"It reads: {', '.join(asked.values())}.")
             else:
-                found[ids[0]] = (list(self._rows(given, place)), place)
+                found[ids[0]] = (self._rows(given, place), place)
         for key in read.keys() - found.keys():
             what = f"the unit test '{declared.test.name}' gives no rows of {asked[key]}"
             self._wrong(declared.place("name"), what, f"Add to given: {{input: {asked[key]}, rows: []}}.")
         return [(read[key], *value) for key, value in found.items()]
 
-    def _rows(self, given: spec.Rows, place: Place) -> Iterator[Row]:
-        if not isinstance(given.rows, str):
-            yield from given.rows
-            return
-        lines = list(csv.reader(io.StringIO(given.rows.strip()), skipinitialspace=True))
+    def _rows(self, given: spec.Rows, place: Place) -> _Rows:
+        if given.format == "sql":
+            return self._made_by(str(given.rows).strip().rstrip(";"), place)
+        listed = tuple(given.rows if not isinstance(given.rows, str) else self._lines(given.rows, place))
+        return _Rows(tuple(dict.fromkeys(column for row in listed for column in row)), listed)
+
+    def _lines(self, text: str, place: Place) -> Iterator[Row]:
+        lines = list(csv.reader(io.StringIO(text.strip()), skipinitialspace=True))
         for number, line in enumerate(lines[1:], 2):
             if len(line) != len(lines[0]):
                 self._wrong(place, f"line {number} of rows has {len(line)} values, the heading {len(lines[0])}", "")
                 return
             yield {name.strip(): value or None for name, value in zip(lines[0], line, strict=True)}
 
+    def _made_by(self, sql: str, place: Place) -> _Rows:
+        """The rows of a query, which is bound where there is nothing that it could read."""
+        try:
+            found = [s.what for s in reads.strangers(tree.parse(self._nothing.connection, sql), (), public=True)]
+            columns = () if found else tuple(self._nothing.types(f"(\n{sql}\n)"))
+        except (tree.SyntaxProblem, BindProblem) as problem:
+            found = [problem.what]
+        if not found:
+            return _Rows(columns, sql=sql)
+        self._wrong(
+            place,
+            f"rows: {found[0]}",
+            "A query of made-up rows reads no table. For example: select 1 as id, 'A' as ward",
+        )
+        return _Rows(())
+
+    @cached_property
+    def _nothing(self) -> Stubs:
+        return Stubs()
+
     def _types(self, relation: str) -> dict[str, str]:
         return self.stubs.types(f"from {relation}" if not relation.startswith("(") else relation)
 
-    def _table(
-        self, rows: Sequence[Row], types: Mapping[str, str], name: str, place: Place, known: Mapping[str, str] | None = None
-    ) -> str:  # fmt: skip
-        """A query that gives rows of these columns, each value of its column's type; what is not said is null."""
-        spelled = {column.casefold(): column for column in types}
-        for column in dict.fromkeys(column for row in rows for column in row):
-            if column.casefold() not in spelled:
-                self._wrong(place, f"{name} has no column '{column}'", nearest(column, known or types))
-                return "select null"
-        empty = ", ".join(f"cast(null as {sql_type}) as {identifier(column)}" for column, sql_type in types.items())
-        selects = []
-        for row in rows:
-            said = {spelled[column.casefold()]: value for column, value in row.items()}
-            cells = [f"cast({literal(said.get(c))} as {t}) as {identifier(c)}" for c, t in types.items()]
-            selects.append(f"select {', '.join(cells)}")
+    def _table(self, rows: _Rows, types: Mapping[str, str], name: str, place: Place, known: Iterable[str] = ()) -> str:
+        """A query that gives the rows; ``known``: all columns that there are, where ``types`` has some of them."""
+        if strangers := bind.names_match(rows.columns, types):
+            self._wrong(place, f"{name} has no column '{strangers[0]}'", nearest(strangers[0], known or types))
+            return "select null"
+        selects = list(rows.selects(types))
+        for select in selects:
             try:
-                self.stubs.value(selects[-1])
+                self.stubs.value(select)
             except BindProblem as problem:
                 self._wrong(place, f"a value of {name}: {problem.what}", "Write it as DuckDB reads that type.")
                 return "select null"
-        return "\nunion all ".join(selects) or f"select {empty} limit 0"
+        return "\nunion all ".join(selects) or f"{_select(types, {})} limit 0"
 
     def _wrong(self, place: Place, what: str, fix: str) -> None:
         self.problems.append(Problem(place, what, fix))
+
+
+def _select(types: Mapping[str, str], said: Mapping[str, str]) -> str:
+    """Columns of these types, each an expression by its name in lower case; null where none is said."""
+    cells = (f"cast({said.get(c.casefold(), 'null')} as {t}) as {identifier(c)}" for c, t in types.items())
+    return f"select {', '.join(cells)}"
 
 
 def _called(node: Node) -> str:

@@ -17,7 +17,7 @@ from synth.project.loader import Declared, Project
 from synth.project.nearest import nearest
 from synth.project.sql_file import SqlFile
 
-C = TypeVar("C", spec.ModelConfig, spec.TestConfig)
+C = TypeVar("C", spec.ModelConfig, spec.TestConfig, spec.UnitTestConfig)
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,13 @@ class _Block:
     """A key of synth_project.yml below which folders have +config."""
 
     key: str
-    kind: type[spec.ModelConfig] | type[spec.TestConfig]
+    kind: type[spec.ModelConfig] | type[spec.TestConfig] | type[spec.UnitTestConfig]
     what: str
     example: str
 
 
 _MODELS = _Block("models", spec.ModelConfig, "model", "{+materialized: private}")
+_UNIT_TESTS = _Block("unit_tests", spec.UnitTestConfig, "unit test", "{+enabled: false}")
 
 
 def _tests(project: Project) -> _Block:
@@ -58,6 +59,16 @@ def test_config(
     """Folders of synth_project.yml, then ``given``: what a generic test says in YAML, a singular one by config() in ``text``."""
     layers = list(_folder_layers(project, _tests(project), (*folders, name)))
     return _merged(spec.TestConfig, layers, given, text, problems)
+
+
+def unit_test_configs(project: Project, problems: list[Problem]) -> dict[str, spec.UnitTestConfig]:
+    """Folders of synth_project.yml, in which a unit test stands below its file and its model; then its own; by name."""
+    declared = project.unit_tests.items()
+    paths = {name: (*d.folders(project.settings.model_paths), d.test.model, name) for name, d in declared}
+    problems += _folder_problems(project, _UNIT_TESTS, paths.values())
+    layers = {name: list(_folder_layers(project, _UNIT_TESTS, path)) for name, path in paths.items()}
+    given = {name: d.test.config.model_dump(exclude_unset=True) for name, d in declared}
+    return {name: _merged(spec.UnitTestConfig, layers[name], given[name], None, problems) for name in paths}
 
 
 def _merged(

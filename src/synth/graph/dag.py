@@ -9,7 +9,13 @@ from typing import Literal
 
 from synth.artifacts.plan import NOT_PRIVATE
 from synth.errors import Place, Problem, ProjectError
-from synth.graph.configs import config_of, model_folder_problems, test_config, test_folder_problems
+from synth.graph.configs import (
+    config_of,
+    model_folder_problems,
+    test_config,
+    test_folder_problems,
+    unit_test_configs,
+)
 from synth.graph.rendered import Rendered, model_names, reference, render, rendered_model
 from synth.graph.selection import Selection
 from synth.graph.selectors import named_selections
@@ -74,6 +80,7 @@ class Graph:
     project: str
     nodes: Mapping[str, Node]  # by id, parents before children
     selectors: Mapping[str, Selection]  # by name, of selectors.yml
+    unit_tests: Mapping[str, spec.UnitTestConfig]  # by name
 
     def of_kind(self, *kinds: str) -> Iterator[Node]:
         return (node for node in self.nodes.values() if node.kind in kinds)
@@ -136,9 +143,10 @@ def build(project: Project) -> Graph:
         problems += _zone_problems(node, zones, landed, asked, rendered, nodes)
         nodes[node.id] = node
     selectors = named_selections(project, problems)
+    unit_tests = unit_test_configs(project, problems)
     if problems:
         raise ProjectError(problems)
-    return Graph(project.settings.name, nodes, selectors)
+    return Graph(project.settings.name, nodes, selectors, unit_tests)
 
 
 def rendered_again(project: Project, graph: Graph, node: Node) -> Node:
@@ -156,7 +164,7 @@ def rendered_again(project: Project, graph: Graph, node: Node) -> Node:
 
 def of_sources(project: Project) -> Graph:
     """The sources alone: what can be told where models and metadata are still to be written."""
-    return Graph(project.settings.name, _source_nodes(project), {})
+    return Graph(project.settings.name, _source_nodes(project), {}, {})
 
 
 def _singular(project: Project, problems: list[Problem]) -> Iterator[tuple[Rendered, Judgement]]:

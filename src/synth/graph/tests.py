@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -72,11 +72,10 @@ class _Wrong(Exception):
 def _asked_tests(project: Project) -> Iterator[Asked]:
     """Every generic test of the metadata and of models/*.yml, that of a table before those of its columns."""
     declared: list[tuple[Any, str, Any, tuple[str, ...]]] = [
-        (d.table, d.table.name, d, _below(d.document, project.settings.metadata_paths)) for d in project.tables.values()
+        (d.table, d.table.name, d, d.folders(project.settings.metadata_paths)) for d in project.tables.values()
     ]
     declared += [
-        (d.model, d.model.name, d, _below(d.document, project.settings.model_paths))
-        for d in project.properties.values()
+        (d.model, d.model.name, d, d.folders(project.settings.model_paths)) for d in project.properties.values()
     ]
     for it, name, where, folders in declared:
         for key, i, test in _listed(it):
@@ -120,11 +119,6 @@ def generic_tests(
             )  # fmt: skip
             found.append((made, said))
     return found
-
-
-def _below(document: yaml.Document, paths: Sequence[str]) -> tuple[str, ...]:
-    path = next((p for p in paths if document.file.startswith(f"{p}/")), "")
-    return tuple(document.file.removeprefix(f"{path}/").split("/")[:-1])
 
 
 def _listed(it: spec.Tested) -> Iterator[tuple[str, int, spec.GenericTest]]:

@@ -19,7 +19,7 @@ from synth.project.jinja import Renderer, RenderError
 from synth.project.locations import location_problems
 from synth.project.nearest import nearest
 from synth.project.sql_file import SqlFile
-from synth.project.value_files import ValueFiles
+from synth.project.value_files import FIXTURES, ValueFiles
 
 S = TypeVar("S", bound=spec.Spec)
 PROJECT_FILE = "synth_project.yml"
@@ -35,6 +35,10 @@ class _Placed:
 
     def place(self, *path: str | int, key: bool = False) -> Place:
         return self.document.place((*self.path, *path), key)
+
+    def folders(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """Those of the file, below that one of the ``paths`` in which it lies."""
+        return _folders_below(self.document.file, paths)
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,8 @@ def _load(
     tables = _tables(root, settings, renderer, files, later)
     models = _sql(root, settings.model_paths, "model", later)
     properties, unit_tests = _properties(root, settings, renderer, files, {*models, *tables}, tables, later)
-    tests = _sql(root, settings.test_paths, "test", later, without=generic)
+    beside = (*generic, *(f"{path}/{FIXTURES}" for path in settings.test_paths))
+    tests = _sql(root, settings.test_paths, "test", later, without=beside)
     selectors = _selectors(root, renderer, later)
     experiments = _experiments(root, settings, renderer, tables, later)
     return Project(
@@ -282,8 +287,7 @@ def _sql(
     for path, file in _files(root, folders, (".sql",)):
         if any(Path(file).is_relative_to(folder) for folder in without):
             continue
-        below = next(Path(file).relative_to(f) for f in folders if Path(file).is_relative_to(f))
-        sql = SqlFile(path.stem, file, _text(path, file, problems), below.parts[:-1])
+        sql = SqlFile(path.stem, file, _text(path, file, problems), _folders_below(file, folders))
         if not spec.NAME.fullmatch(sql.name):
             fix = f"Rename the file; a {what}'s name has letters, digits and _, and does not begin with a digit."
             problems.append(Problem(Place(file), f"the file's name cannot be a {what}'s", fix))
@@ -351,6 +355,10 @@ def _files(root: Path, folders: Iterable[str], endings: tuple[str, ...]) -> Iter
         for path in sorted((root / folder).rglob("*")):
             if path.suffix in endings and path.is_file():
                 yield path, path.relative_to(root).as_posix()
+
+
+def _folders_below(file: str, paths: Iterable[str]) -> tuple[str, ...]:
+    return next(Path(file).relative_to(p).parts[:-1] for p in paths if Path(file).is_relative_to(p))
 
 
 def _documents(root: Path, folders: Iterable[str], problems: list[Problem]) -> Iterator[yaml.Document]:

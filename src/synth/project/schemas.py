@@ -87,9 +87,11 @@ def _schema(name: str, kind: type[spec.Spec]) -> dict[str, Any]:
     _short_forms(definitions)
     if name == "synth_project":
         definitions |= {**_folders("Folder", spec.ModelConfig), **_folders("TestFolder", spec.TestConfig)}
+        definitions |= _folders("UnitTestFolder", spec.UnitTestConfig)
         made["properties"]["models"] = {"$ref": "#/$defs/Folder", "description": "folders of models, and their +config"}
         tests = {"$ref": "#/$defs/TestFolder", "description": "folders of tests, and their +config"}
-        made["properties"] |= {"tests": tests, "data_tests": tests}
+        unit_tests = {"$ref": "#/$defs/UnitTestFolder", "description": "folders of unit tests, and their +config"}
+        made["properties"] |= {"tests": tests, "data_tests": tests, "unit_tests": unit_tests}
         made["$defs"] = definitions
     found: dict[str, Any] = _templated(made)
     return {"$schema": DRAFT, "title": f"synth: {name}", **{k: v for k, v in found.items() if k != "title"}}

@@ -209,6 +209,7 @@ class ProjectSpec(Spec):
     models: dict[str, Any] = {}  # folders and +config, checked where they are applied
     tests: dict[str, Any] = {}  # as models
     data_tests: dict[str, Any] = {}  # the same, as newer versions of dbt call it
+    unit_tests: dict[str, Any] = {}  # as models
 
     @model_validator(mode="after")
     def _tests_once(self) -> ProjectSpec:
@@ -1043,11 +1044,13 @@ class ModelProperties(Tested):
 
 
 class Rows(Spec):
-    """Made-up rows: a list of mappings, or lines of CSV under a heading."""
+    """Made-up rows: a list of mappings, lines of CSV under a heading, or a query that reads nothing."""
 
     rows: tuple[dict[str, str | bool | int | float | None], ...] | str = ()
-    format: Literal["dict", "csv"] = "dict"
-    fixture: Name | None = Field(default=None, description="the rows lie in fixtures/NAME.csv of a test path")
+    format: Literal["dict", "csv", "sql"] = "dict"
+    fixture: Name | None = Field(
+        default=None, description="the rows lie in fixtures/NAME.csv of a test path, or in NAME.sql"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -1055,14 +1058,15 @@ class Rows(Spec):
         name = written.get("fixture") if isinstance(written, dict) else None
         if not isinstance(name, str) or not NAME.fullmatch(name):
             return written
-        if "rows" in written or written.get("format") != "csv":
-            raise ValueError("fixture: is a file of CSV in place of rows; say format: csv, and no rows")
-        return written | {"rows": info.context.fixture(name) if info.context else ""}
+        ending = written.get("format")
+        if "rows" in written or ending not in ("csv", "sql"):
+            raise ValueError("fixture: is a file in place of rows; say format: csv or sql, and no rows")
+        return written | {"rows": info.context.fixture(f"{name}.{ending}") if info.context else ""}
 
     @model_validator(mode="after")
     def _as_said(self) -> Rows:
-        if isinstance(self.rows, str) != (self.format == "csv"):
-            raise ValueError("rows: are a list of mappings, or text with format: csv")
+        if isinstance(self.rows, str) != (self.format != "dict"):
+            raise ValueError("rows: are a list of mappings, or text with format: csv or sql")
         return self
 
 

@@ -15,7 +15,7 @@ from synth.project.nearest import nearest
 
 Rows = list[dict[str, str]]
 EXAMPLE = "for example values: {file: codes/icd9.csv, column: code}"
-
+FIXTURES = "fixtures"  # below a test path: made-up rows for unit tests
 
 _PUBLIC = {
     "values": "values are public knowledge; take them from the documentation",
@@ -70,8 +70,8 @@ class ValueFiles:
         return self._read[file]
 
     def fixture(self, name: str) -> str:
-        """The CSV text of made-up rows for unit tests, from the first test path that has it."""
-        files = [f"{path}/fixtures/{name}.csv" for path in self.test_paths]
+        """The text of made-up rows for unit tests, from the first test path that has the file."""
+        files = [f"{path}/{FIXTURES}/{name}" for path in self.test_paths]
         return self._text(next((f for f in files if (self.root / f).is_file()), files[0]), "fixture")
 
     def _text(self, file: str, key: str) -> str:
