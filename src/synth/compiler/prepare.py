@@ -45,6 +45,7 @@ class Preparation:
     model_sql: str
     columns: Sequence[ColumnSql]
     unit: Sequence[str]  # the unit's columns, none where each row is a unit
+    units: int  # how many the project says that there are
     cap: int
     order_by: str | None  # the column that a unit's rows go by
     key: str | None = None  # the primary key, where other tables refer to it
@@ -272,9 +273,21 @@ def oddities_sql(table: Preparation, parent: Preparation | None, parts: Parts) -
     ``parts``: all that is kept above the table.
     """
     read, counts = [], ['count(*) as "rows"']
+    declared = f'{table.units} as "units as declared"'
     if table.unit:
         read.append(f'{unit_text(table.unit)} as "#unit"')
-        counts.append('count(*) filter (where "#unit" is null) as "rows without a unit"')
+        counts += [
+            'count(distinct "#unit") as "units"',
+            declared,
+            'count(*) filter (where "#unit" is null) as "rows without a unit"',
+            f"""(
+    select coalesce(sum(count - {table.cap}), 0)
+    from (select count(*) as count from read where "#unit" is not null group by "#unit")
+    where count > {table.cap}
+  ) as {identifier(f"rows beyond {table.cap} of a unit")}""",
+        ]
+    elif table.parent is None:
+        counts.append(declared)
     if table.parent is not None and parent is not None:
         read.append(f'{unit_text([table.parent.foreign_key])} as "#to"')
         counts.append(f"""(

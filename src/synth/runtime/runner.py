@@ -252,8 +252,8 @@ class Runner:
             file.write(text + "\n")
         shown = os.path.relpath(path, self.root)
         self.listener.note(
-            f"Look at {shown} (private) before you trust the table: how many values could not be read, or were left out, is not "
-            "said here, not even if it was all of them."
+            f"{shown} (private) counts units, and what was left out or could not be read: nothing, or all of it. "
+            "Look there once; this line is always the same."
         )
 
     def _land(self, model: SyntheticModel, generator: Generator, pools: Mapping[str, Sequence[str]]) -> int:

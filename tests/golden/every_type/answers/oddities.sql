@@ -13,6 +13,7 @@ read as (
 )
 select
   count(*) as "rows",
+  4 as "units as declared",
   count(*) filter (where "#null 1") as "liked: null",
   count(*) filter (where not "#null 1" and "liked" is null) as "liked: not true or false",
   count(*) filter (where "#null 2") as "stars: null",

@@ -38,7 +38,14 @@ read as (
 )
 select
   count(*) as "rows",
+  count(distinct "#unit") as "units",
+  10000 as "units as declared",
   count(*) filter (where "#unit" is null) as "rows without a unit",
+  (
+    select coalesce(sum(count - 2), 0)
+    from (select count(*) as count from read where "#unit" is not null group by "#unit")
+    where count > 2
+  ) as "rows beyond 2 of a unit",
   count(*) filter (where "#null 1") as "fee: null",
   count(*) filter (where not "#null 1" and "fee" is null) as "fee: not a number",
   count(*) filter (where "fee" < cast(-10000 as double) / 100 or "fee" > cast(999999 as double) / 100) as "fee: outside the declaration",

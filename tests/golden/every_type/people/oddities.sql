@@ -44,7 +44,14 @@ break",
 )
 select
   count(*) as "rows",
+  count(distinct "#unit") as "units",
+  10000 as "units as declared",
   count(*) filter (where "#unit" is null) as "rows without a unit",
+  (
+    select coalesce(sum(count - 1), 0)
+    from (select count(*) as count from read where "#unit" is not null group by "#unit")
+    where count > 1
+  ) as "rows beyond 1 of a unit",
   count(*) filter (where "#null 1") as "we""ird, 'name': null",
   count(*) filter (where not "#null 1" and "we""ird, 'name'" is null) as "we""ird, 'name': not a number",
   count(*) filter (where "we""ird, 'name'" < 0 or "we""ird, 'name'" > 9) as "we""ird, 'name': outside the declaration",

@@ -78,7 +78,14 @@ read as (
 )
 select
   count(*) as "rows",
+  count(distinct "#unit") as "units",
+  10000 as "units as declared",
   count(*) filter (where "#unit" is null) as "rows without a unit",
+  (
+    select coalesce(sum(count - 3), 0)
+    from (select count(*) as count from read where "#unit" is not null group by "#unit")
+    where count > 3
+  ) as "rows beyond 3 of a unit",
   count(*) filter (where "#null 1") as "age: null",
   count(*) filter (where not "#null 1" and "age" is null) as "age: not a number",
   count(*) filter (where "age" < 0 or "age" > 120) as "age: outside the declaration",

@@ -126,7 +126,14 @@ read as (
 )
 select
   count(*) as "rows",
+  count(distinct "#unit") as "units",
+  2000 as "units as declared",
   count(*) filter (where "#unit" is null) as "rows without a unit",
+  (
+    select coalesce(sum(count - 4), 0)
+    from (select count(*) as count from read where "#unit" is not null group by "#unit")
+    where count > 4
+  ) as "rows beyond 4 of a unit",
   (
     select count(*) from read anti join "#kept stays" as parent on parent."#unit" = read."#unit" and parent."#key" = read."#to"
   ) as "rows without a row of stays that is kept",

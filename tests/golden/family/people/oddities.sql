@@ -14,7 +14,14 @@ read as (
 )
 select
   count(*) as "rows",
+  count(distinct "#unit") as "units",
+  2000 as "units as declared",
   count(*) filter (where "#unit" is null) as "rows without a unit",
+  (
+    select coalesce(sum(count - 1), 0)
+    from (select count(*) as count from read where "#unit" is not null group by "#unit")
+    where count > 1
+  ) as "rows beyond 1 of a unit",
   count(*) filter (where "#null 1") as "sex: null",
   count(*) filter (where not "#null 1" and "sex" is null) as "sex: empty",
   count(*) filter (where not list_contains(['F', 'M'], "sex")) as "sex: outside the declaration",

@@ -65,7 +65,14 @@ read as (
 )
 select
   count(*) as "rows",
+  count(distinct "#unit") as "units",
+  2000 as "units as declared",
   count(*) filter (where "#unit" is null) as "rows without a unit",
+  (
+    select coalesce(sum(count - 3), 0)
+    from (select count(*) as count from read where "#unit" is not null group by "#unit")
+    where count > 3
+  ) as "rows beyond 3 of a unit",
   (
     select count(*) from read anti join "#kept people" as parent on parent."#unit" = read."#unit" and parent."#key" = read."#to"
   ) as "rows without a row of people that is kept",
