@@ -183,7 +183,11 @@ def test_oddities_count(compiled: Compiled) -> None:
     counts = stays(compiled, [*rows, STAY | {"person_id": " "}]).oddities()
     assert counts["rows"] == len(ODD)  # the open stay is not read
     assert counts["rows without a unit"] == 1
-    assert (counts["units"], counts["units as declared"], counts["rows beyond 3 of a unit"]) == (len(ODD) - 1, 10_000, 0)
+    assert (counts["units"], counts["units as declared"], counts["rows beyond 3 of a unit"]) == (
+        len(ODD) - 1,
+        10_000,
+        0,
+    )
     assert [counts[f"age: {what}"] for what in ("null", "not a number", "outside the declaration")] == [1, 3, 4]
     assert [counts[f"ward: {what}"] for what in ("null", "empty", "outside the declaration")] == [1, 1, 2]
     assert [counts[f"urgent: {what}"] for what in ("null", "not true or false")] == [0, 3]

@@ -121,8 +121,9 @@ class Linked:
         below = [child.node.name for child in self.below(one)]
         return Preparation(
             name=one.node.name, model_sql=one.statement, columns=one.columns, unit=one.promise.unit,
-            units=one.promise.units, cap=one.promise.max_rows_per_unit, order_by=one.order_by, key=one.table.primary_key if below else None,
-            children=below, parent=self._parent(one), holdout=one.promise.holdout, part=self.part,
+            units=one.promise.units, cap=one.promise.max_rows_per_unit, order_by=one.order_by,
+            key=one.table.primary_key if below else None, children=below, parent=self._parent(one),
+            holdout=one.promise.holdout, part=self.part,
         )  # fmt: skip
 
     def prepare_sql(self, one: Checked, anchors: bool = False) -> str:
