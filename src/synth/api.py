@@ -305,11 +305,13 @@ class Project:
 
         Reads private rows and pays nothing, so every figure stays in the private zone, with those who may read the rows.
         """
-        from synth.evaluator import Evaluator
+        from synth.evaluator import Evaluator, held_out_of
         from synth.runtime.listener import Listener
 
         compiled, nodes = self._selected(select, exclude, how)
         names = self._prepared(nodes)
+        for name in names:
+            held_out_of(compiled.synthetic[name])
         listener = listener or Listener()
         written: dict[Path, tuple[Goal, ...]] = {}
         evaluator = Evaluator(

@@ -99,6 +99,8 @@ def persons_known(answers: Answers) -> dict[str, float]:
 
 # types
 
+_LEFT_OUT = "never read, and not in the table unless fake: or pattern: makes one up"
+
 
 def _blank(name: str, kind: str, paid: bool) -> Column:
     column = Column(name)
@@ -125,14 +127,14 @@ def _typed(column: Column, told: Verdict, kind: str, unique: bool) -> Column:
     if told.type in ("integer", "text") and (column.named_as_key or (unique and told.type == "integer")):
         return replace(column, type="key")
     if told.type == "text" and unique:  # names and addresses are, too
-        return replace(column, type="text", notes=("has another value in each row: never read; a key is type: key",))
+        return replace(column, type="text", notes=(f"has another value in each row: {_LEFT_OUT}; a key is type: key",))
     found = replace(column, type=told.type, nullable=told.nullable)
     if told.type in (*DATED, "time"):
         default = {"date": "day", "datetime": "second", "time": "second"}[told.type]
         finer = {"resolution": told.resolution} if told.type != "date" and told.resolution != default else {}
         return replace(found, formats=_formats(told, kind), more=finer)
     if told.type == "text" and told.long:
-        return replace(found, nullable=False, notes=("is long text: never read",))
+        return replace(found, nullable=False, notes=(f"is long text: {_LEFT_OUT}",))
     if kind.startswith("DECIMAL") and told.type in ("integer", "number", "decimal"):
         places = int(kind.rstrip(")").rpartition(",")[2])
         return replace(found, type="decimal", more={"decimals": places})
@@ -264,7 +266,7 @@ def _listed(column: Column, found: Sequence[Found], known: float | None, noise: 
         if not persons or len(persons) > MOST_CODES or covered < ALL_BUT * all_of_them:
             return replace(column, open=False)
     elif column.type == "text" and (covered < COVERED * all_of_them or not 0 < len(persons) <= MOST_VALUES):
-        return replace(column, open=False, nullable=False, notes=("has no values that many share: never read",))
+        return replace(column, open=False, nullable=False, notes=(f"has no values that many share: {_LEFT_OUT}",))
     if not persons:
         return column
     values = tuple(sorted(persons, key=lambda value: (isinstance(value, str), value)))

@@ -18,19 +18,18 @@ Labels = tuple[float | str, ...]
 def bars(candidate: pandas.DataFrame, world: World, name: str) -> tuple[Labels, Shares, Shares]:
     """Where bars stand, and shares of all rows of the candidate and of held-out rows; at most 30 bars.
 
-    Numbers: the values, or the middles of bars of equal width, of which the outer ones hold all beyond; dates the same, in
-    ISO. Missing ones have no bar there. Categories: the most frequent of train, then "other" and "missing".
+    Numbers: the values, or the middles of bars of equal width; dates the same, in ISO. What is missing, or lies beyond the outer
+    bars, has none. Categories: the most frequent of train, then "other" and "missing".
     """
     if world.kinds[name] == "categorical":
         return _categories(candidate, world, name)
     kind = world.kinds[name]
     middles = _middles(numbers(some(world.train, world)[name], kind))
-    edges = (middles[1:] + middles[:-1]) / 2
+    edges = _edges(middles)
     shares = []
     for table in (candidate, world.holdout):
-        values = numbers(table[name], kind)
-        found = np.searchsorted(edges, values[~np.isnan(values)], side="left")
-        shares.append(_shares(found, len(middles), len(table)))
+        counts, _ = np.histogram(numbers(table[name], kind), edges)
+        shares.append(tuple(float(count) / max(len(table), 1) for count in counts))
     labels = np.array(middles * 1e6, "datetime64[us]").astype("datetime64[s]") if kind == "datetime" else middles
     return tuple(map(str, labels) if kind == "datetime" else map(float, labels)), shares[0], shares[1]
 
@@ -52,6 +51,13 @@ def _middles(values: Floats) -> Floats:
         low, high = distinct[0], distinct[-1]
     edges = np.linspace(low, high, MOST + 1)
     return np.asarray((edges[1:] + edges[:-1]) / 2)
+
+
+def _edges(middles: Floats) -> Floats:
+    if len(middles) == 1:
+        return middles[0] + np.array([-0.5, 0.5])
+    between = (middles[1:] + middles[:-1]) / 2
+    return np.concatenate([[2 * middles[0] - between[0]], between, [2 * middles[-1] - between[-1]]])
 
 
 def _shares(bars: Integers, size: int, rows: int) -> Shares:
