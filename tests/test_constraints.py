@@ -88,7 +88,7 @@ HELD: list[tuple[str, tuple[Held, ...]]] = [
     ("(seen is null) = (died is null)", ("mask",)), ("{if: old, then: w = 'B'}", ("mask",)),
     ("{if: m > 10 and f, then: 0 < x < 3}", ("mask",)), ("not (f and m > k)", ("mask",)),
     # what nothing is known of
-    ("abs(m - k) < 100", ("rejection",)), ("m * k > 9", ("rejection",)),
+    ("abs(m - k) < 100", ("rejection",)), ("m * k > 9", ("rejection",)), ("cast(came as time) >= '08:00'", ("mask",)),
     ("n > 0 and m % 7 <> k % 9", ("mask", "rejection")),
 ]  # fmt: skip
 
@@ -168,7 +168,7 @@ literals = st.one_of(
     build("({} in ({}, {}))", NUMBERS, CONSTANTS, CONSTANTS),
     build("({} is {}null)", NULLABLE, ["", "not "]),
     build("({} {} {})", ["w", "v"], ["=", "<>", "<"], ["v", "w", "'A'", "'C'"]),
-    build("(clock {} time '{}')", SIGN, ["08:00", "23:59", "12:30:30"]),
+    build("({} {} time '{}')", ["clock", "came::time"], SIGN, ["08:00", "23:59", "12:30:30"]),
     build("(waited {} interval {})", SIGN, ["2 days", "'25 hours'", "0 days"]),
     st.sampled_from(["f", "old", "(f = (seen is null))", "(m % 3 = 1)", "(coalesce(n, 0) > 2)", "(f is distinct from old)"]),
 )  # fmt: skip

@@ -203,7 +203,7 @@ def _kinds(evaluated: Evaluated) -> dict[str, Kind]:
 def held_out_of(model: SyntheticModel) -> Evaluated:
     """What its real rows are; UsageError where nobody is held out of its fit."""
     if model.evaluated is None:
-        fix = "Add holdout: 0.2 to its metadata and run it, which is another fit to pay: only held-out people tell quality from copying."
+        fix = "Add holdout: 0.2 to its metadata and run it, another fit to pay: only held-out people tell quality from copying."
         raise UsageError(f"no unit is held out of the fit of {model.name}", fix)
     return model.evaluated
 

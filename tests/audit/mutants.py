@@ -106,8 +106,8 @@ MUTANTS = (
         (f"{HOLDOUT}test_every_row_is_in_one_part[stays]",),
     ),
     Mutant(
-        "a column's type is guessed from its first rows", 2, "runtime/private_zone.py",
-        '"pandas_analyze_sample": "0"', '"pandas_analyze_sample": "1000"',
+        "a column's type is guessed from its first rows", 2, "runtime/readers/function.py",
+        'if kind.kind == "O":', 'if kind.kind == "none":',
         (f"{FORMATS}test_a_column_of_objects_is_text_whatever_its_first_rows_hold",),
     ),
     Mutant(

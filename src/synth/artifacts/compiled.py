@@ -90,6 +90,8 @@ class Part(Artifact):
     # None: each code is a range. Not known where rows are rejected
     ranges: tuple[tuple[int, ...] | None, ...] = ()
     table: bool = False  # nothing but the ranges decides
+    # where one value of the row decides, and the row above: how many steps of that value each column's code is; () elsewhere
+    steps: tuple[int, ...] = ()
 
 
 class Constraint(Artifact):

@@ -46,7 +46,7 @@ class Stubs:
         """A table of one row of nulls; ``columns``: DuckDB type by name."""
         if not columns:
             columns = {"no columns are declared": "varchar"}
-        self._change(f"create table {relation} as select {_nulls(columns)}")
+        self._change(f"create table {relation} as select {nulls(columns)}")
 
     def add_column(self, relation: str, name: str, sql_type: str) -> None:
         self._change(f"alter table {relation} add column {identifier(name)} {sql_type}")
@@ -113,7 +113,7 @@ class Stubs:
             raise _problem(str(error), shift) from None
 
 
-def _nulls(columns: Mapping[str, str]) -> str:
+def nulls(columns: Mapping[str, str]) -> str:
     """The items of a select of one row of nulls; ``columns``: DuckDB type by name."""
     return ", ".join(f"cast(null as {sql_type}) as {identifier(name)}" for name, sql_type in columns.items())
 

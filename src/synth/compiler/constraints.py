@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from synth.compiler import row_sql, tree
-from synth.compiler.bind import Stubs
+from synth.compiler.bind import Stubs, nulls
 from synth.compiler.clauses import Clause, clauses
 from synth.compiler.combinations import Combination
+from synth.compiler.row_above import RowAbove
 from synth.compiler.row_sql import RowSql
 from synth.errors import Place, Problem
 from synth.project import spec
@@ -39,18 +40,19 @@ class Parsed:
 
 
 def parse(
-    declared: Declared, combined: Mapping[int, Combination], stubs: Stubs,
+    declared: Declared, combined: Mapping[int, Combination], above: RowAbove, stubs: Stubs,
     problems: list[Problem],
 ) -> list[Parsed]:  # fmt: skip
     """The constraints that are expressions over one row; problems of the others.
 
-    ``combined``: combinations by the number of the constraint that says them.
+    ``combined``: combinations by the number of the constraint that says them; ``above``: the row that a row is below, which
+    they may name.
     """
     made, later = [], row_sql.made_later(declared.table)
     for i, one in enumerate(declared.table.constraints):
         said = {"expression": one.expression, "if": one.condition, "then": one.then}
         written = [
-            _read(sql, declared.place("constraints", i, key), later, stubs)
+            _read(sql, declared.place("constraints", i, key), later, above, stubs)
             for key, sql in said.items()
             if sql is not None
         ]
@@ -68,8 +70,10 @@ def parse(
     return made
 
 
-def bind(parsed: Iterable[Parsed], relation: str, stubs: Stubs) -> Iterator[Problem]:
-    """Where a constraint is not true or false over the columns of a stub."""
+def bind(parsed: Iterable[Parsed], relation: str, above: RowAbove, stubs: Stubs) -> Iterator[Problem]:
+    """Where a constraint is not true or false over the columns of a stub, and those of the row above."""
+    if above.called:
+        relation = f"(select *, {nulls(above.types(above.called))} from {relation})"
     for expression in (expression for one in parsed for expression in one.written):
         sql_type = row_sql.type_of(expression, relation, stubs)
         if isinstance(sql_type, Problem):
@@ -99,11 +103,11 @@ def unchained(sql: str) -> str:
 
 
 def _read(
-    sql: str, place: Place, later: Mapping[str, str], stubs: Stubs
+    sql: str, place: Place, later: Mapping[str, str], above: RowAbove, stubs: Stubs
 ) -> RowSql | list[Problem]:  # fmt: skip
-    found, chain = row_sql.read(sql, place, "constraint", later, stubs), unchained(sql)
+    found, chain = row_sql.read(sql, place, "constraint", later, stubs, above.said), unchained(sql)
     if isinstance(found, list) and chain != sql:
-        return row_sql.read(chain, place, "constraint", later, stubs)
+        return row_sql.read(chain, place, "constraint", later, stubs, above.said)
     return found
 
 

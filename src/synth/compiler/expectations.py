@@ -28,17 +28,18 @@ class Reference:
 
 def expectations(
     table: spec.Table, columns: Sequence[OutputColumn], constraints: Sequence[Constraint], plan: Plan, folder: str,
-    references: Sequence[Reference] = (),
+    references: Sequence[Reference] = (), ruled: str = "",
 ) -> tuple[Expectation, ...]:  # fmt: skip
-    """Every expectation of one synthetic table; ``folder``: where their SQL is written."""
+    """Every expectation of one synthetic table; ``folder``: where their SQL is written; ``ruled``: the rows that constraints are
+    about, where they name the row above."""
     made = _Maker(plan.model, f"synthetic.{identifier(plan.model)}", folder)
     found = [*_types(made, columns), *_keys(made, table), *_references(made, references)]
     found += _rows(made, table, columns, plan, below=bool(references))
     for column in table.columns:
         if column.lands:
             found += _column(made, column)
-    found += [made.make(None, "holds", f"{c.name} holds in every row", "unexpected_rows_expectation",
-                        {"description": c.sql}, f"not coalesce(({c.sql}\n), true)", label=c.name)
+    found += [made.query(None, "holds", f"{c.name} holds in every row", "unexpected_rows_expectation", {"description": c.sql},
+                         f"select * from {ruled or made.relation}\nwhere not coalesce(({c.sql}\n), true)\n", label=c.name)
               for c in constraints]  # fmt: skip
     return tuple(found)
 

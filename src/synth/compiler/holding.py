@@ -18,9 +18,9 @@ from synth.compiler.derived import Computed
 from synth.compiler.differences import Difference, Reader, Said, declared_differences, follows
 from synth.compiler.offsets import Dated
 from synth.compiler.restore import restore_sql
+from synth.compiler.row_above import RowAbove
 from synth.compiler.row_sql import RowSql
 from synth.compiler.uses import Columns, Use, uses
-from synth.graph.dag import Node
 from synth.project import spec
 from synth.project.loader import Declared
 from synth.quoting import identifier
@@ -28,12 +28,6 @@ from synth.quoting import identifier
 TABLE = 1 << 20  # most cells of a mask that is one table
 SMALL_TABLE = 1 << 14  # of one that need not be
 LOOKED_AT = 1_000  # most codes of a column that are tried one by one as rows are drawn
-
-
-def dates_above(parent: Node | None) -> dict[str, Dated]:
-    """The dates of the table above, by what they are called here."""
-    table = parent.declared.table if parent and parent.declared else None
-    return {f"{table.name}.{c.name}": c for c in table.columns if isinstance(c, Dated)} if table else {}
 
 
 @dataclass(frozen=True)
@@ -44,7 +38,7 @@ class Facts:
     generated: Sequence[ColumnSql]
     offsets: Mapping[str, Offset]
     computed: Sequence[Computed]
-    above: Mapping[str, Dated]  # dates of the table above, by what they are called here
+    above: RowAbove
     stubs: Stubs
 
     @cached_property
@@ -80,7 +74,7 @@ class Facts:
 
     def never_missing(self, column: ColumnSql) -> bool:
         """Whether the date of another table that it is an offset from always is."""
-        anchor = self.above.get(column.anchor or "")
+        anchor = self.above.called.get(column.anchor or "")
         return anchor is not None and not anchor.nullable
 
     def clauses(self, one: Parsed) -> list[Clause]:
@@ -115,11 +109,28 @@ class Facts:
             if one.name.casefold() in named:
                 computed.insert(0, one)
                 named |= {tree.bare(i.node) for i in tree.walk(self._made_of[one.name.casefold()])}
-        anchors = {self.columns[name].anchor for name in order}
-        dates = {name: c for name, c in self.above.items() if name in anchors}
-        types = {name: "date" if isinstance(c, spec.DateColumn) else "timestamp" for name, c in dates.items()}
-        rows = restore_sql(self.generated, order, computed, above=types)
+        anchors = {self.columns[name].anchor or "" for name in order}
+        above = self.named_above(clause)
+        types = self.above.types({*anchors, *above})
+        rows = restore_sql(self.generated, order, computed, [*above], types)
         return f'select "#draw" from (\n{rows})\nwhere coalesce((\n{sql}\n), true)\n'
+
+    def named_above(self, clause: Clause) -> dict[str, str]:
+        """DuckDB's types of what a clause names of the row above, by what it is called here."""
+        return self.above.types(tree.bare(i.node) or "" for literal in clause for i in tree.walk(literal))
+
+    def steps(self, clause: Clause, used: Sequence[str]) -> tuple[int, ...]:
+        """Where a clause is about one value of the row, ``used`` being that and what it is an offset from: how many steps of
+        that value a code of each is; () elsewhere."""
+        named = {tree.bare(i.node) or "" for literal in clause for i in tree.walk(literal)}
+        own = named - {name.casefold() for name in self.above.called} - {""}
+        *anchors, last = used or ("",)
+        if own != {last.casefold()} or (anchors and self.columns[last].layout.missing):
+            return ()
+        if not anchors:
+            return (1,)
+        dated = {c.name: offsets.step(c) for c in self.declared.table.columns if isinstance(c, Dated)}
+        return tuple(dated[name] // dated[last] for name in used)
 
     def _halved(self, equation: Tree) -> bool:
         """Whether both sides of an equation have an order, and too many values to look at each."""
@@ -172,8 +183,11 @@ def _held(clause: Clause, sql: str, one: Parsed, facts: Facts) -> Part:
     by_table = tuple(m.ranges if m.decided else None for m in masked)
     by_order = tuple(m.ranges for m in masked)
     cells = prod(_count(r, m.column.layout) for r, m in zip(by_table, masked, strict=True))
-    if any(facts.elsewhere(m.column) and not (m.decided and facts.never_missing(m.column)) for m in masked):
-        cells = TABLE + 1  # a date of another table decides, too
+    if facts.named_above(clause) or any(
+        facts.elsewhere(m.column) and not (m.decided and facts.never_missing(m.column)) for m in masked
+    ):
+        cells = TABLE + 1  # the row above decides, too
+        made = made.model_copy(update={"steps": facts.steps(clause, list(used))})
     few = all(r is not None or m.column.layout.cells <= LOOKED_AT for r, m in zip(by_order, masked, strict=True))
     if cells <= (SMALL_TABLE if few else TABLE):
         return made.model_copy(update={"held": "mask", "ranges": by_table, "table": True})

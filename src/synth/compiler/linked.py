@@ -16,7 +16,7 @@ from synth.compiler.plan import Promise
 from synth.compiler.prepare import Parent, Preparation, codes_sql, kept_sql, linked_sql, oddities_sql, prepare_sql
 from synth.graph.dag import Graph, Node
 from synth.project import spec
-from synth.quoting import key_of
+from synth.quoting import identifier, key_of
 
 
 @dataclass(frozen=True)
@@ -77,18 +77,36 @@ class Linked:
             return None
         count = self._count(above, one)
         prefix = f"{above.node.asked}."
-        anchors = {o.anchor.removeprefix(prefix) for o in one.offsets.values() if o.anchor.startswith(prefix)}
+        anchors = {o.anchor for o in one.offsets.values()}
         return Link(
             parent=above.node.name, given=tuple(i for i in range(len(self.layout(above))) if i != count), count=count,
             keys=tuple(key_of(n.name) for n in family.ancestors(self.graph, one.node)),
-            values=tuple(c.name for c in above.columns if c.name in anchors), prefix=prefix,
+            values=tuple(c.name for c in above.columns if prefix + c.name in anchors or _named(prefix + c.name, one)),
+            prefix=prefix,
         )  # fmt: skip
 
     def types(self, one: Checked) -> dict[str, str]:
-        """Of each value of the row above that offsets are from, by its name here."""
+        """Of each value of the row above that offsets are from, or constraints name, by its name here."""
         above, link = self.above(one), self.link(one)
         types = {c.name: c.sql_type for c in above.columns} if above else {}
         return {f"{link.prefix}{name}": types[name] for name in link.values} if link else {}
+
+    def ruled(self, one: Checked) -> list[str]:
+        """The values of the row above that constraints name."""
+        return [name for name in self.types(one) if _named(name, one)]
+
+    def ruling(self, one: Checked) -> str:
+        """The landed table as constraints look at it: each row with the values of the row above that they name."""
+        above, link, ruled = self.above(one), self.link(one), self.ruled(one)
+        own = f"synthetic.{identifier(one.node.name)}"
+        if above is None or link is None or not ruled:
+            return own
+        key = next(f.column for f in one.table.foreign_keys if f.references == above.node.asked)
+        named = ", ".join(f"above.{identifier(n.removeprefix(link.prefix))} as {identifier(n)}" for n in ruled)
+        return (
+            f"(select rows.*, {named} from {own} as rows left join synthetic.{identifier(above.node.name)} as above\n"
+            f"  on above.{identifier(above.table.primary_key or '')} = rows.{identifier(key)})"
+        )
 
     def given(self, one: Checked) -> tuple[ColumnLayout, ...]:
         """The columns of the parent that the model's rows are generated given."""
@@ -156,10 +174,17 @@ class Linked:
         if above is None or link is None:
             return None
         named = next(f.column for f in one.table.foreign_keys if f.references == above.node.asked)
+        anchors = {o.anchor for o in one.offsets.values()}
         return Parent(
             name=above.node.name, foreign_key=named, columns=len(self.layout(above)),
-            own_count=link.count + 1, anchors=tuple((name, f"{link.prefix}{name}") for name in link.values),
+            own_count=link.count + 1,
+            anchors=tuple((name, link.prefix + name) for name in link.values if link.prefix + name in anchors),
         )  # fmt: skip
 
     def _count(self, above: Checked, one: Checked) -> int:
         return len(above.columns) + [child.node.name for child in self.below(above)].index(one.node.name)
+
+
+def _named(name: str, one: Checked) -> bool:
+    """Whether a constraint names something of the row above."""
+    return any(identifier(name) in constraint.sql for constraint in one.held)

@@ -14,6 +14,7 @@ from synth.compiler.synthetic import trusted_by
 from synth.graph.dag import Graph, Node
 from synth.project import spec
 from synth.project.loader import Declared, DeclaredSource, Project
+from synth.quoting import identifier
 from synth.version import __version__
 
 _WORDS = {"description": True, "config": True, "tests": True, "data_tests": True}  # of a table, no part of its contract
@@ -79,8 +80,7 @@ def _promise(
     graph: Graph, node: Node, declared: Declared, expectation: Expectation, folders: tuple[str, ...]
 ) -> ManifestNode:  # fmt: skip
     _, words, check = expectation.id.split(".")
-    keys = {f.references for f in declared.table.foreign_keys if f.column == expectation.column}
-    referred = (n.id for n in graph.linked(node) if check == "relationships" and n.asked in keys)
+    referred = (n.id for n in graph.linked(node) if f"synthetic.{identifier(n.name)}" in expectation.sql)
     config, digest = _judging(expectation.severity)
     return ManifestNode(
         unique_id=f"test.{graph.project}.{expectation.id}", name=expectation.id, resource_type="test",

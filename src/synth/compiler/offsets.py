@@ -37,7 +37,7 @@ def offsets(columns: Iterable[spec.Column], clauses: Iterable[Clause]) -> dict[s
             continue
         low, high = dated[earlier].bounds, dated[later].bounds
         if low and high and _fits(later, earlier, dated, found):
-            least = _step(dated[later]) if compared[2] or found.get(later, _NONE).low else timedelta(0)
+            least = step(dated[later]) if compared[2] or found.get(later, _NONE).low else timedelta(0)
             found[later] = Offset(earlier, least, max(high[1] - low[0], timedelta(days=1)))
     return found
 
@@ -51,11 +51,11 @@ def reaches(
         offset, column = found.get(name), dated.get(name)
         if offset and column and column.bounds and offset.anchor.startswith(prefix):
             low, high = (bound.isoformat() for bound in column.bounds)
-            step = _step(column)
+            each = step(column)
             made.append(
                 Reach(
-                    column=i, anchor=offset.anchor, low=low, high=high, step=step // timedelta(seconds=1),
-                    start=math.ceil(offset.low / step),
+                    column=i, anchor=offset.anchor, low=low, high=high, step=each // timedelta(seconds=1),
+                    start=math.ceil(offset.low / each),
                 )
             )  # fmt: skip
     return tuple(made)
@@ -99,7 +99,7 @@ def coarser(column: Dated, anchor: Dated) -> bool:
     return len(steps) == 2 and steps[0] > steps[1]
 
 
-def _step(column: Dated) -> timedelta:
+def step(column: Dated) -> timedelta:
     return timedelta(seconds=spec.STEPS["day" if isinstance(column, spec.DateColumn) else column.resolution])
 
 

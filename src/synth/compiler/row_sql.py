@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,14 +23,30 @@ class RowSql:
     named: frozenset[str]
 
 
-def read(sql: str, place: Place, what: str, later: Mapping[str, str], stubs: Stubs) -> RowSql | list[Problem]:
-    """``what``: the expression's kind, in the words of the reader; ``later``: columns that are not there yet, and why."""
+class NoSuchColumn(Exception):
+    """A name that stands for nothing: what is wrong with it, what to do, and where it is (bytes of UTF-8 from 0)."""
+
+    def __init__(self, what: str, fix: str, offset: int) -> None:
+        super().__init__(what)
+        self.what, self.fix, self.offset = what, fix, offset
+
+
+def read(
+    sql: str, place: Place, what: str, later: Mapping[str, str], stubs: Stubs,
+    spelled: Callable[[str, tree.Node], str] = lambda sql, _: sql,
+) -> RowSql | list[Problem]:  # fmt: skip
+    """``what``: the expression's kind, in the words of the reader; ``later``: columns that are not there yet, and why;
+    ``spelled``: the expression and its tree to one whose names are those of columns; raises NoSuchColumn."""
     try:
         parsed = tree.parse_expression(stubs.connection, sql)
+        if (said := spelled(sql, parsed)) != sql:
+            sql, parsed = said, tree.parse_expression(stubs.connection, said)
+    except NoSuchColumn as wrong:
+        return [Problem(within(place, sql, wrong.offset - tree.BEFORE), wrong.what, wrong.fix)]
     except tree.SyntaxProblem as problem:
         fix = 'Write one comparison, say; names that are words of SQL in double quotes: "order".'
         return [Problem(within(place, sql, problem.offset), f"the {what} is not one expression: {problem.what}", fix)]
-    wrong = [
+    breaches = [
         (breach.what, f"A {what} looks at one row.", breach.offset)
         for breach in apart.expression(parsed, OF_SYNTHETIC_ROWS)
     ]
@@ -40,9 +56,9 @@ def read(sql: str, place: Place, what: str, later: Mapping[str, str], stubs: Stu
         if name:
             named.add(name.casefold())
         if name and name.casefold() in later:
-            wrong.append((f"'{name}' {later[name.casefold()]}", "Leave it out.", item.offset))
-    if wrong:
-        return [Problem(within(place, sql, offset - tree.BEFORE), said, fix) for said, fix, offset in wrong]
+            breaches.append((f"'{name}' {later[name.casefold()]}", "Leave it out.", item.offset))
+    if breaches:
+        return [Problem(within(place, sql, offset - tree.BEFORE), said, fix) for said, fix, offset in breaches]
     return RowSql(sql, parsed, place, frozenset(named))
 
 

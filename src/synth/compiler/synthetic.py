@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from itertools import chain
 
 from synth.artifacts.budget import Budget
@@ -13,7 +12,7 @@ from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import Expectation
 from synth.compiler import bind, combinations, constraints, holding, offsets
 from synth.compiler.bind import BindProblem, Stubs
-from synth.compiler.columns import ColumnSql, Offset, column_sql
+from synth.compiler.columns import ColumnSql, column_sql
 from synth.compiler.contradictions import contradiction_problems
 from synth.compiler.declaration import declaration_problems, offset_problems, order_of, until_problems
 from synth.compiler.declared import declared_keys, linked_keys
@@ -27,6 +26,7 @@ from synth.compiler.made import KEY_TYPE, pools, text
 from synth.compiler.plan import Promise, make_plan
 from synth.compiler.price import delta_problem, no_budget
 from synth.compiler.restore import Landing, restore_sql
+from synth.compiler.row_above import RowAbove, sql_type
 from synth.compiler.sizing import Calibrate
 from synth.compiler.sources import source_table
 from synth.errors import BudgetError, Problem
@@ -60,12 +60,13 @@ class SyntheticCompiler:
         made, wrong = self.computed[node.name]
         problems += wrong
         parent, combined = parent_of(self.graph, node), combinations.combined(table)
-        parsed = constraints.parse(node.declared, combined, self.stubs, problems)
+        above = RowAbove.of(parent)
+        parsed = constraints.parse(node.declared, combined, above, self.stubs, problems)
         found = offsets.offsets(table.columns, chain.from_iterable(p.clauses for p in parsed))
         problems += [
             *offset_problems(node.declared, found, parent.declared if parent else None),
             *combinations.combination_problems(node.declared, combined),
-            *constraints.bind(parsed, node.relation, self.stubs),
+            *constraints.bind(parsed, node.relation, above, self.stubs),
         ]
         problems += key_problems(self.graph, node, node.declared)
         root = self._root(node)
@@ -76,7 +77,7 @@ class SyntheticCompiler:
                 c.column(i) if isinstance(c, combinations.Combination) else column_sql(c, i, found.get(c.name))
                 for i, c in enumerate(combinations.generated(table, combined), 1)
             )
-            facts = holding.Facts(node.declared, columns, found, made, holding.dates_above(parent), self.stubs)
+            facts = holding.Facts(node.declared, columns, found, made, above, self.stubs)
             held = tuple(holding.hold(one, facts) for one in parsed)
             problems += contradiction_problems(parsed, held, facts)
             within = tuple(holding.hold(one, facts) for one in holding.within_bounds(facts))
@@ -116,6 +117,7 @@ class SyntheticCompiler:
         views = _once(private_views(self.graph, n.node) for n in around)
         referred = linked.referred(one)
         hidden = [*(link.keys if link else ()), *(f"#{i}" for i in range(1, len(layout) + 1) if referred)]
+        hidden += linked.ruled(one)
         landing = Landing(node.name, outputs, {c.name: text(c, plan.seed) for c in texts}, one.order_by, link)
         warning = "" if promise.price else UNPROTECTED
         model = SyntheticModel(
@@ -144,7 +146,9 @@ class SyntheticCompiler:
         )  # fmt: skip
         self.models[node.name] = model
         folder = f"{self.project.settings.target_path}/compiled/{node.name}/expectations"
-        self.expectations[node.name] = expectations(table, outputs, one.held, plan, folder, self._references(one))
+        self.expectations[node.name] = expectations(
+            table, outputs, one.held, plan, folder, self._references(one), linked.ruling(one)
+        )
 
     def _references(self, one: Checked) -> list[Reference]:
         landed = {n.asked: n for n in self.graph.linked(one.node)}
@@ -323,7 +327,4 @@ def _sql_type(column: spec.Column) -> str:
     if isinstance(column, spec.TextColumn):
         return "varchar"
     assert isinstance(column, spec.Modelled)  # constants and derived columns have types of their own
-    return column_sql(column, 1, Offset(column.name, *_ANY) if getattr(column, "offset_from", None) else None).sql_type
-
-
-_ANY = (timedelta(0), timedelta(days=1))
+    return sql_type(column)

@@ -150,8 +150,13 @@ def _slopes(reader: _Reader, node: Tree) -> Iterator[tuple[str, int]]:
         yield from _slopes(reader, inner)
     elif name:
         yield name, 1
-    elif kind == "CAST" and node["type_expr"].get("type_name", "").upper() in _IN_ORDER and not node.get("try_cast"):
-        yield from _slopes(reader, node["child"])
+    elif (
+        kind == "CAST"
+        and (to := node["type_expr"].get("type_name", "").upper()) in _IN_ORDER
+        and not node.get("try_cast")
+    ):
+        for named, slope in _slopes(reader, node["child"]):
+            yield named, 0 if to == "TIME" and named not in reader.columns.round_the_clock else slope
     elif kind == "FUNCTION":
         arguments = [a["expression"] for a in node["arguments"]]
         for argument, slope in zip(arguments, _slopes_of(node["function_name"], arguments), strict=True):

@@ -55,7 +55,7 @@ def _middles(values: Floats) -> Floats:
 
 def _edges(middles: Floats) -> Floats:
     if len(middles) == 1:
-        return middles[0] + np.array([-0.5, 0.5])
+        return np.array([middles[0] - 0.5, middles[0] + 0.5])
     between = (middles[1:] + middles[:-1]) / 2
     return np.concatenate([[2 * middles[0] - between[0]], between, [2 * middles[-1] - between[-1]]])
 

@@ -20,6 +20,7 @@ from synth.generator.ranges import Floats, Integers
 Truth = NDArray[np.bool_]
 Held = Callable[[Integers, Integers], Truth]
 CELLS_AT_ONCE = 1 << 21  # of rows and ranges that are held at once
+CELLS_OF_UNITS = 1 << 24  # of units and ranges of which it is kept what holds a rule
 ASKED_AT_ONCE = 1 << 15  # rows that a rule is asked of while a change is searched: a question has its price
 CORNERS = 64  # most combinations of ends of ranges that a rule is asked of to look ahead
 
@@ -50,6 +51,40 @@ def tabled(columns: tuple[int, ...], edges: tuple[Integers, ...], table: Truth) 
         return np.asarray(table[tuple(places)])
 
     return Rule(columns, held, edges, table)
+
+
+def by_unit(rule: Rule, steps: Sequence[int], absent: Sequence[int | None], units: int, columns: int) -> Rule:
+    """The same of a mask in which one value of the row decides, and the unit: each unit is asked once, and not each draw.
+
+    A code of each of the rule's columns is so many ``steps`` of that value, and of the last column one; ``absent``: the codes of
+    missing values. Rows have so many ``columns``.
+    """
+    assert rule.edges is not None
+    last, weights = rule.columns[-1], np.array(steps)
+    most = sum(int(e[-1] - 1) * step for e, step in zip(rule.edges, steps, strict=True)) + 1
+    edges = rule.edges[-1] if len(steps) == 1 else np.array([0, most])
+    if units * len(edges) > CELLS_OF_UNITS:
+        return rule
+    alone, at_once = Rule((last,), rule.held, (edges,), alike=False), max(1, CELLS_AT_ONCE // (4 * len(edges)))
+    parts = [np.arange(units)[start : start + at_once] for start in range(0, units, at_once)]
+    found = [_held_in(alone, last, edges, np.zeros((len(part), columns), np.int64), part) for part in parts]
+    low, high = (np.concatenate(ends) for ends in zip(*found, strict=True))
+    nothing = np.zeros((units, columns), np.int64)
+    known = [(j, code) for j, code in zip(rule.columns[:-1], absent, strict=False) if code is not None]
+    for j, code in known:
+        nothing[:, j] = code
+    without = np.asarray(rule.held(nothing, np.arange(units))) if known else np.zeros(units, bool)
+
+    def held(codes: Integers, names: Integers) -> Truth:
+        value = codes[:, rule.columns] @ weights
+        place = np.minimum(np.searchsorted(edges, value, side="right") - 1, len(edges) - 2)
+        truth = (low[names, place] <= value) & (value < high[names, place])
+        gone = np.zeros(len(codes), bool)
+        for j, code in known:
+            gone |= codes[:, j] == code
+        return np.where(gone, without[names], truth)
+
+    return Rule(rule.columns, held, rule.edges, alike=False)
 
 
 def representatives(edges: Sequence[Integers]) -> Integers:

@@ -125,7 +125,7 @@ class Drawing:
 
     def _rules(self, above: Above) -> list[Rule]:
         """What has to be seen to as rows are drawn, over their codes; what is rejected is counted."""
-        from synth.generator.rules import Rule, representatives, tabled
+        from synth.generator.rules import Rule, by_unit, representatives, tabled
 
         def held(part: Part, codes: NDArray[np.int64], sequences: NDArray[np.int64]) -> NDArray[np.bool_]:
             codes = self._imputed(codes)
@@ -142,7 +142,11 @@ class Drawing:
             edges = tuple(_edges(ranges, column) for ranges, column in zip(part.ranges, layout, strict=True))
             if not part.table:
                 alike = not any(identifier(name) in part.rows_sql for name in above.columns)
-                return Rule(columns, partial(held, part), edges, alike=alike)
+                made = Rule(columns, partial(held, part), edges, alike=alike)
+                if alike or not part.steps or self._typical.keys() & set(columns):
+                    return made
+                absent = [column.cells if column.missing else None for column in layout]
+                return by_unit(made, part.steps, absent, len(above.sizes), len(places))
             found = [held(part, codes, np.zeros(len(codes), np.int64)) for codes in kinds(columns, edges)]
             return tabled(columns, edges, np.concatenate(found).reshape([len(e) - 1 for e in edges]))
 

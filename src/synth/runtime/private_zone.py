@@ -101,7 +101,6 @@ class SourceZone(Generic[R]):
             "memory_limit": memory_limit,
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
-            "pandas_analyze_sample": "0",  # a column of Python's objects is text, whatever its first rows hold
         }
 
     def __enter__(self) -> Self:

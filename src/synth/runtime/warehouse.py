@@ -31,7 +31,7 @@ _NO_TEXT = (
 )  # fmt: skip
 FAILURES = "test_failures"  # the schema of what breaks tests, where that is kept
 Codes: TypeAlias = (
-    "Mapping[str, NDArray[Any]]"  # "#unit", "#position", "#draw", "#1", ..., int64; of the row above: keys and dates
+    "Mapping[str, NDArray[Any]]"  # "#unit", "#position", "#draw", "#1", ..., int64; of the row above: keys and values
 )
 
 _LOG = """
@@ -417,8 +417,10 @@ def _held(constraints: Iterable[Constraint]) -> str:
 
 
 def _plain(found: Any) -> NDArray[Any]:
-    """Without a mask: a date that is missing is not a time, and no code or key is missing."""
+    """Without a mask where nothing is missing; a date that is missing is not a time."""
     import numpy as np
 
     column = np.ma.asarray(found)
-    return column.filled(np.datetime64("NaT")) if column.dtype.kind == "M" else column.data
+    if column.dtype.kind == "M":
+        return column.filled(np.datetime64("NaT"))
+    return column if np.ma.is_masked(column) else column.data
