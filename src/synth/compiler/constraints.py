@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from synth.compiler import row_sql, tree
 from synth.compiler.bind import Stubs, nulls
@@ -77,7 +77,8 @@ def bind(parsed: Iterable[Parsed], relation: str, above: RowAbove, stubs: Stubs)
     for expression in (expression for one in parsed for expression in one.written):
         sql_type = row_sql.type_of(expression, relation, stubs)
         if isinstance(sql_type, Problem):
-            yield sql_type
+            strange = sql_type.what.startswith("Referenced table")
+            yield replace(sql_type, fix=above.hint) if strange else sql_type
         elif sql_type != "BOOLEAN":
             what = f"the constraint gives {sql_type.lower()}, not true or false"
             yield Problem(expression.place, what, "Write a comparison, such as dischtime >= admittime.")

@@ -45,6 +45,16 @@ class RowAbove:
         """The same, by what they are called below."""
         return {f"{self.table}.{name}": column for name, column in self.columns.items()}
 
+    @property
+    def hint(self) -> str:
+        """To who names another table."""
+        named = next(iter(self.called), "")
+        return (
+            f"Of other tables the row above can be named: {named}."
+            if named
+            else "A constraint looks at one row of its table."
+        )
+
     def types(self, named: Iterable[str]) -> dict[str, str]:
         """DuckDB's types of those among ``named``, by what they are called below; capitals do not matter."""
         wanted = {name.casefold() for name in named}
