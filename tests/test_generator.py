@@ -622,7 +622,8 @@ def test_a_mask_draws_what_is_allowed_by_the_weights_it_had(data: st.DataObject)
     weights = random.random((3, levels.count)) ** 3 + 1e-3
     times = 4_000
     codes = np.stack([first, np.zeros(3, np.int64)], axis=1)
-    found_levels, found = mask.draw(weights, codes, np.arange(3), np.zeros(3, np.int64), None, times, random)
+    found_levels, found, none = mask.draw(weights, codes, np.arange(3), np.zeros(3, np.int64), None, times, random)
+    assert not none.any()  # another column has a say, and may be drawn otherwise
     assert np.array_equal(found_levels, levels.encode(found))
     for row in range(3):
         every = np.stack([np.full(cells + missing, first[row]), np.arange(cells + missing)], axis=1)
@@ -641,7 +642,7 @@ def test_within_limits_a_value_is_drawn_by_the_weights_it_had() -> None:
     levels = merge(layout, np.array([0, 10, 40, 90, 100, 101]), np.array([5.0, 40, 20, 40, 9]), 1.0, 4, 20)
     weights, times = np.full((1, levels.count), 1 / levels.count), 40_000
     limits = np.array([30]), np.array([49])
-    _, found = Mask((), 0, levels, 100, True).draw(
+    _, found, _ = Mask((), 0, levels, 100, True).draw(
         weights, np.zeros((1, 1), np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64), limits, times,
         np.random.default_rng(1),
     )  # fmt: skip
@@ -658,13 +659,14 @@ def test_a_mask_of_steps_moves_the_date() -> None:
     edges = np.array([0, 1, 10, 100, 1_000, 1_001])
     levels = merge(layout, edges, np.array([5.0, 40, 40, 40, 0]), 1.0, 4, 20)
     rule = Rule((0,), lambda codes, _: np.asarray(codes[:, 0] >= 500), (np.array([0, 5_000]),))
-    ends, random = np.array([0, 450, 499, 4_000]), np.random.default_rng(1)
-    limits = np.zeros(4, np.int64), np.array([700, 999, 999, 3])
-    _, steps = Mask((rule,), 0, levels, 5_000, False).draw(
-        np.ones((4, levels.count)), np.zeros((4, 1), np.int64), np.arange(4), ends, limits, 500, random
+    ends, random = np.array([0, 450, 499, 4_000, 100]), np.random.default_rng(1)
+    limits = np.zeros(5, np.int64), np.array([700, 999, 999, 3, 300])
+    _, steps, none = Mask((rule,), 0, levels, 5_000, False).draw(
+        np.ones((5, levels.count)), np.zeros((5, 1), np.int64), np.arange(5), ends, limits, 500, random
     )
-    reached = ends[:, None] + steps.reshape(4, 500)
-    assert (reached >= 500).all()
+    assert none.tolist() == [False] * 4 + [True]  # 100 and 300 at most are less than 500
+    reached = ends[:, None] + steps.reshape(5, 500)
+    assert (reached[:4] >= 500).all()
     assert reached[0].max() <= 700 and reached[3].max() <= 4_003 and len(np.unique(reached[3])) == 4
 
 

@@ -6,6 +6,7 @@ import csv
 import random
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ import synth
 from compiling import write
 from synth.errors import ProjectError
 from synth.generator.rules import Rule, by_unit
+from synth.generator.sampling import Sampler
 
 PEOPLE = 600
 PROJECT = {
@@ -115,6 +117,27 @@ def test_rules_hold_in_every_row_that_a_join_finds(tmp_path: Path) -> None:
     assert free > 20 and late > 20 and plenty > 2
     assert [r.status for r in found.run(select="doses").results] == ["success"]
     assert sum(entry.kind == "reserve" for entry in found.ledger.history()) == 2  # nothing more was paid
+
+
+@pytest.mark.slow
+def test_a_row_that_the_one_before_leaves_no_place_is_not_drawn_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who stays beyond the day of death cannot come again."""
+    candidates, draw = [], Sampler.draw
+
+    def counted(sampler: Sampler, units: np.ndarray) -> Any:
+        candidates.append(len(units))
+        return draw(sampler, units)
+
+    monkeypatch.setattr(Sampler, "draw", counted)
+    project(tmp_path, ["given < people.died + interval 1 day"])
+    metadata = tmp_path / "metadata" / "doses.yml"
+    text = metadata.read_text().replace("per_unit: 4", "per_unit: 4\n    until: ended")
+    metadata.write_text(text.replace("[0 hours, 30 days]", "[0 hours, 300 days]"))
+    _, doses = synth.Project(tmp_path).build(docs=False).results
+    assert doses.status == "success"
+    assert sum(candidates) < 600_000  # where each is tried fifty times, 2.6 million
 
 
 def test_what_a_test_reads_of_the_row_above_is_its_parent(tmp_path: Path) -> None:

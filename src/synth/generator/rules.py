@@ -173,8 +173,9 @@ class Mask:
     def draw(
         self, weights: Floats, codes: Integers, units: Integers, moved: Integers,
         limits: tuple[Integers, Integers] | None, times: int, random: np.random.Generator,
-    ) -> tuple[Integers, Integers]:  # fmt: skip
-        """Levels and codes, int64[rows * times], with which every rule holds; any where there are none.
+    ) -> tuple[Integers, Integers, Truth]:  # fmt: skip
+        """Levels and codes, int64[rows * times], with which every rule holds, any where there are none; and whether no code of
+        the column holds the rules about it alone, bool[rows].
 
         ``weights`` float64[rows, levels]: how likely each level is; ``moved`` int64[rows]: the column's code where the code
         drawn is 0; ``limits``: the least and the greatest code that may be drawn, but for a missing value.
@@ -182,17 +183,23 @@ class Mask:
         last = self.cells + self.missing
         edges = np.unique(np.concatenate([[0, self.cells, last], *map(self._edges, self.rules)]).clip(max=last))
         step = max(1, CELLS_AT_ONCE // (len(self.levels.level) * times + 2 * len(edges)))
+        alone = [rule for rule in self.rules if len(rule.columns) == 1]
+        others = [rule for rule in self.rules if len(rule.columns) > 1]
         found = []
         for start in range(0, len(codes), step):
             part = slice(start, start + step)
-            low, high = self._allowed(edges, codes[part], units[part])
+            low, high = self._allowed(alone, edges, codes[part], units[part])
             low, high = low - moved[part, None], high - moved[part, None]
             if limits is not None:
                 known = edges[:-1] < self.cells
                 low = np.where(known, np.maximum(low, limits[0][part, None]), low)
                 high = np.where(known, np.minimum(high, limits[1][part, None] + 1), high)
-            found.append(self._among(weights[part], low, high, times, random))
-        return np.concatenate([levels for levels, _ in found]), np.concatenate([codes for _, codes in found])
+            none = (low >= high).all(1)
+            least, most = self._allowed(others, edges, codes[part], units[part])
+            low, high = np.maximum(low, least - moved[part, None]), np.minimum(high, most - moved[part, None])
+            found.append((*self._among(weights[part], low, high, times, random), none))
+        levels, drawn, none = (np.concatenate(each) for each in zip(*found, strict=True))
+        return levels, drawn, none
 
     def _among(
         self, weights: Floats, low: Integers, high: Integers, times: int, random: np.random.Generator
@@ -226,11 +233,13 @@ class Mask:
         assert rule.edges is not None
         return rule.edges[rule.columns.index(self.column)]
 
-    def _allowed(self, edges: Integers, codes: Integers, units: Integers) -> tuple[Integers, Integers]:
-        """Of each range the codes low <= code < high that hold every rule, int64[rows, ranges]; none where low >= high."""
+    def _allowed(
+        self, rules: Iterable[Rule], edges: Integers, codes: Integers, units: Integers
+    ) -> tuple[Integers, Integers]:  # fmt: skip
+        """Of each range the codes low <= code < high that hold some rules, int64[rows, ranges]; none where low >= high."""
         shape = (len(codes), len(edges) - 1)
         low, high = np.broadcast_to(edges[:-1], shape).copy(), np.broadcast_to(edges[1:], shape).copy()
-        for rule in self.rules:
+        for rule in rules:
             first, last = _held_in(rule, self.column, edges, codes, units)
             np.maximum(low, first, out=low)
             np.minimum(high, last, out=high)

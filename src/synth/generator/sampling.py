@@ -31,11 +31,23 @@ Limits = Mapping[int, tuple[Integers, Integers]]  # of a column's codes: the lea
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """Rows as ``levels`` and as ``codes``, int64[rows, generated] each, and whether every rule is ``held``, bool[rows]."""
+    """Rows as ``levels`` and as ``codes``, int64[rows, generated] each, and whether every rule is ``held``, bool[rows]; a row is
+    ``stuck`` where no other draw of it could hold them, after the rows before it, bool[rows]."""
 
     levels: Integers
     codes: Integers
     held: NDArray[np.bool_]
+    stuck: NDArray[np.bool_]
+
+    @classmethod
+    def none(cls, rows: int, columns: int) -> Drawn:
+        """Zeros, that hold everything."""
+        zeros = np.zeros((rows, columns), np.int64)
+        return cls(zeros, zeros.copy(), np.ones(rows, bool), np.zeros(rows, bool))
+
+    def part(self, rows: slice | Integers) -> Drawn:
+        """Some of the rows; of a slice they are the same, not copies."""
+        return Drawn(self.levels[rows], self.codes[rows], self.held[rows], self.stuck[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,13 +88,11 @@ class Sampler:
 
     def draw(self, units: Integers) -> Drawn:
         """A candidate for the next row of each unit, which may be named several times."""
-        shape = (len(units), self.columns.generated)
-        drawn = Drawn(np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.ones(len(units), bool))
+        drawn = Drawn.none(len(units), self.columns.generated)
         for start in range(0, len(units), CHUNK_ROWS):
             part = slice(start, start + CHUNK_ROWS)
             mine = units[part]
-            into = Drawn(drawn.levels[part], drawn.codes[part], drawn.held[part])
-            self._tables.fill(into, self._told(mine), self._history(mine), self._latent[mine], self.random)
+            self._tables.fill(drawn.part(part), self._told(mine), self._history(mine), self._latent[mine], self.random)
         return drawn
 
     def keep(self, units: Integers, levels: Integers, codes: Integers) -> None:
@@ -266,14 +276,15 @@ class _Tables:
             known = drawn.levels[:, j] < levels.count - levels.missing
             beyond = np.flatnonzero(known & ((codes < low) | (codes > high)))
             if len(beyond):
-                drawn.levels[beyond, j], codes[beyond] = self._masked((), j, beyond, 1, weights, drawn, told, random)
+                drawn.levels[beyond, j], codes[beyond], _ = self._masked((), j, beyond, 1, weights, drawn, told, random)
                 known = drawn.levels[:, j] < levels.count - levels.missing
                 codes = np.where(
                     known, np.minimum(np.maximum(codes, low), high), codes
                 )  # where there is nothing within
         self._code(j, codes, drawn, told)
         if j >= columns.landed and limits is not None:
-            drawn.held[(told.position > 0) & (limits[1] < 0)] = False
+            none = (told.position > 0) & (limits[1] < 0)
+            drawn.held[none], drawn.stuck[none] = False, True
 
     def _code(self, j: int, codes: Integers, drawn: Drawn, told: _Told) -> None:
         """Sets the codes of column j; those of one that rises only in first rows, later with its steps."""
@@ -303,11 +314,11 @@ class _Tables:
                 return
             times = 1 if len(masks) == len(rules) else max(1, min(4**attempt, MOST_CANDIDATES // len(pending)))
             wanted = np.repeat(pending, times)
-            again, known = Drawn(drawn.levels[wanted], drawn.codes[wanted], drawn.held[wanted]), told.take(wanted)
+            again, known = drawn.part(wanted), told.take(wanted)
             if masks:
-                found = self._masked(masks, j, pending, times, weights, drawn, told, random)
-                again.levels[:, j] = found[0]
-                self._code(j, found[1], again, known)
+                again.levels[:, j], codes, none = self._masked(masks, j, pending, times, weights, drawn, told, random)
+                self._code(j, codes, again, known)
+                drawn.stuck[pending[none]] = True
             else:
                 again.levels[:, j] = categories(
                     weights[torch.from_numpy(wanted)], random.permutation(len(wanted)), random
@@ -322,8 +333,9 @@ class _Tables:
     def _masked(
         self, masks: Sequence[Rule], j: int, rows: Integers, times: int, weights: Tensor, drawn: Drawn, told: _Told,
         random: np.random.Generator,
-    ) -> tuple[Integers, Integers]:  # fmt: skip
-        """Levels and codes of column j, int64[rows * times], that hold the masks; of a step, as it makes the date hold them."""
+    ) -> tuple[Integers, Integers, NDArray[np.bool_]]:  # fmt: skip
+        """Levels and codes of column j, int64[rows * times], that hold the masks; of a step, as it makes the date hold them. And
+        where nothing that this row may be drawn as would, bool[rows]."""
         columns, known = self.columns, told.take(rows)
         moved, column = np.zeros(len(rows), np.int64), j
         if j >= columns.landed:
@@ -361,7 +373,7 @@ def draw(
         for attempt in range(ROW_ROUNDS):
             wanted = np.repeat(pending, max(1, min(1 << attempt, MOST_CANDIDATES // len(pending))))
             drawn = sampler.draw(wanted)
-            good = drawn.held if attempt + 1 < ROW_ROUNDS else np.ones(len(wanted), bool)
+            good = drawn.held | drawn.stuck if attempt + 1 < ROW_ROUNDS else np.ones(len(wanted), bool)
             kept = np.flatnonzero(good)[np.unique(wanted[good], return_index=True)[1]]  # the first of each unit
             places = rows.first[wanted[kept]] + position
             rows.levels[places, : columns.generated] = drawn.levels[kept]
