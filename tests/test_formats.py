@@ -223,6 +223,17 @@ def test_a_column_of_objects_is_text_whatever_its_first_rows_hold(tmp_path: Path
     assert counts["dose: not a number"] == 0
 
 
+def test_no_row_decides_of_which_type_a_column_comes(tmp_path: Path) -> None:
+    """An empty column, in pandas or Arrow, is text as is one with a single value."""
+    found = []
+    for there in ("None", "'x'"):
+        others = "dose=1, born=None, taken=None, smoker=None"
+        frame = f"pandas.DataFrame(dict(patient=range(3000), ward=[*[None] * 2999, {there}], {others}))"
+        with zone(function(tmp_path / there[0], f"    return {frame}")) as opened:
+            found.append(opened.header())
+    assert found[0] == found[1] and {kind for _, kind in found[0]} == {"VARCHAR"}
+
+
 TYPED = (
     "dict(patient=[str(i // 2) for i in range(40)], taken='2020-01-01 00:00:00', born=pandas.Timestamp('1980-01-02'))"
 )

@@ -70,28 +70,32 @@ RULES = {
     "cast(given as time) <= people.home": "a time of day, which rises and falls",
     "drug <> 'B' or people.sex = 'M'": "categories",
     "drug is distinct from 'A' or not people.smoker": "a boolean, and nulls",
+    "case people.sex when 'M' then true else drug is distinct from 'C' end": "what the tree of a case holds twice",
     "amount <= 30 or People.\"sex\" = 'M' or drug is null": "two columns, and a name in another spelling",
 }
 
 
-def project(root: Path, rules: list[str]) -> synth.Project:
+def project(root: Path, rules: list[str], last: str = "2022-12-31") -> synth.Project:
+    """``last``: the latest that a dose can be given."""
     lines = "".join("      - '{}'\n".format(rule.replace("'", "''")) for rule in rules)
-    write(root, {name: text.replace("RULES", lines) for name, text in PROJECT.items()})
+    files = {name: text.replace("RULES", lines) for name, text in PROJECT.items()}
+    doses = files["metadata/doses.yml"].replace("bounds: [2020-01-01, 2022-12-31]", f"bounds: [2020-01-01, {last}]")
+    write(root, files | {"metadata/doses.yml": doses})
     rng = random.Random(5)
     people = [
         (n, rng.choice("FM"), rng.choice([*range(1, 51), ""]), round(rng.random(), 2), rng.choice(["true", "false", ""]),
          rng.choice([date(2020, 6, 1) + timedelta(rng.randrange(900)), ""]), rng.choice(["20:00:00", ""]))
         for n in range(PEOPLE)
     ]  # fmt: skip
-    doses = []
+    given = []
     for n, *_ in people:
         for _ in range(rng.randrange(5)):
             begin = datetime(2020, 1, 1) + timedelta(hours=rng.randrange(24_000))
             end = begin + timedelta(hours=rng.randrange(500))
-            doses.append((n, rng.randrange(121) / 2, rng.choice("ABC"), begin, end, rng.choice([end, ""])))
+            given.append((n, rng.randrange(121) / 2, rng.choice("ABC"), begin, end, rng.choice([end, ""])))
     (root / "data").mkdir()
     columns = {"people": "person sex most share smoker died home", "doses": "person amount drug given ended seen"}
-    for name, rows in (("people", people), ("doses", doses)):
+    for name, rows in (("people", people), ("doses", given)):
         with (root / "data" / f"{name}.csv").open("w", newline="") as file:
             csv.writer(file).writerows([columns[name].split(), *rows])
     return synth.Project(root)
@@ -138,6 +142,30 @@ def test_a_row_that_the_one_before_leaves_no_place_is_not_drawn_again_and_again(
     _, doses = synth.Project(tmp_path).build(docs=False).results
     assert doses.status == "success"
     assert sum(candidates) < 600_000  # where each is tried fifty times, 2.6 million
+
+
+def test_how_a_rule_is_asked(tmp_path: Path) -> None:
+    """Once of each unit only where one value decides, and it is known which way; by whatever name the column goes."""
+    rules = [
+        "ended < people.died + interval 1 day", "isodow(ended) <> people.most % 7 + 1", "given < \"People.Died\"",
+        "drug <> '\"people.smoker\"'",
+    ]  # fmt: skip
+    model = (
+        project(tmp_path, rules, last="2020-02-01").compile().synthetic["doses"]
+    )  # hours, which are looked at one by one
+    assert [part.steps for one in model.constraints for part in one.parts][:3] == [(1, 1), (), (1,)]
+    assert model.link and model.link.values == ("most", "died")
+
+
+@pytest.mark.slow
+def test_a_table_with_such_rules_is_evaluated(tmp_path: Path) -> None:
+    found = project(tmp_path, ["drug <> 'B' or people.sex = 'M'", "given < people.died + interval 1 day"])
+    metadata = tmp_path / "metadata" / "people.yml"
+    metadata.write_text(metadata.read_text().replace("primary_key: person", "primary_key: person\n    holdout: 0.3"))
+    found = synth.Project(tmp_path)
+    assert {r.status for r in found.build(docs=False).results} == {"success"}
+    (report,) = found.evaluate(select="doses")
+    assert report.is_file()
 
 
 def test_what_a_test_reads_of_the_row_above_is_its_parent(tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ class Link(Artifact):
     given: tuple[int, ...]  # which of the parent's codes, counted from 0, in the order of the plan's ``parent``
     count: int  # which of the parent's codes is the number of rows here
     keys: tuple[str, ...]  # of the parent's row and of those above it, as the parent's hidden table calls them
-    values: tuple[str, ...]  # columns of the parent that offsets here are from
+    values: tuple[str, ...]  # columns of the parent that offsets here are from, or constraints name
     prefix: str  # of their names here
 
 

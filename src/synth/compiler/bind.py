@@ -73,7 +73,7 @@ class Stubs:
 
         Of a query over nothing that changes: it is asked once.
         """
-        found = self._once(("value", sql), lambda: self._run(sql).fetchone())
+        found = self._once(("value", sql), lambda: self._first(sql))
         return found[0] if found else None
 
     def knows_timezone(self, name: str) -> bool:
@@ -99,6 +99,14 @@ class Stubs:
         if asked not in self._answers:
             self._answers[asked] = answer()
         found: T = self._answers[asked]
+        return found
+
+    def _first(self, sql: str) -> tuple[Any, ...] | None:
+        """The first row, of a query that may fail at any."""
+        try:
+            found: tuple[Any, ...] | None = self.connection.execute(sql).fetchone()
+        except duckdb.Error as error:
+            raise _problem(str(error), 0) from None
         return found
 
     def _change(self, sql: str, shift: int = 0) -> None:

@@ -124,9 +124,8 @@ def _real_sql(linked: Linked, one: Checked, made: list[Computed]) -> str:
     """
     anchors = {c.name: c.anchor for c in one.columns if c.anchor in {c.name for c in one.columns}}
     place = (("#name", "#parent") if linked.above(one) else ("#name",)) if len(linked.around(one)) > 1 else ()
-    restored = restore_sql(
-        one.columns, offsets.order([c.name for c in one.columns], anchors), made, place, linked.types(one)
-    )
+    types = {name: sql_type for name, sql_type in linked.types(one).items() if name in one.anchors}
+    restored = restore_sql(one.columns, offsets.order([c.name for c in one.columns], anchors), made, place, types)
     return f"""\
 -- Real rows as the declaration has them: what they say stays in the private zone.
 with codes as (

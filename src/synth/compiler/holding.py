@@ -21,6 +21,7 @@ from synth.compiler.restore import restore_sql
 from synth.compiler.row_above import RowAbove
 from synth.compiler.row_sql import RowSql
 from synth.compiler.uses import Columns, Use, uses
+from synth.errors import Problem
 from synth.project import spec
 from synth.project.loader import Declared
 from synth.quoting import identifier
@@ -141,6 +142,18 @@ class Facts:
         )
 
 
+def above_problems(parsed: Sequence[Parsed], facts: Facts) -> Iterator[Problem]:
+    """Clauses that say nothing of the row, and columns that are called as one of the row above."""
+    for one in parsed:
+        if any(facts.named_above(clause) and not facts.uses(clause) for clause in facts.clauses(one)):
+            what = f"'{one.name}' has a part that is about the row above alone"
+            yield Problem(one.expression.place, what, f"Say that in the metadata of {facts.above.table}.")
+    for i, column in enumerate(facts.declared.table.columns):
+        if facts.above.types([column.name]):
+            what = f"the column '{column.name}' is called as a column of the row above"
+            yield Problem(facts.declared.place("columns", i, "name"), what, "Rename one of the two.")
+
+
 def hold(one: Parsed, facts: Facts) -> Constraint:
     """A constraint, with what holds each of its parts."""
     sql, found = one.expression.sql.strip(), facts.clauses(one)
@@ -187,7 +200,8 @@ def _held(clause: Clause, sql: str, one: Parsed, facts: Facts) -> Part:
         facts.elsewhere(m.column) and not (m.decided and facts.never_missing(m.column)) for m in masked
     ):
         cells = TABLE + 1  # the row above decides, too
-        made = made.model_copy(update={"steps": facts.steps(clause, list(used))})
+        if len(used) == 1 or None not in by_order:  # else a sum of codes does not tell where it ceases to hold
+            made = made.model_copy(update={"steps": facts.steps(clause, list(used))})
     few = all(r is not None or m.column.layout.cells <= LOOKED_AT for r, m in zip(by_order, masked, strict=True))
     if cells <= (SMALL_TABLE if few else TABLE):
         return made.model_copy(update={"held": "mask", "ranges": by_table, "table": True})

@@ -31,6 +31,12 @@ class Checked:
     offsets: Mapping[str, Offset]
     held: tuple[Constraint, ...]
     within_bounds: tuple[Constraint, ...]  # of dates that are offsets
+    above: tuple[str, ...] = ()  # what constraints name of the row above, as it is called here
+
+    @property
+    def anchors(self) -> set[str]:
+        """What dates are offsets from, in this table and above."""
+        return {offset.anchor for offset in self.offsets.values()}
 
     @property
     def order_by(self) -> str | None:
@@ -77,11 +83,11 @@ class Linked:
             return None
         count = self._count(above, one)
         prefix = f"{above.node.asked}."
-        anchors = {o.anchor for o in one.offsets.values()}
+        wanted = {*one.anchors, *one.above}
         return Link(
             parent=above.node.name, given=tuple(i for i in range(len(self.layout(above))) if i != count), count=count,
             keys=tuple(key_of(n.name) for n in family.ancestors(self.graph, one.node)),
-            values=tuple(c.name for c in above.columns if prefix + c.name in anchors or _named(prefix + c.name, one)),
+            values=tuple(c.name for c in above.columns if prefix + c.name in wanted),
             prefix=prefix,
         )  # fmt: skip
 
@@ -93,7 +99,7 @@ class Linked:
 
     def ruled(self, one: Checked) -> list[str]:
         """The values of the row above that constraints name."""
-        return [name for name in self.types(one) if _named(name, one)]
+        return [name for name in self.types(one) if name in one.above]
 
     def ruling(self, one: Checked) -> str:
         """The landed table as constraints look at it: each row with the values of the row above that they name."""
@@ -174,17 +180,11 @@ class Linked:
         if above is None or link is None:
             return None
         named = next(f.column for f in one.table.foreign_keys if f.references == above.node.asked)
-        anchors = {o.anchor for o in one.offsets.values()}
         return Parent(
             name=above.node.name, foreign_key=named, columns=len(self.layout(above)),
             own_count=link.count + 1,
-            anchors=tuple((name, link.prefix + name) for name in link.values if link.prefix + name in anchors),
+            anchors=tuple((name, link.prefix + name) for name in link.values if link.prefix + name in one.anchors),
         )  # fmt: skip
 
     def _count(self, above: Checked, one: Checked) -> int:
         return len(above.columns) + [child.node.name for child in self.below(above)].index(one.node.name)
-
-
-def _named(name: str, one: Checked) -> bool:
-    """Whether a constraint names something of the row above."""
-    return any(identifier(name) in constraint.sql for constraint in one.held)

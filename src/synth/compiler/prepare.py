@@ -300,7 +300,7 @@ def oddities_sql(table: Preparation, parent: Preparation | None, parts: Parts) -
         found |= {"outside the declaration": column.outside} if column.outside else {}
         counts += [f"count(*) filter (where {w}) as {identifier(f'{column.name}: {k}')}" for k, w in found.items()]
     return f"""\
--- How many values lie outside the declaration. The answer is about real rows: it stays in the private zone.
+-- How many values lie outside the declaration, of all rows as they are read. The answer stays in the private zone.
 with {_before(parts)}input as (
 {table.model_sql.strip()}
 ),

@@ -49,11 +49,8 @@ class RowAbove:
     def hint(self) -> str:
         """To who names another table."""
         named = next(iter(self.called), "")
-        return (
-            f"Of other tables the row above can be named: {named}."
-            if named
-            else "A constraint looks at one row of its table."
-        )
+        others = f"of other tables the row above can be named: {named}" if named else "no other table can be named"
+        return f"A column of the row stands without its table; {others}."
 
     def types(self, named: Iterable[str]) -> dict[str, str]:
         """DuckDB's types of those among ``named``, by what they are called below; capitals do not matter."""
@@ -63,19 +60,24 @@ class RowAbove:
     def said(self, sql: str, parsed: Any) -> str:
         """An expression in which ``patients.dob`` is one name, ``"patients.dob"``. Raises NoSuchColumn."""
         spelled, text, moved = {name.casefold(): name for name in self.columns}, sql.encode(), 0
-        for item in sorted(tree.walk(parsed), key=lambda item: item.offset):
-            names: list[str] = item.node["column_names"] if item.node.get("class") == "COLUMN_REF" else []
-            if len(names) != 2 or not self.table or names[0].casefold() != self.table.casefold():
+        references = {
+            item.offset: item.node["column_names"]  # the tree may hold one of them several times
+            for item in tree.walk(parsed)
+            if item.node.get("class") == "COLUMN_REF" and len(item.node["column_names"]) == 2
+        }
+        for offset, (table, name) in sorted(references.items()):
+            if not self.table or table.casefold() != self.table.casefold():
                 continue
-            if names[1].casefold() not in spelled:
-                what = f"the table above, {self.table}, models no column '{names[1]}'"
-                raise NoSuchColumn(what, nearest(names[1], self.columns), item.offset)
-            start = item.offset - tree.BEFORE + moved
+            if name.casefold() not in spelled:
+                what = f"the table above, {self.table}, models no column '{name}'"
+                raise NoSuchColumn(what, nearest(name, self.columns), offset)
+            start = offset - tree.BEFORE + moved
             written = _REFERENCE.match(text[start:].decode(errors="ignore"))
-            assert written is not None
-            name = identifier(f"{self.table}.{spelled[names[1].casefold()]}").encode()
-            text = text[:start] + name + text[start + len(written[0].encode()) :]
-            moved += len(name) - len(written[0].encode())
+            if written is None:
+                raise NoSuchColumn(f"'{table}' and '{name}' do not stand together", f"Write {table}.{name}.", offset)
+            whole = identifier(f"{self.table}.{spelled[name.casefold()]}").encode()
+            text = text[:start] + whole + text[start + len(written[0].encode()) :]
+            moved += len(whole) - len(written[0].encode())
         return text.decode()
 
 

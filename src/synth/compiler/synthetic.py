@@ -79,15 +79,16 @@ class SyntheticCompiler:
             )
             facts = holding.Facts(node.declared, columns, found, made, above, self.stubs)
             held = tuple(holding.hold(one, facts) for one in parsed)
-            problems += contradiction_problems(parsed, held, facts)
+            problems += [*holding.above_problems(parsed, facts), *contradiction_problems(parsed, held, facts)]
             within = tuple(holding.hold(one, facts) for one in holding.within_bounds(facts))
             if promise is not None:
                 own = {c.name for c in columns}
                 by = order_of(table) if promise.max_rows_per_unit > 1 else None
                 columns = tuple(_rising(c, own, table.until) if c.name == by else c for c in columns)
                 problems += until_problems(node.declared, columns, promise.max_rows_per_unit)
+                named = tuple(above.types(name for one in parsed for name in one.expression.named))
                 self.checked[node.name] = Checked(
-                    node, self.statements[node.id], table, promise, columns, found, held, within
+                    node, self.statements[node.id], table, promise, columns, found, held, within, named
                 )
         return problems
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas
 
 _FLOATS = ("FLOAT", "DOUBLE")
+_NOTHING = '"NULL"'  # DuckDB's type of a column without one value
 _WHOLE = (
     "TINYINT",
     "SMALLINT",
@@ -74,7 +75,7 @@ def _value(name: str, kind: str) -> str:
     if kind in _FLOATS:
         whole = f"{column} = trunc({column}) and abs({column}) < 1e15"
         return f"case when {whole} then cast(cast({column} as bigint) as varchar) else {text} end"
-    return text if kind in _WHOLE else column
+    return text if kind in (*_WHOLE, _NOTHING) else column
 
 
 def _clean(frame: pandas.DataFrame) -> pandas.DataFrame:

@@ -1,4 +1,4 @@
--- How many values lie outside the declaration. The answer is about real rows: it stays in the private zone.
+-- How many values lie outside the declaration, of all rows as they are read. The answer stays in the private zone.
 with input as (
 select "person_id", "we""ird, 'name'", "select", "ünï cödé", "$x {{y}}", "semi; -- colon", "line
 break", "semi; at", "back\slash %s", "type", "rows", "input", "read", "codes"

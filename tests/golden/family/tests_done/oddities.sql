@@ -1,4 +1,4 @@
--- How many values lie outside the declaration. The answer is about real rows: it stays in the private zone.
+-- How many values lie outside the declaration, of all rows as they are read. The answer stays in the private zone.
 with "#kept people" as materialized (
 -- The rows of people that are kept, of a unit at most 1.
 with input as (
