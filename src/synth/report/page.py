@@ -108,11 +108,15 @@ def _lines(figures: Sequence[Figure]) -> list[Line]:
     return [Line(f, {c: between(f, c) for c in ("synthetic", "train", "shuffled")}) for f in own]
 
 
-def _distributions(found: Evaluation) -> Iterator[tuple[str, Markup]]:
+def _distributions(found: Evaluation) -> Iterator[tuple[str, str, Markup]]:
+    """Of each column its name, words and picture."""
     for curve in found.curves:
-        if curve.name == "distribution":
-            drawn = pictures.bars if found.kinds.get(curve.of) == "categorical" else pictures.distribution
-            yield curve.of, Markup(drawn(curve))
+        kind = found.kinds.get(curve.of)
+        if curve.name == "distribution" and kind == "categorical":
+            yield curve.of, "", Markup(pictures.bars(curve))
+        elif curve.name == "distribution":
+            words = ("on a time line" if kind == "datetime" else "", pictures.outside(curve))
+            yield curve.of, "; ".join(filter(None, words)), Markup(pictures.distribution(curve))
 
 
 def _pictures(found: Evaluation, section: Section) -> Iterator[tuple[str, Markup]]:

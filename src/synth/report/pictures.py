@@ -30,7 +30,7 @@ class Frame:
 
 
 def distribution(curve: Curve) -> str:
-    """Shares of bins: held-out rows as a filled area, the table as a line; and how much of both lies in none."""
+    """Shares of bins: held-out rows as a filled area, the table as a line."""
     synthetic, real = curve.series.get("synthetic", ()), curve.series.get("holdout", ())
     top = max((*synthetic, *real, 1e-9))
     frame = Frame((0.0, float(max(len(curve.x), 1))), (0.0, top))
@@ -38,11 +38,13 @@ def distribution(curve: Curve) -> str:
     base = [frame.at(0, 0), frame.at(len(real), 0)]
     closed = f"{base[0][0]:.1f},{base[0][1]:.1f} {area} {base[1][0]:.1f},{base[1][1]:.1f}"
     body = f'<polygon class="real" points="{closed}"/><polyline class="own" points="{_steps(frame, synthetic)}"/>'
-    own, other = (max(0.0, 1 - sum(shares)) for shares in (synthetic, real))
-    if max(own, other) >= WORTH_A_WORD:
-        told = f"missing or beyond: {own:.1%} ({other:.1%})"
-        body += f'<text x="{WIDTH - 6:.0f}" y="{TOP + 8:.0f}" text-anchor="end">{told}</text>'
     return _svg(curve, body + _axes(frame, [_end(curve.x[0]), _end(curve.x[-1])] if curve.x else [], f"{top:.0%}"))
+
+
+def outside(curve: Curve) -> str:
+    """How much of the table, and of held-out rows, lies in no bin; nothing of little."""
+    own, other = (max(0.0, 1 - sum(curve.series.get(name, ()))) for name in ("synthetic", "holdout"))
+    return f"missing or beyond: {own:.1%}, real {other:.1%}" if max(own, other) >= WORTH_A_WORD else ""
 
 
 def bars(curve: Curve) -> str:
