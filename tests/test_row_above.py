@@ -18,6 +18,7 @@ from compiling import write
 from synth.errors import ProjectError
 from synth.generator.rules import Rule, by_unit
 from synth.generator.sampling import Sampler
+from synth.runtime.listener import Listener
 
 PEOPLE = 600
 PROJECT = {
@@ -75,6 +76,15 @@ RULES = {
 }
 
 
+class Heard(Listener):
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
 def project(root: Path, rules: list[str], last: str = "2022-12-31") -> synth.Project:
     """``last``: the latest that a dose can be given."""
     lines = "".join("      - '{}'\n".format(rule.replace("'", "''")) for rule in rules)
@@ -121,6 +131,12 @@ def test_rules_hold_in_every_row_that_a_join_finds(tmp_path: Path) -> None:
     assert free > 20 and late > 20 and plenty > 2
     assert [r.status for r in found.run(select="doses").results] == ["success"]
     assert sum(entry.kind == "reserve" for entry in found.ledger.history()) == 2  # nothing more was paid
+    heard = Heard()
+    found.test(select="doses", listener=heard, docs=False)
+    assert heard.notes == []
+    found.run(select="people", listener=heard)
+    found.test(select="doses", listener=heard, docs=False)
+    assert sum("synthetic.doses is older than synthetic.people" in note for note in heard.notes) == 2
 
 
 @pytest.mark.slow
@@ -148,7 +164,6 @@ def test_how_a_rule_is_asked(tmp_path: Path) -> None:
     """Once of each unit only where one value decides, and it is known which way; by whatever name the column goes."""
     rules = [
         "ended < people.died + interval 1 day", "isodow(ended) <> people.most % 7 + 1", "given < \"People.Died\"",
-        "drug <> '\"people.smoker\"'",
     ]  # fmt: skip
     model = (
         project(tmp_path, rules, last="2020-02-01").compile().synthetic["doses"]
@@ -182,8 +197,8 @@ def test_who_is_above_is_told(tmp_path: Path) -> None:
         project(tmp_path, ["given < people.dide", "amount < people.person", "amount < doctors.most"]).compile()
     whats = [problem.what for problem in told.value.problems]
     assert whats == [
-        "the table above, people, models no column 'dide'",
-        "the table above, people, models no column 'person'",
+        "the table above, people, has no column 'dide'",
+        "'people.person' is a key, text, a duration or part of a composite, and cannot be named here",
         'Referenced table "doctors" not found',
     ]
     assert told.value.problems[0].fix == "Did you mean died?"

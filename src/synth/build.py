@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from synth.artifacts.compiled import Compiled, PublicModel, SyntheticModel
 from synth.artifacts.results import Expectation, ExpectationResult, Invocation, Results, RunResult, SuiteResult
 from synth.errors import RunError
+from synth.runtime.built import made
 from synth.runtime.listener import Listener
 from synth.runtime.warehouse import Warehouse
 from synth.validation.judge import judge
@@ -58,6 +59,7 @@ class Build:
             self._test(ready)
             waiting = [t for t in waiting if t not in ready]
         self._test(waiting)
+        self._left_behind(self.compiled.synthetic if wanted.models else ())
         if not self.results and not self.suites and not self.singular:
             raise RunError("nothing of the selection is built", "Run: synth build")
         if self.singular:
@@ -143,6 +145,21 @@ class Build:
                 self.listener.note(
                     f"{model.relation} was made of an earlier declaration, and is judged by today's. synth run --select {name} "
                     "makes it anew; what that costs, synth plan says."
+                )
+        if not self.runner:
+            self._left_behind(read)
+
+    def _left_behind(self, names: Iterable[str]) -> None:
+        """Says of which of the tables the rows above were made anew after their own."""
+        linked = [m for name in names if (m := self.compiled.synthetic.get(name)) and self.compiled.parents[m.name]]
+        when = made(self.warehouse) if linked else {}
+        for model in (m for m in linked if m.name in when and m.name not in self.unmade):
+            above = [p for p in self.compiled.parents[model.name] if p in when and when[p].at > when[model.name].at]
+            if above:
+                self.listener.note(
+                    f"{model.relation} is older than {', '.join(map(self.compiled.relation, above))}, whose rows its own are "
+                    f"below, so that they may not go together. synth run --select {model.name} makes it anew; what that costs, "
+                    "synth plan says."
                 )
 
     def _suite(self, name: str, expectations: Iterable[Expectation]) -> None:

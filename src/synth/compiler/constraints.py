@@ -15,8 +15,11 @@ from synth.compiler.row_sql import RowSql
 from synth.errors import Place, Problem
 from synth.project import spec
 from synth.project.loader import Declared
+from synth.project.nearest import nearest
 
 _TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|[()\[\]]|->>?|<<|>>|<>|!=|[<>]=?|=|\w+|\s+|.""", re.DOTALL)
+_OTHER_TABLE = re.compile(r'Referenced table "(.*?)" not found')  # DuckDB's words
+_SAME = ("COMPARE_EQUAL", "COMPARE_NOTEQUAL", "COMPARE_DISTINCT_FROM", "COMPARE_NOT_DISTINCT_FROM")
 _NO_CHAIN = {"and", "between", "case", "ilike", "in", "is", "like", "not", "or", "similar", "<>", "!="}
 
 
@@ -77,11 +80,41 @@ def bind(parsed: Iterable[Parsed], relation: str, above: RowAbove, stubs: Stubs)
     for expression in (expression for one in parsed for expression in one.written):
         sql_type = row_sql.type_of(expression, relation, stubs)
         if isinstance(sql_type, Problem):
-            strange = sql_type.what.startswith("Referenced table")
-            yield replace(sql_type, fix=above.hint) if strange else sql_type
+            strange = _OTHER_TABLE.match(sql_type.what)
+            yield replace(sql_type, fix=above.hint(strange[1])) if strange else sql_type
         elif sql_type != "BOOLEAN":
             what = f"the constraint gives {sql_type.lower()}, not true or false"
             yield Problem(expression.place, what, "Write a comparison, such as dischtime >= admittime.")
+
+
+def value_problems(parsed: Iterable[Parsed], columns: Mapping[str, object]) -> Iterator[Problem]:
+    """Categories that are compared with what is none of their values: with a typo a rule says nothing, in silence.
+
+    ``columns``: by what they are called here.
+    """
+    values = {
+        name.casefold(): [*map(str, c.values), *([spec.OTHER] if c.unknown == "other" else [])]
+        for name, c in columns.items()
+        if isinstance(c, spec.CategoricalColumn) and all(isinstance(value, str) for value in c.values)
+    }
+    for expression in (expression for one in parsed for expression in one.written):
+        for item in tree.walk(expression.tree):
+            for column, constant in _compared(item.node):
+                known, text = values.get(tree.bare(column) or ""), constant.get("literal", {})
+                if known is not None and text.get("kind") == "STRING" and text["text"] not in known:
+                    place = row_sql.within(
+                        expression.place, expression.sql, tree.place(constant, item.offset) - tree.BEFORE
+                    )
+                    what = f"'{text['text']}' is no value of {tree.column(column)}"
+                    yield Problem(place, what, nearest(text["text"], known))
+
+
+def _compared(node: tree.Node) -> Iterator[tuple[tree.Node, tree.Node]]:
+    """What is asked to be the same, both ways round."""
+    if node.get("type") == "COMPARE_IN":
+        yield from ((node["children"][0], other) for other in node["children"][1:])
+    elif node.get("type") in _SAME:
+        yield from ((node["left"], node["right"]), (node["right"], node["left"]))
 
 
 def unchained(sql: str) -> str:

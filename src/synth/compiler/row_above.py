@@ -30,6 +30,7 @@ class RowAbove:
 
     table: str
     columns: Mapping[str, spec.Modelled]
+    others: frozenset[str] = frozenset()  # columns of it that cannot be named, in lower case
 
     @classmethod
     def of(cls, parent: Node | None) -> RowAbove:
@@ -38,18 +39,21 @@ class RowAbove:
         table = parent.declared.table
         together = {m.name for c in combinations.combined(table).values() if c.together for m in c.members}
         known = (c for c in table.columns if isinstance(c, spec.Modelled) and not isinstance(c, spec.DurationColumn))
-        return cls(table.name, {c.name: c for c in known if c.name not in together})
+        columns = {c.name: c for c in known if c.name not in together}
+        others = frozenset(c.name.casefold() for c in table.columns if c.name not in columns)
+        return cls(table.name, columns, others)
 
     @cached_property
     def called(self) -> dict[str, spec.Modelled]:
         """The same, by what they are called below."""
         return {f"{self.table}.{name}": column for name, column in self.columns.items()}
 
-    @property
-    def hint(self) -> str:
+    def hint(self, word: str) -> str:
         """To who names another table."""
+        if self.table and (like := nearest(word, [self.table])).startswith("Did you mean"):
+            return like
         named = next(iter(self.called), "")
-        others = f"of other tables the row above can be named: {named}" if named else "no other table can be named"
+        others = f"of other tables the row above can be named, as {named}" if named else "no other table can be named"
         return f"A column of the row stands without its table; {others}."
 
     def types(self, named: Iterable[str]) -> dict[str, str]:
@@ -69,7 +73,11 @@ class RowAbove:
             if not self.table or table.casefold() != self.table.casefold():
                 continue
             if name.casefold() not in spelled:
-                what = f"the table above, {self.table}, models no column '{name}'"
+                what = f"the table above, {self.table}, has no column '{name}'"
+                if name.casefold() in self.others:
+                    what = (
+                        f"'{table}.{name}' is a key, text, a duration or part of a composite, and cannot be named here"
+                    )
                 raise NoSuchColumn(what, nearest(name, self.columns), offset)
             start = offset - tree.BEFORE + moved
             written = _REFERENCE.match(text[start:].decode(errors="ignore"))

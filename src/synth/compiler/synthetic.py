@@ -67,6 +67,7 @@ class SyntheticCompiler:
             *offset_problems(node.declared, found, parent.declared if parent else None),
             *combinations.combination_problems(node.declared, combined),
             *constraints.bind(parsed, node.relation, above, self.stubs),
+            *constraints.value_problems(parsed, {**{c.name: c for c in table.columns}, **above.called}),
         ]
         problems += key_problems(self.graph, node, node.declared)
         root = self._root(node)

@@ -129,6 +129,9 @@ def read(file: str, text: str) -> tuple[Document, list[Problem]]:
     return Document(file, reader.lines, data, reader.keys, reader.values), reader.problems
 
 
+_CHECK = "Check indentation, quotes, brackets and colons; inside {}, SQL with commas or brackets stands in quotes."
+
+
 def _not_yaml(reader: _Reader, text: str, error: yaml.YAMLError) -> Problem:
     """The parser's complaint; in the words of PyYAML's own parser, which are the same everywhere, not of the C library."""
     try:
@@ -145,4 +148,4 @@ def _not_yaml(reader: _Reader, text: str, error: yaml.YAMLError) -> Problem:
     if mark and "\t" in reader.lines[min(mark.line, len(reader.lines) - 1)][: mark.column + 1]:
         return Problem(place, "this is not YAML: a tab cannot indent", "Use spaces.")
     what = ", ".join(part for part in (error.context, error.problem) if part)
-    return Problem(place, f"this is not YAML: {what}", "Check indentation, quotes, brackets and colons.")
+    return Problem(place, f"this is not YAML: {what}", _CHECK)

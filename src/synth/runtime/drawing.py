@@ -82,10 +82,13 @@ class Drawing:
                 agreement.add(codes, shares[part[kept]])
             done += len(block.codes)
             self.listener.progress(model.name, "sampling", done, len(sequence))
-        if left_out > MOST_LEFT_OUT * len(sequence):
+        if model.link and left_out > MOST_LEFT_OUT * len(sequence):
+            across = ", ".join(
+                f"'{c.name}'" for c in model.constraints if any(f'"{model.link.prefix}' in p.rows_sql for p in c.parts)
+            )
             raise RunError(
                 f"{model.name}: {left_out:,} of {len(sequence):,} rows found no place below the row above them",
-                "Do the bounds and the constraints of both tables fit together? Loosen them. The fitted generator is kept.",
+                f"Loosen what goes across the tables: {across or 'bounds and offsets'}. The fitted generator is kept.",
             )
         if left_out:
             self.listener.note(
