@@ -99,7 +99,7 @@ def persons_known(answers: Answers) -> dict[str, float]:
 
 # types
 
-_LEFT_OUT = "never read, and not in the table unless fake: or pattern: makes one up"
+_LEFT_OUT = "never read, nor in the table unless fake: or pattern: says so"
 
 
 def _blank(name: str, kind: str, paid: bool) -> Column:
