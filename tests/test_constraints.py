@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from compiling import compile_folder, write
+from heard import Heard
 from synth.api import Project
 from synth.artifacts.compiled import Constraint, Held, Part, SyntheticModel
 from synth.artifacts.constraint_graph import constraint_graph
 from synth.errors import ProjectError
-from synth.runtime.listener import Listener
 
 TESTS = Path(__file__).parent
 PROJECT = {
@@ -408,11 +408,3 @@ def test_no_row_breaks_a_rule(tmp_path: Path) -> None:
     assert abs(share - 0.5) < 0.06 and wards == 4
     (note,) = [n for n in listener.notes if "as they were drawn" in n]
     assert 0.2 < float(note.split("%")[0]) / 100 < 0.8 and note.endswith(": low % 2 = high % 2")
-
-
-class Heard(Listener):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)

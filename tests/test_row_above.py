@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 import synth
 from compiling import write
+from heard import Heard
 from synth.errors import ProjectError
 from synth.generator.rules import Rule, by_unit
 from synth.generator.sampling import Sampler
-from synth.runtime.listener import Listener
 
 PEOPLE = 600
 PROJECT = {
@@ -74,15 +74,6 @@ RULES = {
     "case people.sex when 'M' then true else drug is distinct from 'C' end": "what the tree of a case holds twice",
     "amount <= 30 or People.\"sex\" = 'M' or drug is null": "two columns, and a name in another spelling",
 }
-
-
-class Heard(Listener):
-    def __init__(self) -> None:
-        super().__init__()
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 def project(root: Path, rules: list[str], last: str = "2022-12-31") -> synth.Project:

@@ -111,6 +111,9 @@ class Project:
 
     def compile(self) -> Compiled:
         """Compiles the whole project into target/; opens no data and gives the same bytes each time."""
+        return self._compiled(digest_of_inputs(self.project, self.graph))
+
+    def _compiled(self, inputs: str) -> Compiled:
         from synth.compiler.compile import compile_project
 
         calibrations = Calibrations(self._numbers(self.folder.calibrations))
@@ -120,7 +123,7 @@ class Project:
             raise ProjectError([*error.problems, *self._drafts()]) from None
         if calibrations.changed:
             self._keep(self.folder.calibrations, calibrations.known)
-        self.folder.write_compiled(compiled, digest_of_inputs(self.project, self.graph))
+        self.folder.write_compiled(compiled, inputs)
         return compiled
 
     def refresh(self) -> Compiled | None:
@@ -129,8 +132,8 @@ class Project:
         For verbs that show and run nothing: what runs was always compiled by the process that runs it.
         """
         wrong = any(population_problems(self.root, self.project.sources.values()))
-        known = not wrong and self.folder.holds(digest_of_inputs(self.project, self.graph))
-        return None if known else self.compile()
+        inputs = digest_of_inputs(self.project, self.graph)
+        return None if not wrong and self.folder.holds(inputs) else self._compiled(inputs)
 
     def counts(self) -> dict[str, int]:
         """How many models each zone has, and how many tests of its own ("test") and unit tests there are."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from synth.artifacts.compiled import Compiled, PublicModel, SyntheticModel
 from synth.artifacts.results import Expectation, ExpectationResult, Invocation, Results, RunResult, SuiteResult
 from synth.errors import RunError
-from synth.runtime.built import made
+from synth.runtime.built import made, made_since
 from synth.runtime.listener import Listener
 from synth.runtime.warehouse import Warehouse
 from synth.validation.judge import judge
@@ -153,9 +153,8 @@ class Build:
         """Says of which of the tables the rows above were made anew after their own."""
         linked = [m for name in names if (m := self.compiled.synthetic.get(name)) and self.compiled.parents[m.name]]
         when = made(self.warehouse) if linked else {}
-        for model in (m for m in linked if m.name in when and m.name not in self.unmade):
-            above = [p for p in self.compiled.parents[model.name] if p in when and when[p].at > when[model.name].at]
-            if above:
+        for model in (m for m in linked if m.name not in self.unmade):
+            if above := made_since(when, model.name, self.compiled.parents[model.name]):
                 self.listener.note(
                     f"{model.relation} is older than {', '.join(map(self.compiled.relation, above))}, whose rows its own are "
                     f"below, so that they may not go together. synth run --select {model.name} makes it anew; what that costs, "

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import duckdb
@@ -46,7 +48,7 @@ class Stubs:
         """A table of one row of nulls; ``columns``: DuckDB type by name."""
         if not columns:
             columns = {"no columns are declared": "varchar"}
-        self._change(f"create table {relation} as select {nulls(columns)}")
+        self._change(f"create table {relation} as select {cells(columns)}")
 
     def add_column(self, relation: str, name: str, sql_type: str) -> None:
         self._change(f"alter table {relation} add column {identifier(name)} {sql_type}")
@@ -103,10 +105,8 @@ class Stubs:
 
     def _first(self, sql: str) -> tuple[Any, ...] | None:
         """The first row, of a query that may fail at any."""
-        try:
+        with _told():
             found: tuple[Any, ...] | None = self.connection.execute(sql).fetchone()
-        except duckdb.Error as error:
-            raise _problem(str(error), 0) from None
         return found
 
     def _change(self, sql: str, shift: int = 0) -> None:
@@ -115,15 +115,25 @@ class Stubs:
         self._run(sql, shift)
 
     def _run(self, sql: str, shift: int = 0) -> duckdb.DuckDBPyConnection:
-        try:
+        with _told(shift):
             return self.connection.execute(sql)
-        except duckdb.Error as error:
-            raise _problem(str(error), shift) from None
 
 
-def nulls(columns: Mapping[str, str]) -> str:
-    """The items of a select of one row of nulls; ``columns``: DuckDB type by name."""
-    return ", ".join(f"cast(null as {sql_type}) as {identifier(name)}" for name, sql_type in columns.items())
+@contextmanager
+def _told(shift: int = 0) -> Iterator[None]:
+    """What DuckDB complains of is a BindProblem, so many lines further up."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise _problem(str(error), shift) from None
+
+
+def cells(columns: Mapping[str, str], said: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The items of a select of one row; ``columns``: DuckDB type by name; ``said``: an expression by name in lower case, null
+    where there is none."""
+    return ", ".join(
+        f"cast({said.get(n.casefold(), 'null')} as {kind}) as {identifier(n)}" for n, kind in columns.items()
+    )
 
 
 def _problem(message: str, shift: int) -> BindProblem:

@@ -58,6 +58,12 @@ def column_sql(column: spec.Modelled, number: int, offset: Offset | None) -> Col
     return made
 
 
+def sql_type(column: spec.Modelled) -> str:
+    """DuckDB's, of the values."""
+    any_offset = Offset(column.name, timedelta(0), timedelta(days=1)) if getattr(column, "offset_from", None) else None
+    return column_sql(column, 1, any_offset).sql_type
+
+
 def _constant(value: bool | int | float | str, column: ColumnSql) -> str:
     """A declared value in the type that ``read`` gives."""
     if column.sql_type == "interval":

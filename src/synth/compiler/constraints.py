@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from synth.compiler import row_sql, tree
-from synth.compiler.bind import Stubs, nulls
+from synth.compiler.bind import Stubs
 from synth.compiler.clauses import Clause, clauses
 from synth.compiler.combinations import Combination
 from synth.compiler.row_above import RowAbove
@@ -74,9 +74,7 @@ def parse(
 
 
 def bind(parsed: Iterable[Parsed], relation: str, above: RowAbove, stubs: Stubs) -> Iterator[Problem]:
-    """Where a constraint is not true or false over the columns of a stub, and those of the row above."""
-    if above.called:
-        relation = f"(select *, {nulls(above.types(above.called))} from {relation})"
+    """Where a constraint is not true or false over the columns of a stub, with those of the row ``above`` that are named."""
     for expression in (expression for one in parsed for expression in one.written):
         sql_type = row_sql.type_of(expression, relation, stubs)
         if isinstance(sql_type, Problem):

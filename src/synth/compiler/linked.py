@@ -107,11 +107,10 @@ class Linked:
         own = f"synthetic.{identifier(one.node.name)}"
         if above is None or link is None or not ruled:
             return own
-        key = next(f.column for f in one.table.foreign_keys if f.references == above.node.asked)
         named = ", ".join(f"above.{identifier(n.removeprefix(link.prefix))} as {identifier(n)}" for n in ruled)
         return (
             f"(select rows.*, {named} from {own} as rows left join synthetic.{identifier(above.node.name)} as above\n"
-            f"  on above.{identifier(above.table.primary_key or '')} = rows.{identifier(key)})"
+            f"  on above.{identifier(above.table.primary_key or '')} = rows.{identifier(_foreign_key(one, above))})"
         )
 
     def given(self, one: Checked) -> tuple[ColumnLayout, ...]:
@@ -179,12 +178,16 @@ class Linked:
         above, link = self.above(one), self.link(one)
         if above is None or link is None:
             return None
-        named = next(f.column for f in one.table.foreign_keys if f.references == above.node.asked)
         return Parent(
-            name=above.node.name, foreign_key=named, columns=len(self.layout(above)),
+            name=above.node.name, foreign_key=_foreign_key(one, above), columns=len(self.layout(above)),
             own_count=link.count + 1,
             anchors=tuple((name, link.prefix + name) for name in link.values if link.prefix + name in one.anchors),
         )  # fmt: skip
 
     def _count(self, above: Checked, one: Checked) -> int:
         return len(above.columns) + [child.node.name for child in self.below(above)].index(one.node.name)
+
+
+def _foreign_key(one: Checked, above: Checked) -> str:
+    """The column with the key of the row above."""
+    return next(f.column for f in one.table.foreign_keys if f.references == above.node.asked)

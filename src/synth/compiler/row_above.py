@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
 from synth.compiler import combinations, tree
-from synth.compiler.columns import Offset, column_sql
+from synth.compiler.columns import sql_type
 from synth.compiler.row_sql import NoSuchColumn
 from synth.graph.dag import Node
 from synth.project import spec
@@ -18,7 +17,6 @@ from synth.project.nearest import nearest
 from synth.quoting import identifier
 
 _REFERENCE = re.compile(r'(?:"(?:[^"]|"")*"|\w+)\s*\.\s*(?:"(?:[^"]|"")*"|\w+)')
-_ANY = (timedelta(0), timedelta(days=1))
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,3 @@ class RowAbove:
             text = text[:start] + whole + text[start + len(written[0].encode()) :]
             moved += len(whole) - len(written[0].encode())
         return text.decode()
-
-
-def sql_type(column: spec.Modelled) -> str:
-    return column_sql(column, 1, Offset(column.name, *_ANY) if getattr(column, "offset_from", None) else None).sql_type

@@ -12,7 +12,7 @@ from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import Expectation
 from synth.compiler import bind, combinations, constraints, holding, offsets
 from synth.compiler.bind import BindProblem, Stubs
-from synth.compiler.columns import ColumnSql, column_sql
+from synth.compiler.columns import ColumnSql, column_sql, sql_type
 from synth.compiler.contradictions import contradiction_problems
 from synth.compiler.declaration import declaration_problems, offset_problems, order_of, until_problems
 from synth.compiler.declared import declared_keys, linked_keys
@@ -26,7 +26,7 @@ from synth.compiler.made import KEY_TYPE, pools, text
 from synth.compiler.plan import Promise, make_plan
 from synth.compiler.price import delta_problem, no_budget
 from synth.compiler.restore import Landing, restore_sql
-from synth.compiler.row_above import RowAbove, sql_type
+from synth.compiler.row_above import RowAbove
 from synth.compiler.sizing import Calibrate
 from synth.compiler.sources import source_table
 from synth.errors import BudgetError, Problem
@@ -62,11 +62,13 @@ class SyntheticCompiler:
         parent, combined = parent_of(self.graph, node), combinations.combined(table)
         above = RowAbove.of(parent)
         parsed = constraints.parse(node.declared, combined, above, self.stubs, problems)
+        named = above.types(name for one in parsed for name in one.expression.named)
+        relation = f"(select *, {bind.cells(named)} from {node.relation})" if named else node.relation
         found = offsets.offsets(table.columns, chain.from_iterable(p.clauses for p in parsed))
         problems += [
             *offset_problems(node.declared, found, parent.declared if parent else None),
             *combinations.combination_problems(node.declared, combined),
-            *constraints.bind(parsed, node.relation, above, self.stubs),
+            *constraints.bind(parsed, relation, above, self.stubs),
             *constraints.value_problems(parsed, {**{c.name: c for c in table.columns}, **above.called}),
         ]
         problems += key_problems(self.graph, node, node.declared)
@@ -87,9 +89,8 @@ class SyntheticCompiler:
                 by = order_of(table) if promise.max_rows_per_unit > 1 else None
                 columns = tuple(_rising(c, own, table.until) if c.name == by else c for c in columns)
                 problems += until_problems(node.declared, columns, promise.max_rows_per_unit)
-                named = tuple(above.types(name for one in parsed for name in one.expression.named))
                 self.checked[node.name] = Checked(
-                    node, self.statements[node.id], table, promise, columns, found, held, within, named
+                    node, self.statements[node.id], table, promise, columns, found, held, within, tuple(named)
                 )
         return problems
 

@@ -39,9 +39,10 @@ class _Rows(NamedTuple):
         """Queries that together give them, each value of its column's type; what is not said is null."""
         if self.sql:
             written = {column.casefold(): identifier(column) for column in self.columns}
-            yield f"{_select(types, written)} from (\n{self.sql}\n)"
+            yield f"select {bind.cells(types, written)} from (\n{self.sql}\n)"
         for row in self.listed:
-            yield _select(types, {column.casefold(): literal(value) for column, value in row.items()})
+            said = {column.casefold(): literal(value) for column, value in row.items()}
+            yield f"select {bind.cells(types, said)}"
 
 
 class UnitTests:
@@ -195,16 +196,10 @@ class UnitTests:
             except BindProblem as problem:
                 self._wrong(place, f"a value of {name}: {problem.what}", "Write it as DuckDB reads that type.")
                 return "select null"
-        return "\nunion all ".join(selects) or f"{_select(types, {})} limit 0"
+        return "\nunion all ".join(selects) or f"select {bind.cells(types)} limit 0"
 
     def _wrong(self, place: Place, what: str, fix: str) -> None:
         self.problems.append(Problem(place, what, fix))
-
-
-def _select(types: Mapping[str, str], said: Mapping[str, str]) -> str:
-    """Columns of these types, each an expression by its name in lower case; null where none is said."""
-    cells = (f"cast({said.get(c.casefold(), 'null')} as {t}) as {identifier(c)}" for c, t in types.items())
-    return f"select {', '.join(cells)}"
 
 
 def _called(node: Node) -> str:

@@ -26,18 +26,17 @@ def bars(candidate: pandas.DataFrame, world: World, name: str) -> tuple[Labels, 
     kind = world.kinds[name]
     middles = _middles(numbers(some(world.train, world)[name], kind))
     edges = _edges(middles)
-    shares = []
-    for table in (candidate, world.holdout):
-        counts, _ = np.histogram(numbers(table[name], kind), edges)
-        shares.append(tuple(float(count) / max(len(table), 1) for count in counts))
+    here, there = (_shares(np.histogram(numbers(t[name], kind), edges)[0], len(t)) for t in (candidate, world.holdout))
     labels = np.array(middles * 1e6, "datetime64[us]").astype("datetime64[s]") if kind == "datetime" else middles
-    return tuple(map(str, labels) if kind == "datetime" else map(float, labels)), shares[0], shares[1]
+    return tuple(map(str, labels) if kind == "datetime" else map(float, labels)), here, there
 
 
 def _categories(candidate: pandas.DataFrame, world: World, name: str) -> tuple[Labels, Shares, Shares]:
     values = world.train[name].astype(object).value_counts().index[: MOST - 2]
     coding = Coding(name, "categorical", np.zeros(0), values)
-    here, there = (_shares(coding.codes(table), coding.size, len(table)) for table in (candidate, world.holdout))
+    here, there = (
+        _shares(np.bincount(coding.codes(t), minlength=coding.size), len(t)) for t in (candidate, world.holdout)
+    )
     return (*map(str, values), "other", "missing"), here, there
 
 
@@ -60,5 +59,5 @@ def _edges(middles: Floats) -> Floats:
     return np.concatenate([[2 * middles[0] - between[0]], between, [2 * middles[-1] - between[-1]]])
 
 
-def _shares(bars: Integers, size: int, rows: int) -> Shares:
-    return tuple(float(count) / max(rows, 1) for count in np.bincount(bars, minlength=size))
+def _shares(counts: Integers, rows: int) -> Shares:
+    return tuple(float(count) / max(rows, 1) for count in counts)

@@ -11,7 +11,7 @@ from synth.artifacts.plan import NOT_PRIVATE
 from synth.artifacts.results import Expectation
 from synth.errors import LedgerError, Problem, RunError
 from synth.release.contents import behind
-from synth.runtime.built import Made, Verdict
+from synth.runtime.built import Made, Verdict, made_since
 
 
 class Refusal(NamedTuple):
@@ -100,8 +100,8 @@ def _made_later(asked: Asked, name: str) -> list[str]:
     """Of the tables whose rows it was made of, those that were made anew since; a view reads them as they are."""
     if _is_view(asked, name):
         return []
-    parents = [parent for parent in dict.fromkeys(_read_by(asked, name)) if parent in asked.made]
-    return [asked.model(parent).relation for parent in parents if asked.made[parent].at > asked.made[name].at]
+    late = made_since(asked.made, name, dict.fromkeys(_read_by(asked, name)))
+    return [asked.model(parent).relation for parent in late]
 
 
 def _read_by(asked: Asked, name: str) -> Iterator[str]:

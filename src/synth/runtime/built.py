@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -45,6 +46,11 @@ def made(warehouse: Warehouse) -> dict[str, Made]:
         "where status = 'success' group by model"
     )
     return {model: Made(at, declaration) for model, at, declaration in rows}
+
+
+def made_since(when: Mapping[str, Made], name: str, read: Iterable[str]) -> list[str]:
+    """Of the tables that it read, those that were made anew since it was made."""
+    return [one for one in read if one in when and name in when and when[one].at > when[name].at]
 
 
 def verdicts(warehouse: Warehouse) -> dict[str, Verdict]:
