@@ -17,6 +17,7 @@ from synth.project import spec
 
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 SHOWN_VALUES = 12  # of a list of categories
+LONGEST_RULE = 300  # letters of SQL
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,11 @@ def columns(table: spec.Table) -> Iterator[ColumnFacts]:
         elif column.name == table.primary_key:
             limits = "primary key: new numbers"
         yield ColumnFacts(column.name, _type(column), limits, _missing(column), column.description)
+
+
+def rule(constraint: Constraint) -> str:
+    """Its SQL, where that is not its name, and no list that nobody reads."""
+    return constraint.sql if constraint.sql != constraint.name and len(constraint.sql) <= LONGEST_RULE else ""
 
 
 def held(constraint: Constraint) -> str:

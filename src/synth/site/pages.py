@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from synth.artifacts.compiled import ManifestNode
 from synth.artifacts.results import STATUSES
-from synth.site.facts import Facts, columns, held
+from synth.site.facts import Facts, columns, held, rule
 from synth.site.lineage import Spot, around, lineage
 from synth.site.pictures import bars
 from synth.site.templates import environment, source
@@ -81,7 +81,7 @@ def _of(facts: Facts, node: ManifestNode) -> dict[str, Any]:
     return {
         "source": source, "description": _description(facts, node), "model": model, "sql": sql, "catalog": catalog,
         "columns": list(columns(declared)) if declared else [], "fit": facts.fits.get(node.name) if model else None,
-        "constraints": [(c.name, "" if c.sql == c.name else c.sql, held(c), c.place) for c in model.constraints] if model else [],
+        "constraints": [(c.name, rule(c), held(c), c.place) for c in model.constraints] if model else [],
         "suite": facts.suites.get(node.name) if model or public else None,
         "tests": list(_tests(facts, node)), "public": public,
         "distributions": [(d, bars(d)) for d in facts.distributions.get(node.unique_id, ())],
