@@ -134,14 +134,37 @@ def test_every_verb_shows_an_example() -> None:
 
 def test_the_list_of_verbs_says_what_verbs_say() -> None:
     context = click.Context(root.cli)
-    root.cli.get_command(context, "no verb")  # for which all are loaded
-    made = {name: verbs.commands[name] for name in root.cli.list_commands(context)}
+    made = {name: root.cli.get_command(context, name) for name in root.cli.list_commands(context)}
     assert made.keys() == verbs.commands.keys()
     assert {name: made[name].get_short_help_str(1000) for name in made} == root.VERBS
     written = [name for name in verbs.commands if name not in root.GROUPS]
     assert [name for name in root.VERBS if name in written] == written
     for name, command in made.items():
         assert command.callback.__module__ == f"synth.cli.{name if name in root.GROUPS else 'verbs'}"
+
+
+def test_a_flag_takes_several_values(clinic: Path) -> None:
+    """As dbt's do, with or without quotes and beside other flags, up to a verb of the verb's own."""
+    quoted = synth(clinic, "ls", "--select", "members source:*", "--exclude", "test_name:type test_name:in_set", "-q")
+    for said in (
+        ("-s", "members", "source:*", "--exclude", "test_name:type", "test_name:in_set", "-q"),
+        ("-q", "--exclude=test_name:type", "test_name:in_set", "--select=members", "source:*"),
+        ("-s", "members", "-s", "source:*", "-q", "--exclude", "test_name:type", "--exclude", "test_name:in_set"),
+    ):
+        assert synth(clinic, "ls", *said).stdout == quoted.stdout != ""
+    assert "Missing argument 'DIR'" in synth(clinic, "release", "-s", "members", "zebra", "verify").stderr
+    assert "unexpected extra argument (zebra)" in synth(clinic, "ls", "-q", "zebra").stderr
+
+
+def test_a_process_that_ends_at_once_tells_what_could_not_be_said(clinic: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "synth", "ls"]
+        unsaid = subprocess.run(command, cwd=clinic, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert unsaid.returncode == 1 and "Error: a file: No space left on device" in unsaid.stderr
+
+
+def test_a_verb_that_is_not_there_has_a_neighbour(clinic: Path) -> None:
+    assert "No such command 'plann'. Did you mean plan or clean?" in synth(clinic, "plann").stderr
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from synth.cli.options import Call, verb
+from synth.cli.options import Call, VerbGroup, verb
 from synth.cli.verbs import verbs
 from synth.errors import LedgerError, SynthError, UsageError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _population = click.option("--population", metavar="NAME", help="Only of this population.")
 
 
-@verb(verbs, cls=click.Group, invoke_without_command=True)
+@verb(verbs, cls=VerbGroup, invoke_without_command=True)
 def ledger(call: Call) -> None:
     """Show what each population has spent of its cap. The ledger checks itself each time it is read.
 

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -189,6 +189,36 @@ class Call:
             sys.exit(3 if results.refused else 1)
 
 
+class Verb(click.Command):
+    """Whose flags that may be said several times take several values, too, as dbt's do: ``-s admissions icustays``."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        if not any(
+            isinstance(parameter, click.Argument) for parameter in self.params
+        ):  # which would be taken for values
+            args = list(self._said_each(args))
+        return super().parse_args(context, args)
+
+    def _said_each(self, args: Sequence[str]) -> Iterator[str]:
+        """The same arguments, with a flag's name before each of its values."""
+        several = {name for p in self.params if isinstance(p, click.Option) and p.multiple for name in p.opts}
+        last = None  # such a flag, after whose value this stands
+        for i, argument in enumerate(args):
+            if isinstance(self, click.Group) and argument in self.commands:
+                yield from args[i:]
+                return
+            if argument.startswith("-"):
+                name = argument.partition("=")[0]
+                last = name if name in several else None
+            elif last and args[i - 1] != last:
+                yield last
+            yield argument
+
+
+class VerbGroup(Verb, click.Group):
+    """With verbs of its own."""
+
+
 def verb(group: click.Group, *options: Callable[[Any], Any], name: str | None = None, **how: Any) -> Decorator:
     """A command whose first argument is the Call; ``options``: those that it has besides. A group of commands is one, too."""
 
@@ -211,6 +241,7 @@ def verb(group: click.Group, *options: Callable[[Any], Any], name: str | None = 
         for option in reversed(options):
             command = option(command)
         short = (function.__doc__ or "").partition("\n\n")[0].strip()
+        how.setdefault("cls", Verb)
         made: click.Command = group.command(name, params=[*_CALL], short_help=" ".join(short.split()), **how)(command)
         return made
 

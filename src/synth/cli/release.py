@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from synth.cli.options import SELECTION, Call, verb
+from synth.cli.options import SELECTION, Call, VerbGroup, verb
 from synth.cli.verbs import verbs
 from synth.errors import UsageError
 
@@ -18,7 +18,7 @@ from synth.errors import UsageError
     verbs,
     *SELECTION,
     click.option("--out", default=None, metavar="DIR", help="A new folder, in place of one in target/release."),
-    cls=click.Group,
+    cls=VerbGroup,
     invoke_without_command=True,
 )
 def release(call: Call, select: Any, exclude: Any, out: str | None, **how: Any) -> None:

@@ -57,13 +57,22 @@ class _Verbs(click.Group):
         return list(VERBS)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        """Of a name that is no verb's, all are loaded, for the nearest to be told."""
-        for group in GROUPS if name not in VERBS else {name} & {*GROUPS}:
-            import_module(f"synth.cli.{group}")
+        if name not in VERBS:
+            return None
+        if name in GROUPS:
+            import_module(f"synth.cli.{name}")
         from synth.cli.verbs import verbs
 
-        self.commands = verbs.commands
-        return self.commands.get(name)
+        return verbs.commands.get(name)
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not args[0].startswith("-") and args[0] not in VERBS:
+            from synth.project.nearest import nearest
+
+            raise click.UsageError(f"No such command '{args[0]}'. {nearest(args[0], VERBS)}", context)
+        return super().resolve_command(context, args)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
