@@ -372,6 +372,33 @@ def test_models_are_refused_in_turn_as_in_a_run(clinic: Path) -> None:
     assert not synth.Project(clinic).plan("visitors").refused
 
 
+BELOW = """
+tables:
+  - name: visits
+    source: clinic.visits
+    max_rows_per_unit: 3
+    foreign_keys: [{column: member_id, references: members}]
+    config: {epsilon: 0.5}
+    columns: [{name: member_id, type: key}, {name: ward, type: categorical, values: [A, B]}]
+"""
+
+
+def test_a_table_below_one_that_is_not_made_yet_waits(clinic: Path) -> None:
+    """As a run of it alone would stop, paid for or not."""
+    edit(clinic / "sources/clinic.yml", "tables: [", "tables: [{name: visits}, ")
+    write(clinic, {"metadata/visits.yml": BELOW, "sources/clinic/visits.csv": "member_id,ward\n1,A\n"})
+    waits = "it is below members, which is not made by today's plan: select +visits"
+    assert verdict(clinic, "visits") == ("fit", ["never fitted"])
+    assert verdict(clinic, "visits", select="visits") == ("stop", [waits, "never fitted"])
+    pay(clinic, "visits")
+    assert verdict(clinic, "visits", select="visits")[1][0] == waits
+    pay(clinic)
+    assert verdict(clinic, "visits", select="visits")[0] == "reuse"
+    edit(clinic / METADATA, "epsilon: 1.0", "epsilon: 0.9")
+    assert verdict(clinic, "visits", select="visits")[1][0] == waits
+    assert verdict(clinic, "visits", select="+visits")[0] == "reuse"
+
+
 def test_what_is_stale_counts_at_most(clinic: Path) -> None:
     touched_source(clinic)
     (population,) = synth.Project(clinic).plan().populations

@@ -613,7 +613,9 @@ class Project:
         from synth.runtime.paid import standings
 
         wanted = [compiled.synthetic[name] for name in models if name in compiled.synthetic]
-        found = standings(wanted, self.root, self.folder, self.ledger)
+        above = {name for model in wanted for name in compiled.above(model.name)}.difference(models)
+        asked = [*wanted, *(compiled.synthetic[name] for name in sorted(above))]
+        found = standings(asked, self.root, self.folder, self.ledger)
         drafted = {m.name: [_unreviewed(problem) for problem in unreviewed(self.graph, [m.name])] for m in wanted}
         ledger = self.ledger
         price = partial(ledger.forecast, epsilon=costs) if costs else ledger.forecast

@@ -393,6 +393,10 @@ class Compiled(Artifact):
         default=frozenset(), exclude=True
     )  # models that are read where another target has them
 
+    def above(self, model: str) -> list[str]:
+        """The synthetic models of the tables that a synthetic model's rows are below."""
+        return [name for name in self.parents[model] if name in self.synthetic]
+
     def deferring(self, models: Iterable[str], database: str) -> Compiled:
         """The same, where what reads one of these models reads that of an attached database. A view cannot."""
         names = frozenset(models)

@@ -40,7 +40,10 @@ def forecast(
     compiled: Compiled, models: Sequence[str], standings: Mapping[str, Standing], price: Price, full_refresh: bool,
     unreviewed: Mapping[str, Sequence[Reason]],
 ) -> Forecast:  # fmt: skip
-    """``models``: names of synthetic and public models, parents first; ``unreviewed``: where metadata bear a draft's mark."""
+    """``models``: names of synthetic and public models, parents first; ``unreviewed``: where metadata bear a draft's mark.
+
+    ``standings``: of those that are synthetic and of the tables that they are below.
+    """
     wanted = [compiled.synthetic[name] for name in models if name in compiled.synthetic]
     found = {model.name: _judged(model, standings[model.name], full_refresh) for model in wanted}
     populations = []
@@ -50,7 +53,12 @@ def forecast(
         population, refused = _population(name, budget, [found[model.name] for model in paying], compiled, price)
         populations.append(population)
         found |= {model.model: model for model in refused}
-    found |= {name: _stopped(model, standings[name], unreviewed.get(name, ())) for name, model in found.items()}
+    found |= {
+        name: _stopped(
+            model, standings[name], (*unreviewed.get(name, ()), *_not_built(compiled, name, models, standings))
+        )
+        for name, model in found.items()
+    }
     held_back: dict[str, Verdict] = {
         name: model.verdict for name, model in found.items() if model.verdict in ("refused", "stop")
     }
@@ -69,11 +77,20 @@ def _judged(model: SyntheticModel, standing: Standing, full_refresh: bool) -> Mo
     )
 
 
-def _stopped(model: ModelForecast, standing: Standing, unreviewed: Sequence[Reason]) -> ModelForecast:
-    """With what stops a run before the model is fitted, first. A paid generator needs no source."""
+def _not_built(
+    compiled: Compiled, name: str, models: Sequence[str], standings: Mapping[str, Standing]
+) -> Iterator[Reason]:  # fmt: skip
+    """Tables above a model that are not among those of the run, and of which there is no generator of today's plan."""
+    for above in compiled.above(name):
+        if above not in models and compiled.synthetic[above].price and standings[above].generator != "whole":
+            yield Reason(what=f"it is below {above}, which is not made by today's plan: select +{name}")
+
+
+def _stopped(model: ModelForecast, standing: Standing, known: Sequence[Reason]) -> ModelForecast:
+    """With what stops a run before the model is fitted, first: what is ``known``, and sources, but of a paid generator."""
     fitted = model.verdict in ("fit", "refit", "refused")
     away = dict.fromkeys(_of_file(file) for file in standing.sources if file.state == "away" and fitted)
-    if not (stops := (*unreviewed, *away)):
+    if not (stops := (*known, *away)):
         return model
     verdict = "refused" if model.verdict == "refused" else "stop"
     return model.model_copy(update={"verdict": verdict, "reasons": (*stops, *model.reasons)})

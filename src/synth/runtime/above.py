@@ -15,13 +15,12 @@ from synth.runtime.warehouse import Codes, Warehouse
 
 def require_above(compiled: Compiled, warehouse: Warehouse, model: SyntheticModel) -> None:
     """What foreign keys refer to is there, and its codes mean what this model's plan says; RunError where not."""
-    for name in compiled.parents[model.name]:
-        if name in compiled.synthetic:
-            made_by, run = warehouse.made_by(name), f"Run: synth build --select +{model.name}"
-            if made_by is None:
-                raise RunError(f"{model.name} refers to {name}, which is not built", run)
-            if made_by != compiled.synthetic[name].fit_fingerprint():
-                raise RunError(f"{model.name} refers to {name}, which was built by another plan", run)
+    for name in compiled.above(model.name):
+        made_by, run = warehouse.made_by(name), f"Run: synth build --select +{model.name}"
+        if made_by is None:
+            raise RunError(f"{model.name} refers to {name}, which is not built", run)
+        if made_by != compiled.synthetic[name].fit_fingerprint():
+            raise RunError(f"{model.name} refers to {name}, which was built by another plan", run)
 
 
 @dataclass(frozen=True, eq=False)
