@@ -334,8 +334,6 @@ def test_sources_are_as_old_as_their_newest_file(lab: Path) -> None:
 
 def test_a_warning_is_no_failure(lab: Path) -> None:
     done = run(lab, "source", "freshness", "--select", "source:lab.parts", "source:lab.whole", "-o", "old/sources.json")
-    assert done.returncode == 2, "one selector a flag"
-    done = run(lab, "source", "freshness", "--select", "source:lab.parts source:lab.whole", "-o", "old/sources.json")
     assert done.returncode == 0 and not (lab / "target" / "sources.json").exists()
     statuses = [result["status"] for result in json.loads((lab / "old" / "sources.json").read_text())["results"]]
     assert statuses == ["pass", "warn"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 from synth.artifacts.compiled import COLUMNS, DeclaredKey
@@ -90,7 +89,7 @@ def _columns(declared: Declared, offsets: Mapping[str, Offset]) -> Iterator[Decl
         said = column.model_dump(mode="json", exclude=_OF_THE_COLUMN, exclude_none=True)
         if offset := offsets.get(column.name):
             said["offset_from"] = offset.anchor
-            said["offset_bounds"] = [_duration(offset.low), _duration(offset.high)]
+            said["offset_bounds"] = [spec.duration_text(offset.low), spec.duration_text(offset.high)]
         for key, value in said.items():
             yield _key(f"column {column.name}", key, value, declared.place("columns", i, key))
 
@@ -131,9 +130,3 @@ def _key(of: str, key: str, value: Any, place: Place) -> DeclaredKey:
 
 def _line(place: Place) -> str:
     return f"{place.file}:{place.line}" if place.line else place.file
-
-
-def _duration(time: timedelta) -> str:
-    seconds = time.total_seconds()
-    name, size = next((n, s) for n, s in reversed(spec.STEPS.items()) if seconds % s == 0 or s == 1)
-    return f"{seconds / size:g} {name}s"

@@ -43,6 +43,13 @@ def _duration(value: Any) -> timedelta:
     return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
 
 
+def duration_text(value: timedelta) -> str:
+    """As YAML has it, in the largest unit of which it is a whole number: 365 days."""
+    seconds = value.total_seconds()
+    unit, size = next((u, s) for u, s in reversed(STEPS.items()) if seconds % s == 0 or s == 1)
+    return f"{seconds / size:.15g} {unit}{'' if seconds == size else 's'}"
+
+
 def _no_number(value: Any) -> Any:
     """pydantic would take a number for seconds since 1970."""
     if not isinstance(value, str | date) or re.fullmatch(r"[-+]?[\d.\s]*", str(value)):

@@ -15,7 +15,6 @@ from synth.artifacts.results import SuiteResult
 from synth.privacy.ledger import PopulationSummary
 from synth.project import spec
 
-_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 SHOWN_VALUES = 12  # of a list of categories
 LONGEST_RULE = 300  # letters of SQL
 
@@ -101,8 +100,7 @@ def _limits(column: spec.Column) -> str:
 
 def _plain(value: Any) -> str:
     if isinstance(value, timedelta):
-        unit, seconds = next((u, s) for u, s in _UNITS if not value % timedelta(seconds=s))
-        return f"{value / timedelta(seconds=seconds):,.0f} {unit}s"
+        return spec.duration_text(value)
     return f"{value:g}" if isinstance(value, float) else str(value).removesuffix(" 00:00:00")
 
 

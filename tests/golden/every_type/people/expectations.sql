@@ -130,6 +130,11 @@ where date_trunc('hour', "line
 break") <> "line
 break"
 
+-- people.line_break.offset: 'line\nbreak is 0 days to 9 hours after semi; at'
+select * from synthetic."people"
+where "line
+break" not between "semi; at" + to_seconds(0) and "semi; at" + to_seconds(32400)
+
 -- people.semi__at.not_null: 'semi; at is never null'
 select * from synthetic."people"
 where "semi; at" is null

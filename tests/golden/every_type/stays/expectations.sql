@@ -214,6 +214,10 @@ where "last_seen" is not null and try_strptime(strftime("last_seen", '%d/%m/%Y')
 select * from synthetic."stays"
 where "buried" is not null and try_strptime(strftime("buried", '%Y-%m-%d'), '%Y-%m-%d') is distinct from cast("buried" as timestamp)
 
+-- stays.buried.offset: 'buried is 0 days to 14610 days after born'
+select * from synthetic."stays"
+where "buried" not between "born" + to_seconds(0) and "born" + to_seconds(1262304000)
+
 -- stays.came.not_null: 'came is never null'
 select * from synthetic."stays"
 where "came" is null
@@ -277,6 +281,10 @@ where "called" is not null and try_strptime(strftime("called", '%Y-%m-%d %H:%M:%
 -- stays.called.resolution: 'called is a whole minute'
 select * from synthetic."stays"
 where date_trunc('minute', "called") <> "called"
+
+-- stays.called.offset: 'called is -2 hours to 1 day after seen'
+select * from synthetic."stays"
+where "called" not between "seen" + to_seconds(-7200) and "seen" + to_seconds(86400)
 
 -- stays.went.between: 'went is between 2000-01-01 00:00:00 and 2021-12-31 00:00:00'
 select * from synthetic."stays"

@@ -57,3 +57,7 @@ where "came" is not null and try_strptime(strftime("came", '%Y-%m-%d'), '%Y-%m-%
 -- stays.went.format: 'went loses nothing when written as %Y-%m-%d'
 select * from synthetic."stays"
 where "went" is not null and try_strptime(strftime("went", '%Y-%m-%d'), '%Y-%m-%d') is distinct from cast("went" as timestamp)
+
+-- stays.went.offset: 'went is 0 days to 60 days after came'
+select * from synthetic."stays"
+where "went" not between "came" + to_seconds(0) and "came" + to_seconds(5184000)
