@@ -11,6 +11,7 @@ import pytest
 from compiling import write
 from processes import synth
 from starting import quick_starter
+from synth.api import Project
 from test_run import edit
 
 pytestmark = pytest.mark.slow
@@ -72,13 +73,26 @@ def test_retry_does_again_what_failed_or_was_skipped(project: Path) -> None:
     assert last.returncode == 0, last.stdout + last.stderr
     assert ended(project) == {"test.no_regions": "pass"}
     args = json.loads((project / "target" / "run_results.json").read_text())["args"]
-    assert args == {"which": "build", "target": "dev", "vars": {"type": "integer"}, "full_refresh": False}
+    assert args == {
+        "which": "build", "target": "dev", "vars": {"type": "integer"}, "full_refresh": False, "empty": False,
+        "store_failures": False, "docs": True, "defer": False, "state": None,
+    }  # fmt: skip
 
     nothing = synth(project, "retry")
     assert (nothing.returncode, nothing.stderr) == (
         2,
         "Error: the last synth build left nothing to do again\n    Say: synth build\n",
     )
+
+
+def test_retry_of_tables_without_rows_is_free(tmp_path: Path) -> None:
+    clinic = Project(quick_starter(tmp_path / "clinic"))
+    done = clinic.run(empty=True)
+    failed = tuple(result.model_copy(update={"status": "error"}) for result in done.results)
+    again = clinic.retry(done.model_copy(update={"results": failed}))
+    assert again.args == done.args and again.args.empty
+    assert [(r.model, r.status) for r in again.results] == [("members", "success"), ("pressure_by_region", "success")]
+    assert not clinic.ledger.history()
 
 
 def test_a_test_that_is_selected_runs_alone_and_the_report_keeps_the_others(project: Path) -> None:

@@ -221,8 +221,8 @@ class Project:
 
         ``empty``: tables without rows, for which nothing is read, fitted or spent.
         """
-        said = self._said("run", full_refresh)
-        return self._build(*self._selected(select, exclude, how), said, listener, fail_fast, how, empty)
+        said = self._said("run", how, full_refresh=full_refresh, empty=empty)
+        return self._build(*self._selected(select, exclude, how), said, listener, fail_fast)
 
     def build(
         self,
@@ -240,8 +240,8 @@ class Project:
         ``store_failures``: the synthetic rows that break a test are kept as a table of the schema test_failures; ``docs``:
         whether to write Data Docs of what was judged.
         """
-        chosen, said = self._selected(select, exclude, how), self._said("build", full_refresh)
-        return self._build(*chosen, said, listener, fail_fast, how, store=store_failures, docs=docs)
+        said = self._said("build", how, full_refresh=full_refresh, store_failures=store_failures, docs=docs)
+        return self._build(*self._selected(select, exclude, how), said, listener, fail_fast)
 
     def test(
         self,
@@ -257,21 +257,22 @@ class Project:
 
         ``store_failures`` and ``docs`` as in ``build``.
         """
-        chosen, said = self._selected(select, exclude, how), self._said("test")
-        return self._build(*chosen, said, listener, fail_fast, how, store=store_failures, docs=docs)
+        said = self._said("test", how, store_failures=store_failures, docs=docs)
+        return self._build(*self._selected(select, exclude, how), said, listener, fail_fast)
 
     def retry(
         self, previous: Results | None = None, listener: Listener | None = None, fail_fast: bool = False
     ) -> Results:  # fmt: skip
-        """Does again what failed or was skipped in ``previous``, else in the last run here, by the same verb."""
+        """Does again what failed or was skipped in ``previous``, else in the last run here, by the same verb and flags."""
         previous = previous or last_results(self.root)
         compiled = self.compile()
         found = State("", None, previous, named=False).statuses(compiled.manifest)
         nodes = [compiled.manifest.nodes[i] for i in compiled.manifest.nodes if found.get(i) in FAILED]
         if not nodes:
             raise UsageError(f"the last synth {previous.args.which} left nothing to do again", "Say: synth build")
-        said = self._said(previous.args.which, previous.args.full_refresh)
-        return self._build(compiled, nodes, said, listener, fail_fast, {})
+        target, variables = self.opened
+        said = previous.args.model_copy(update={"target": target, "vars": variables})
+        return self._build(compiled, nodes, said, listener, fail_fast)
 
     def check_sql(
         self,
@@ -557,19 +558,22 @@ class Project:
             return State(shown, None, found.results(), named=False)
         return State(shown, found.manifest(), found.results(), True, found.freshness(), self.folder.freshness())
 
-    def _said(self, which: Literal["run", "test", "build"], full_refresh: bool = False) -> Invocation:
+    def _said(self, which: Literal["run", "test", "build"], how: How, **flags: bool) -> Invocation:
         target, variables = self.opened
-        return Invocation(which=which, target=target, vars=variables, full_refresh=full_refresh)
+        state = os.path.relpath(folder, self.root) if (folder := how.get("state")) else None
+        return Invocation(
+            which=which, target=target, vars=variables, defer=how.get("defer", False), state=state, **flags
+        )  # fmt: skip
 
     def _build(
         self, compiled: Compiled, nodes: Sequence[ManifestNode], args: Invocation, listener: Listener | None,
-        fail_fast: bool, how: How, empty: bool = False, store: bool = False, docs: bool = True,
+        fail_fast: bool,
     ) -> Results:  # fmt: skip
         from synth.build import SUITES, Build, Wanted
         from synth.runtime.listener import Listener
 
         listener = listener or Listener()
-        run, deferred = args.which != "test", self._deferred(how)
+        run, deferred = args.which != "test", self._deferred(args)
         tests = tuple(n.unique_id for n in nodes if n.is_test and args.which != "run")
         wanted = Wanted(_models(nodes, or_tests=bool(tests)) if run else (), tests)
         if not run and not tests:
@@ -578,7 +582,7 @@ class Project:
             raise ProjectError(drafted)
         if unprotected := self.unprotected({*wanted.models, *(p for t in tests for p in compiled.parents[t])}):
             listener.warned(unprotected)
-        if wanted.models and not empty:
+        if wanted.models and not args.empty:
             listener.planned(self._forecast(compiled, wanted.models, args.full_refresh))
         if run and self.folder.generators() and not self.ledger.history():
             listener.note(
@@ -587,11 +591,11 @@ class Project:
         with self._warehouse(read_only=False, deferred=deferred) as warehouse:
             if deferred:
                 compiled = self._deferring(compiled, wanted.models, warehouse, listener)
-            runner = self._runner(compiled, warehouse, listener, args.full_refresh, empty) if run else None
-            results = Build(compiled, runner, warehouse, listener, fail_fast, store).all(wanted, args)
+            runner = self._runner(compiled, warehouse, listener, args.full_refresh, args.empty) if run else None
+            results = Build(compiled, runner, warehouse, listener, fail_fast, args.store_failures).all(wanted, args)
         known = [*compiled.checks.values(), *(unit.expectation for unit in compiled.unit_tests.values())]
         self.folder.write_results(results, {expectation.id for expectation in known})
-        if results.suites and docs:
+        if results.suites and args.docs:
             self._write_data_docs({*compiled.synthetic, *compiled.public, *SUITES})
         return results
 
@@ -649,12 +653,12 @@ class Project:
         title = f"{self.settings.name}: synthetic tables"
         write_data_docs(self.folder.suites(names), self.folder.data_docs, title, home)
 
-    def _deferred(self, how: How) -> Path | None:
+    def _deferred(self, said: Invocation) -> Path | None:
         """The database of the target that the manifest in ``state`` was compiled for; None where nothing is deferred."""
-        if not how.get("defer"):
+        if not said.defer:
             return None
-        folder = how.get("state")
-        found = TargetFolder(Path(folder)).manifest() if folder else None
+        folder = said.state
+        found = TargetFolder(self.root / folder).manifest() if folder else None
         if found is None:
             what = (
                 f"there is no manifest.json of this version of synth in {folder}"

@@ -128,7 +128,12 @@ class Invocation(Artifact):
     which: Literal["run", "test", "build"]
     target: str
     vars: dict[str, Any]
-    full_refresh: bool
+    full_refresh: bool = False
+    empty: bool = False
+    store_failures: bool = False
+    docs: bool = True
+    defer: bool = False
+    state: str | None = None  # seen from the project's folder
 
 
 class Results(Artifact):

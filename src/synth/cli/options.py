@@ -179,9 +179,9 @@ class Call:
     def width(self) -> int:
         return shutil.get_terminal_size((140, 24)).columns
 
-    def close(self, results: Results, docs: bool = True) -> None:
-        """The last lines of a run, and its exit code; ``docs``: whether what was judged has Data Docs."""
-        if results.suites and docs:
+    def close(self, results: Results) -> None:
+        """The last lines of a run, and its exit code."""
+        if results.suites and results.args.docs:
             index = self.project.folder.data_docs / "index.html"
             self.console.say("data_docs", f"Data Docs: {os.path.relpath(index, self.project.root)}")
         self.console.summary(results)

@@ -246,7 +246,7 @@ def test(call: Call, select: Any, exclude: Any, fail_fast: bool, store_failures:
     Example: synth test --select admissions
     """
     project, console = call.project, call.console
-    call.close(project.test(select, exclude, console, fail_fast, store_failures, docs, **how), docs)
+    call.close(project.test(select, exclude, console, fail_fast, store_failures, docs, **how))
 
 
 @verb(verbs, *SELECTION, DEFER, REFRESH, FAIL_FAST, STORE, DOCS)
@@ -259,7 +259,7 @@ def build(
     Example: synth build --select +admissions
     """
     project, console = call.project, call.console
-    call.close(project.build(select, exclude, full_refresh, console, fail_fast, store_failures, docs, **how), docs)
+    call.close(project.build(select, exclude, full_refresh, console, fail_fast, store_failures, docs, **how))
 
 
 @verb(verbs, folder("--state", default=None, help="Where its run_results.json is."), FAIL_FAST)
