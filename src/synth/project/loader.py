@@ -16,7 +16,7 @@ from synth.project import spec, yaml
 from synth.project.complaints import complaints
 from synth.project.dbt_manifest import located_by_dbt
 from synth.project.jinja import Renderer, RenderError
-from synth.project.locations import location_problems
+from synth.project.locations import folder_problems, location_problems
 from synth.project.nearest import nearest
 from synth.project.sql_file import SqlFile
 from synth.project.value_files import FIXTURES, ValueFiles
@@ -155,6 +155,7 @@ def _load(
     given = first.data.get("vars") if isinstance(first.data, dict) else None
     renderer = Renderer({**(given if isinstance(given, dict) else {}), **(variables or {})})
     settings = _validate(spec.ProjectSpec, first, renderer, problems)
+    problems += folder_problems(root, settings, lambda *path: first.place(path)) if settings else ()
     settings = settings or _paths_only(first)
     macros = _macros(root, settings.macro_paths, renderer, problems)
     generic = tuple(f"{path}/generic" for path in settings.test_paths)

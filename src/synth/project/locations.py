@@ -1,4 +1,4 @@
-"""Where sources lie, as far as the project's own files tell: no password is written down, and a function is there."""
+"""Where things lie, as far as the project's own files tell: apart, no password is written down, and a function is there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,25 @@ from synth.project import spec
 from synth.project.nearest import nearest
 
 _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_FOLDERS = ("source-paths", "metadata-paths", "model-paths", "macro-paths", "test-paths", "experiment-paths")
 _SORTS = {None: "files", "postgres": "a server", "python": "a function"}
+
+
+def folder_problems(root: Path, settings: spec.ProjectSpec, place: Callable[..., Place]) -> Iterator[Problem]:
+    """Of the folder target/, which is written to and removed: nothing else lies in it. ``place``: of a key of the settings."""
+    target = (root / settings.target_path).resolve()
+    if (root / settings.ledger).resolve().is_relative_to(target):
+        what = f"ledger: must not lie in {settings.target_path}/, which may be removed at any time"
+        yield Problem(place("ledger"), what, "Name a place outside it.")
+    folders = [(key, folder) for key in _FOLDERS for folder in getattr(settings, key.replace("-", "_"))]
+    for key, folder in folders:
+        there = (root / folder).resolve()
+        if there.is_relative_to(target) or target.is_relative_to(there):
+            what = f"target-path: {settings.target_path} is not apart from {folder}, which is one of the {key}"
+            yield Problem(
+                place("target-path"), what, "Name a folder of its own: synth writes there, and removes all of it."
+            )
+            return
 
 
 def location_problems(
@@ -23,6 +41,11 @@ def location_problems(
     if masked(text) != text:
         fix = "Take it from the environment, postgres://user:{{ env_var('LAB_PASSWORD') }}@host/database, or from ~/.pgpass."
         yield Problem(place("location"), "location: holds a password", fix)
+    if source.server is None and (root / source.location).resolve().is_relative_to(
+        (root / settings.target_path).resolve()
+    ):
+        what = f"location: lies in {settings.target_path}/, which may be removed at any time"
+        yield Problem(place("location"), what, "Keep what synth cannot make again outside it.")
     for name, target in settings.targets.items():
         if _one_file(root / source.location, root / target.database):
             what = f"location: is the database of the target '{name}', into which synth writes what others may read"

@@ -231,12 +231,6 @@ class ProjectSpec(Spec):
             raise ValueError(f"default-target: '{self.default_target}' is not among the targets; name one of: {known}")
         return self
 
-    @model_validator(mode="after")
-    def _ledger_outlives_target(self) -> ProjectSpec:
-        if PurePosixPath(self.ledger).is_relative_to(self.target_path):
-            raise ValueError(f"ledger: must not lie in {self.target_path}/, which may be removed at any time")
-        return self
-
 
 # sources/*.yml
 

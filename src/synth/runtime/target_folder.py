@@ -186,14 +186,15 @@ class TargetFolder:
                 found.append(suite)
         return found
 
-    def clean(self, everything: bool, databases: Container[Path]) -> list[str]:
+    def clean(self, everything: bool, databases: Iterable[Path]) -> list[str]:
         """Removes what can be made again for nothing; with ``everything`` also generators, bundles and the ``databases``.
 
         Names that begin with a dot are not of synth's making.
         """
         removed = []
         for path in (path for path in _inside(self.path) if path.name != _BOOKMARK and not path.name.startswith(".")):
-            kept = path.name in _KEPT or path.with_name(path.name.removesuffix(".wal")) in databases
+            made = path.with_name(path.name.removesuffix(".wal")).resolve()
+            kept = path.name in _KEPT or any(database.resolve().is_relative_to(made) for database in databases)
             if everything or not (kept or path == self.internal):
                 _remove(path)
                 removed.append(path.name)
@@ -242,15 +243,15 @@ def _inside(folder: Path) -> list[Path]:
 
 
 def _remove(path: Path) -> None:
-    """A file, or a folder and all that is in it."""
-    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    """A file, a link, or a folder and all that is in it."""
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def _remove_unpaid(generators: Path) -> list[str]:
     """Those made without differential privacy: fitting them again spends nothing."""
     found = sorted(generators.glob(f"{NOT_PRIVATE}*"))
     for path in found:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        _remove(path)
     return [f"{generators.name}/{path.name}" for path in found]
 
 
