@@ -20,6 +20,7 @@ from synth.generator.dp_sgd import unit_gradients
 from synth.generator.fit import Codes, fit, private_rows
 from synth.generator.levels import merge
 from synth.generator.marginals import Ways
+from synth.generator.rules import tabled
 from synth.generator.sequences import Sequences
 from synth.generator.synthesis import sample, synthesize
 from synth.generator.warm_start import as_units
@@ -190,6 +191,17 @@ def test_no_row_begins_before_the_one_before_it(noise: float, until: bool, kind:
         fits = ended <= high[rows.unit[later]]
         assert (came[later] >= ended)[fits].all()
         assert not block.held[later][~fits].any()
+
+
+def test_rules_are_asked_of_codes_that_there_are() -> None:
+    """Also of a row after one that ends beyond the last day, for which no place is left, and where nothing holds a rule."""
+    plan = plan_for(layout(until=True), units=60, cap=4, noise=1000.0)
+    generator = fit(stays(60), plan, Randomness())
+    edges = (np.array([0, 3]), np.array([0, CELLS]), np.array([0, LONGEST + 1, LONGEST + 2]))
+    sizes, limits = np.full(200, 3), {1: (np.full(200, CELLS - 3), np.full(200, CELLS - 1))}
+    (block,) = synthesize(generator, sizes, 1, None, [tabled((0, 1, 2), edges, np.zeros((1, 1, 2), bool))], limits)
+    assert not block.held.any()
+    assert ((block.codes >= 0) & (block.codes <= [2, CELLS - 1, LONGEST + 1])).all()
 
 
 def test_steps_are_learned() -> None:

@@ -421,7 +421,7 @@ class Project:
             )
         asked = request(node.declared.table, made, rows, tuple(where), given, per)
         file = Path(out).absolute() if out else None
-        part = file.with_name(f"{file.stem}.part{file.suffix}") if file else None
+        part = file.with_name(f".{file.stem}.{os.getpid()}.part{file.suffix}") if file else None
         database, target = (self.database if made.link else None), self.target
         with Warehouse(database, target.threads, target.memory_limit, read_only=True, out=part) as warehouse:
             if made.link:
@@ -434,8 +434,11 @@ class Project:
             more_rows(asked, made, generator, warehouse, listener or Listener(), seed)
             if file is None or part is None:
                 return warehouse.landed(made)
-            written = warehouse.export(made, part)
-            os.replace(part, file)
+            try:
+                written = warehouse.export(made, part)
+                os.replace(part, file)
+            finally:
+                part.unlink(missing_ok=True)
             return ["rows"], [(written,)]
 
     def docs(self) -> Path:

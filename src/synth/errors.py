@@ -13,10 +13,10 @@ _PASSWORD = re.compile(r"(://(?:\{\{.*?\}\}|[^\s:/@{])*:)(?:\{\{.*?\}\}|\S)+(?=@
 
 
 def no_secrets(text: str) -> str:
-    """Without the values of secret variables."""
-    for name, value in os.environ.items():
-        if name.startswith(SECRET) and value:
-            text = text.replace(value, "***")
+    """Without the values of secret variables; where one is a part of another, without the whole."""
+    values = {value for name, value in os.environ.items() if name.startswith(SECRET) and value}
+    for value in sorted(values, key=len, reverse=True):
+        text = text.replace(value, "***")
     return text
 
 

@@ -14,7 +14,7 @@ def process() -> None:
     """``main``, and the end of the process: at once where nothing is left open, for Python takes itself down slowly."""
     main()
     if sys.argv[1:2] and sys.argv[1] in _REMEMBERED:
-        for stream in (sys.stdout, sys.stderr):
+        for stream in filter(None, (sys.stdout, sys.stderr)):
             stream.flush()
         os._exit(0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 import click
 
@@ -52,4 +53,5 @@ def serve(call: Call, port: int, no_browser: bool) -> None:
         call.say(f"Serving {os.path.relpath(folder)} at {address} (Ctrl-C ends it)")
         if not no_browser:
             webbrowser.open(address)
-        waiting.serve_forever()
+        with suppress(KeyboardInterrupt):
+            waiting.serve_forever()

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from synth.cli.options import Call, VerbGroup, verb
+from synth.cli.options import Call, VerbGroup, digest_said, verb
 from synth.cli.verbs import verbs
 from synth.errors import LedgerError, SynthError, UsageError
+from synth.files import write_whole
 
 if TYPE_CHECKING:
     from synth.privacy.ledger import Ledger
@@ -61,9 +60,7 @@ def verify(call: Call, noted: str | None) -> None:
     """
     from synth.console.ledgers import ledger_verdict
 
-    wanted = noted.strip().lower() if noted is not None else None
-    if wanted is not None and not re.fullmatch("[0-9a-f]{64}", wanted):
-        raise UsageError("--hash takes the 64 hexadecimal digits that synth ledger verify shows")
+    wanted = digest_said("--hash", noted, "synth ledger verify")
     found = call.project.ledger
     try:
         verdict = ledger_verdict(found.path, found.verify(wanted))
@@ -89,7 +86,7 @@ def export(call: Call, population: str | None, out: str | None) -> None:
     if out is None:
         click.echo(text)
         return
-    Path(out).write_text(text + "\n", encoding="utf-8")
+    write_whole(out, text + "\n")
     call.say(f"Wrote {exported['chain']['entries']} entries to {out}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -56,7 +57,8 @@ def _completed(context: click.Context, parameter: click.Parameter, typed: str) -
     from synth.api import compiled_selectors
 
     head = typed[: len(typed) - len(typed.lstrip("+@0123456789"))]
-    return [head + name for name in compiled_selectors() if name.startswith(typed[len(head) :])]
+    known = compiled_selectors(context.params.get("project_dir") or ".")
+    return [head + name for name in known if name.startswith(typed[len(head) :])]
 
 
 _CALL = _options(
@@ -263,6 +265,14 @@ def read_variables(text: str | None, named: str = "--vars") -> dict[str, Any]:
     if problems or not isinstance(document.data, dict):
         raise UsageError(f"{named} is not a YAML mapping", f"For example: {named} '{{year: 2020}}'")
     return dict(document.data)
+
+
+def digest_said(option: str, text: str | None, verb: str) -> str | None:
+    """A hash as somebody noted it; ``verb``: which shows it."""
+    found = text.strip().lower() if text is not None else None
+    if found is not None and not re.fullmatch("[0-9a-f]{64}", found):
+        raise UsageError(f"{option} takes the 64 hexadecimal digits that {verb} shows")
+    return found
 
 
 def _told(arguments: Sequence[str]) -> list[str]:

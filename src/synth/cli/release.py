@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 import click
 
-from synth.cli.options import SELECTION, Call, VerbGroup, verb
+from synth.cli.options import SELECTION, Call, VerbGroup, digest_said, verb
 from synth.cli.verbs import verbs
-from synth.errors import UsageError
 
 
 @verb(
@@ -48,8 +46,5 @@ def verify(call: Call, folder: str, noted: str | None) -> None:
     """
     from synth.release.verify import verify as verified
 
-    wanted = noted.strip().lower() if noted is not None else None
-    if wanted is not None and not re.fullmatch("[0-9a-f]{64}", wanted):
-        raise UsageError("--digest takes the 64 hexadecimal digits that synth release shows")
-    digest = verified(Path(folder), wanted)
+    digest = verified(Path(folder), digest_said("--digest", noted, "synth release"))
     call.say(f"All files in {folder} are as they were written. Its digest:\n  {digest}")

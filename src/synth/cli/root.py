@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 COLOR = False if os.environ.get("NO_COLOR") else None  # None: where it is a terminal
+_YES = ("1", "true", "t", "yes", "y", "on")  # as click reads a flag of the environment
 INTERRUPTED = "Interrupted. Tables are as they were; a reservation that was made counts as spent."
 
 
@@ -117,7 +118,7 @@ def run() -> None:
     except (KeyboardInterrupt, click.Abort):
         _fail(INTERRUPTED, 1)
     except Exception as error:
-        if os.environ.get("SYNTH_DEBUG"):
+        if os.environ.get("SYNTH_DEBUG", "").lower() in _YES:
             raise
         _told(error)
 
@@ -131,7 +132,8 @@ def _told(error: Exception) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     if isinstance(error, OSError):
-        _fail(f"{error.filename or 'a file'}: {error.strerror}", 1)
+        what = error.strerror or type(error).__name__
+        _fail(f"{error.filename}: {what}" if error.filename else what, 1)
     from synth.runtime.duckdb_errors import interrupted
 
     if interrupted(error):

@@ -242,6 +242,8 @@ def _say(said: list[list[str]]) -> None:
             stream = sys.stderr if name == "stderr" else sys.stdout
             stream.write(text)
             stream.flush()
-    except BrokenPipeError:  # as where a command runs
+    except OSError as error:  # as where a command runs
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(f"Error: {error.strerror}\n")
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""The verbs, but for the ledger's."""
+"""The verbs, but for those that have verbs of their own."""
 
 from __future__ import annotations
 

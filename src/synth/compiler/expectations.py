@@ -119,7 +119,7 @@ def _rows(
         start, end = identifier(by), identifier(table.until)
         unit = ", ".join(identifier(c.name) for c in columns if c.key == "unit")
         before = f"lag(coalesce({end}, {start})) over (partition by {unit} order by {start})"
-        sql = f"select * from (select *, {before} as before from {made.relation})\nwhere {start} < before\n"
+        sql = f'select * from (select *, {before} as "#before" from {made.relation})\nwhere {start} < "#before"\n'
         what = f"the rows of a unit do not overlap: each {by} is at or after the {table.until} before it"
         yield made.query(None, "no_overlap", what, "unexpected_rows_expectation", {"description": what}, sql)
 

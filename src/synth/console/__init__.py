@@ -75,6 +75,7 @@ class Console(Listener):
         self.say("tested", *_tested(result, examples), test=expectation.id, sql_path=expectation.sql_path, **said)
 
     def checked(self, number: int, total: int, relation: str, result: ApartResult) -> None:
+        """The verdict is for those who may read the rows: on the terminal alone, for others may read a log."""
         color = "green" if result.status == "pass" else "red"
         lines: list[Line] = [(f"{number} of {total} {result.status.upper()}  {relation}", color)]
         if result.status == "fail":
@@ -82,7 +83,10 @@ class Console(Listener):
             lines.append((f"  without one unit, rows of others are not as they were: {where}", "red"))
             lines.append((f"  which, and how, is private: {result.details}", "red"))
         lines += [(f"  {text}", "red") for text in (result.message or "").splitlines()]
-        self.say("checked", *lines, node=relation, **result.model_dump(mode="json"))
+        for sink in self.shown:
+            sink.say(Said.of("checked", lines, {"node": relation, **result.model_dump(mode="json")}))
+        for sink in self.logs:
+            sink.say(Said.of("checked", [f"{number} of {total} DONE  {relation}"], {"node": relation}))
 
     def evaluated(self, number: int, total: int, relation: str, report: str) -> None:
         lines: list[Line] = [(f"{number} of {total} DONE  {relation}", "green")]

@@ -14,7 +14,7 @@ def ledger_summary(summaries: Sequence[PopulationSummary], budgets: Mapping[str,
     """Where each population stands, within 100 columns; before the first run, what there is to spend."""
     if not summaries:
         caps = ", ".join(f"{name} (cap {budget.epsilon:g})" for name, budget in budgets.items())
-        return f"Nothing is spent yet, of: {caps}"
+        return f"Nothing is spent yet, of: {caps}" if caps else "Nothing is spent, and no population has a budget yet"
     names = ["population", "spent", "left", "cap", "delta", "open", "set by"]
     rows = [
         (s.population, f"{s.spent:.4f}", f"{s.left:.4f}", f"{s.cap:g}", f"{s.delta:g}", s.reserved_open, s.approver)

@@ -120,4 +120,13 @@ def record(said: Said, invocation_id: str) -> str:
         "name": said.name, "level": said.level, "msg": "\n".join(text for text, _ in said.lines),
         "ts": said.time.isoformat(timespec="milliseconds"), "invocation_id": invocation_id,
     }  # fmt: skip
-    return no_secrets(json.dumps({"info": info, "data": said.data}, ensure_ascii=False, allow_nan=False, default=str))
+    return json.dumps(_told({"info": info, "data": said.data}), ensure_ascii=False, allow_nan=False)
+
+
+def _told(value: Any) -> Any:
+    """What JSON has, without secrets, before it is spelled in a way that hides one."""
+    if isinstance(value, Mapping):
+        return {str(key): _told(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_told(each) for each in value]
+    return value if value is None or isinstance(value, bool | int | float) else no_secrets(str(value))

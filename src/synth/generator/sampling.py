@@ -296,8 +296,9 @@ class _Tables:
             return
         drawn.codes[:, j] = codes
         if j >= columns.landed:
-            k = j - columns.landed
-            drawn.codes[later, columns.rising[k]] = told.ends[later, k] + codes[later]
+            k, date = j - columns.landed, columns.rising[j - columns.landed]
+            moved = told.ends[later, k] + codes[later]  # where the row before leaves no place, beyond the last code
+            drawn.codes[later, date] = np.minimum(moved, int(columns.columns[date].edges[-1]) - 1)
 
     def _hold(
         self, rules: list[Rule], j: int, rows: Integers, weights: Tensor, drawn: Drawn, told: _Told,

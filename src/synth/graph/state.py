@@ -65,7 +65,7 @@ class State:
         if self.results is None:
             raise self._missing("run_results.json", "Run synth build first, or name another folder with --state DIR.")
         known = {_result_id(node): node.unique_id for node in manifest.nodes.values() if node.resource_type != "source"}
-        return {known[name]: status for name, status in _statuses(self.results) if name in known}
+        return {known[told]: status for told, status in _statuses(self.results) if told in known}
 
     def fresher(self, manifest: Manifest) -> set[str]:
         """The sources with rows that are newer than those of before, or that nothing was known of."""
@@ -92,12 +92,13 @@ def _holds(change: str, old: ManifestNode | None, new: ManifestNode) -> bool:
     return old is None or _MODIFIED[change](old, new)
 
 
-def _result_id(node: ManifestNode) -> str:
+def _result_id(node: ManifestNode) -> tuple[bool, str]:
+    """Whether it is a test, which may be called as a model is, and by what name results know it."""
     before = {"singular": "test.", "unit": "unit_test."}
-    return before.get(node.test_type or "", "") + node.name
+    return node.resource_type != "model", before.get(node.test_type or "", "") + node.name
 
 
-def _statuses(results: Results) -> Iterator[tuple[str, str]]:
-    yield from ((r.model, r.status) for r in results.results)
-    yield from ((r.expectation.id, r.status) for suite in results.suites for r in suite.results)
-    yield from ((name, "skipped") for name in results.skipped)
+def _statuses(results: Results) -> Iterator[tuple[tuple[bool, str], str]]:
+    yield from (((False, r.model), r.status) for r in results.results)
+    yield from (((True, r.expectation.id), r.status) for suite in results.suites for r in suite.results)
+    yield from (((True, name), "skipped") for name in results.skipped)

@@ -17,6 +17,7 @@ from synth.project.nearest import nearest
 from synth.quoting import identifier, literal
 
 _GX_ROWS = "unexpected_rows_expectation"
+_LONGEST = 200  # bytes of a name that is made, which is a file's name as well
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,8 @@ def _listed(it: spec.Tested) -> Iterator[tuple[str, int, spec.GenericTest]]:
 def _name(asked: Asked, model: str, names: set[str]) -> str:
     """As dbt makes it: ``not_null_people_id``."""
     words = [asked.test.test, model, *filter(None, [asked.column])]
-    wanted = asked.test.name or re.sub(r"\W+", "_", "_".join(words))
+    made = re.sub(r"\W+", "_", "_".join(words)).encode()[:_LONGEST].decode(errors="ignore")
+    wanted = asked.test.name or made
     name, number = wanted, 2
     while name.casefold() in names:
         name, number = f"{wanted}_{number}", number + 1
@@ -203,6 +205,12 @@ def _accepted_values(rows: str, column: str, arguments: Mapping[str, Any]) -> _M
     (values,) = _needed("accepted_values", arguments, "values")
     if not isinstance(values, list) or not values:
         raise _Wrong("the test 'accepted_values': values must be a list", _EXAMPLES["accepted_values"], "values")
+    for value in values:
+        if not isinstance(value, str | int | float):
+            what = "null, which passes anyway" if value is None else "neither text nor a number nor true or false"
+            raise _Wrong(
+                f"the test 'accepted_values': one of the values is {what}", _EXAMPLES["accepted_values"], "values"
+            )
     quoted = arguments.get("quote", True)
     listed = ", ".join(literal(value) if quoted else str(value) for value in values)
     sql = f"select * from {rows}\nwhere {identifier(column)} not in ({listed})"

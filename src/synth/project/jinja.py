@@ -224,8 +224,11 @@ class Renderer:
         """The macros of all files, as of one, so that each can call any other."""
         code = self._environment.compile("\n".join(m.text for m in self.macros), filename=_MACROS)
         template = Template.from_code(self._environment, code, self._environment.make_globals(names))
-        module = template.make_module(names)
-        return {name: getattr(module, name) for name in dir(module) if not name.startswith("_")}
+        context = template.new_context(names)
+        for _ in template.root_render_func(context):
+            pass
+        private = {name for name in context.vars if name.startswith("_")} - self.macro_names
+        return {name: value for name, value in context.vars.items() if name not in private}
 
     def _failure(self, error: Exception, text: str, known: Mapping[str, Any]) -> RenderError:
         file, line = _frame(error.__traceback__)

@@ -92,6 +92,9 @@ class _Reader:
         return result
 
 
+_LONGEST_INT = 4000  # signs; Python reads no more
+
+
 def _scalar(node: yaml.ScalarNode) -> Hashable:
     text: str = node.value
     if node.style:  # quoted or a block
@@ -100,7 +103,7 @@ def _scalar(node: yaml.ScalarNode) -> Hashable:
         return None
     if _TRUE.fullmatch(text) or _FALSE.fullmatch(text):
         return bool(_TRUE.fullmatch(text))
-    if _INT.fullmatch(text):
+    if _INT.fullmatch(text) and len(text) < _LONGEST_INT:
         return int(text)
     if _FLOAT.fullmatch(text) and not _ZERO_LED.fullmatch(text):
         return float(text)

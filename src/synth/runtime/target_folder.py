@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Container, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -100,11 +102,24 @@ class TargetFolder:
         ``inputs``: a digest of what was compiled, by which ``holds`` knows it again.
         """
         wanted = dict(_files(compiled))
-        self._remove_all_but(wanted)
-        for name, text in wanted.items():
-            self._write(name, text)
         contents = {name: text.encode() for name, text in wanted.items()}
-        self._write(_DIGEST, _digest(inputs, contents | self._contents([self.calibrations.name])))
+        with self._alone():
+            self._remove_all_but(wanted)
+            for name, text in wanted.items():
+                self._write(name, text)
+            self._write(_DIGEST, _digest(inputs, contents | self._contents([self.calibrations.name])))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Where another process compiles into the folder, it ends first. File systems without locks do without."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            with suppress(OSError):
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
 
     def holds(self, inputs: str) -> bool:
         """Whether what lies here was compiled of these inputs, file for file."""
