@@ -441,7 +441,7 @@ def test_a_table_with_metadata_needs_no_sql(tmp_path: Path) -> None:
 def test_a_disabled_model_is_not_there(tmp_path: Path) -> None:
     off = {"models/m.sql": "{{ config(enabled=false) }}select 1 as one"}
     assert "m" not in compile_folder(write(tmp_path, {**CLINIC, **off})).public
-    with pytest.raises(ProjectError, match="there is no model 'm'"):
+    with pytest.raises(ProjectError, match="the model 'm' is disabled"):
         graph_of(write(tmp_path, {"models/n.sql": "select * from {{ ref('m') }}"}))
 
 

@@ -13,6 +13,7 @@ import click
 import pytest
 
 from synth.cli import root
+from synth.cli.options import _CALL
 from synth.cli.verbs import verbs
 from synth.console.sinks import LOG_BYTES, LogFile, Said
 from synth.starter import write_starter
@@ -160,7 +161,17 @@ def test_a_process_that_ends_at_once_tells_what_could_not_be_said(clinic: Path) 
     with Path("/dev/full").open("w") as full:
         command = [sys.executable, "-m", "synth", "ls"]
         unsaid = subprocess.run(command, cwd=clinic, stdout=full, stderr=subprocess.PIPE, text=True)
-    assert unsaid.returncode == 1 and "Error: a file: No space left on device" in unsaid.stderr
+    assert unsaid.returncode == 1 and "Error: No space left on device" in unsaid.stderr
+
+
+def test_flags_before_a_verb_are_the_verbs(clinic: Path) -> None:
+    said = ("ls", "-s", "test_name:not_null")
+    expected = synth(clinic, *said, "-t", "dev").stdout
+    assert expected and synth(clinic, "-t", "dev", *said).stdout == expected
+    assert "no target 'test'" in synth(clinic, "--target", "test", *said).stderr
+    assert synth(clinic, "--target=dev", "-q", *said).stdout == expected
+    taking = {o for p in _CALL if isinstance(p, click.Option) and not p.is_flag for o in p.opts}
+    assert taking == {*root.WITH_VALUE}
 
 
 def test_a_verb_that_is_not_there_has_a_neighbour(clinic: Path) -> None:

@@ -6,13 +6,15 @@ Nothing is fitted: the tables that are judged are public models over constants.
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
 import jsonschema
 import pytest
 
-from processes import synth
+from processes import shared, synth
 from synth.project.schemas import artifact_schemas
 
 PROJECT = "name: wards\ntargets: {dev: {database: target/dev.duckdb}, prod: {database: target/prod.duckdb}}\n"
@@ -270,6 +272,53 @@ def test_a_model_whose_unit_test_fails_is_not_built(wards: Path) -> None:
     declare(wards, UNIT.replace("BEDS", "10"))
     assert synth(wards, "retry").returncode == 0
     assert statuses(wards) == {"unit_test.beds_add_up": ("pass", 0)}
+
+
+def test_a_view_that_cannot_be_read_is_a_mistake_of_its_sql(wards: Path) -> None:
+    """DuckDB converts when somebody looks: not when the view is made, and not when its rows are counted."""
+    (wards / "models" / "letters.sql").write_text("select cast(ward as integer) as letter from {{ ref('wards') }}")
+    assert synth(wards, "build").returncode == 0
+    shown = synth(wards, "show", "letters")
+    assert shown.returncode == 1 and "letters cannot be read: Conversion Error" in shown.stderr
+    assert synth(wards, "docs", "generate").returncode == 0
+    assert "letters.html" in (wards / "target" / "docs" / "index.html").read_text()
+
+
+def test_who_reads_no_more_stops_nothing(wards: Path) -> None:
+    """As head does, and less that is left."""
+    for said in ((), ("--log-format", "json"), ("-q",)):
+        command = [sys.executable, "-m", "synth", "build", *said]
+        with subprocess.Popen(command, cwd=wards, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout and process.stderr
+            process.stdout.close()
+            assert process.wait(60) == 0, process.stderr.read()
+    log = [json.loads(line) for line in (wards / "logs" / "synth.log").read_text().splitlines()]
+    assert sum("PASS=2" in line["info"]["msg"] for line in log) == 3
+
+
+def test_what_was_interrupted_is_done_again(wards: Path) -> None:
+    plant = "models = synth.runtime.runner.Runner\n"
+    plant += "first('synth.runtime.runner.Runner._public', raises(KeyboardInterrupt), reserved=False)"
+    assert synth(wards, "build").returncode == 0
+    (wards / "project").symlink_to(wards)
+    assert shared()(wards, ["run"], plant=f"from plants import *; import synth.runtime.runner; {plant}") == 1
+    found = json.loads((wards / "target" / "run_results.json").read_text())
+    assert [(r["model"], r["status"]) for r in found["results"]] == [("wards", "error"), ("floors", "skipped")]
+    again = synth(wards, "retry")
+    assert again.returncode == 0 and "again what failed or was skipped in synth run of" in again.stdout
+    assert "PASS=2" in again.stdout
+
+
+def test_yaml_knows_the_target(wards: Path) -> None:
+    (wards / "synth_project.yml").write_text(
+        PROJECT + "models: {wards: {floors: {+enabled: \"{{ target.name == 'prod' }}\"}}}\n"
+    )
+    declare(wards, 'models: [{name: wards, description: "in {{ target.path }}"}]')
+    listed = ("ls", "--resource-type", "model", "--output", "name")
+    assert synth(wards, *listed).stdout.split() == ["wards"]
+    assert synth(wards, *listed, "--target", "prod").stdout.split() == ["wards", "floors"]
+    assert synth(wards, "compile", "-t", "prod").returncode == 0
+    assert "in target/prod.duckdb" in (wards / "target" / "compiled.json").read_text()
 
 
 def test_sql_knows_its_relation_and_its_target(wards: Path) -> None:

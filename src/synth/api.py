@@ -6,7 +6,6 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from synth.artifacts.plan import UNPROTECTED
 from synth.artifacts.results import ApartResult, Invocation, Results
 from synth.compiler.inputs import digest_of_inputs
 from synth.compiler.populations import population_problems
-from synth.errors import Problem, ProjectError, RunError, UsageError
+from synth.errors import NothingToDo, Problem, ProjectError, RunError, UsageError
 from synth.files import write_whole
 from synth.graph.dag import Graph, Node, build
 from synth.graph.selection import Indirect, parse
@@ -70,7 +69,7 @@ class Project:
         threads: int | None = None,
     ) -> None:
         self.root = loader.find_root(Path(path).resolve())
-        self.project = replace(loader.load(self.root, vars), chosen=target)
+        self.project = loader.load(self.root, vars, target)
         self.settings = self.project.settings
         self.target = self.project.target(target)
         self.target = self.target.model_copy(update={"threads": threads}) if threads else self.target
@@ -264,12 +263,16 @@ class Project:
         self, previous: Results | None = None, listener: Listener | None = None, fail_fast: bool = False
     ) -> Results:  # fmt: skip
         """Does again what failed or was skipped in ``previous``, else in the last run here, by the same verb and flags."""
+        from synth.runtime.listener import Listener
+
         previous = previous or last_results(self.root)
         compiled = self.compile()
         found = State("", None, previous, named=False).statuses(compiled.manifest)
         nodes = [compiled.manifest.nodes[i] for i in compiled.manifest.nodes if found.get(i) in FAILED]
         if not nodes:
-            raise UsageError(f"the last synth {previous.args.which} left nothing to do again", "Say: synth build")
+            raise NothingToDo(f"the last synth {previous.args.which} left nothing", "Say: synth build")
+        listener = listener or Listener()
+        listener.note(f"again what failed or was skipped in synth {previous.args.which} of {previous.generated_at}")
         target, variables = self.opened
         said = previous.args.model_copy(update={"target": target, "vars": variables})
         return self._build(compiled, nodes, said, listener, fail_fast)
@@ -507,10 +510,15 @@ class Project:
 
     def rows(self, model: str, limit: int) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Column names and the first rows of a synthetic or public table."""
+        import duckdb
+
         relation = self._relation(model)
         with self._warehouse(read_only=True) as warehouse:
             _built(warehouse, relation, model)
-            return warehouse.query(f"select * from {relation} limit {limit}")
+            try:
+                return warehouse.query(f"select * from {relation} limit {limit}")
+            except duckdb.Error as error:  # of a view over synthetic rows
+                raise RunError(f"{model} cannot be read: {str(error).splitlines()[0]}", "Mend its SQL.") from None
 
     def clean(self, everything: bool = False) -> list[str]:
         """Removes what can be made again for nothing; with ``everything`` also what was paid for, if nobody uses it."""
@@ -595,9 +603,16 @@ class Project:
             if deferred:
                 compiled = self._deferring(compiled, wanted.models, warehouse, listener)
             runner = self._runner(compiled, warehouse, listener, args.full_refresh, args.empty) if run else None
-            results = Build(compiled, runner, warehouse, listener, fail_fast, args.store_failures).all(wanted, args)
-        known = [*compiled.checks.values(), *(unit.expectation for unit in compiled.unit_tests.values())]
-        self.folder.write_results(results, {expectation.id for expectation in known})
+            build = Build(compiled, runner, warehouse, listener, fail_fast, args.store_failures)
+            known = [*compiled.checks.values(), *(unit.expectation for unit in compiled.unit_tests.values())]
+            ids = {expectation.id for expectation in known}
+            try:
+                results = build.all(wanted, args)
+            except BaseException:  # Ctrl-C, or a mistake of synth's own: a retry goes on from here
+                if wanted.models:
+                    self.folder.write_results(build.cut_off(wanted, args), ids)
+                raise
+        self.folder.write_results(results, ids)
         if results.suites and args.docs:
             self._write_data_docs({*compiled.synthetic, *compiled.public, *SUITES})
         return results

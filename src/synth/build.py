@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from synth.artifacts.compiled import Compiled, PublicModel, SyntheticModel
 from synth.artifacts.results import Expectation, ExpectationResult, Invocation, Results, RunResult, SuiteResult
@@ -62,11 +62,23 @@ class Build:
         self._left_behind(self.compiled.synthetic if wanted.models else ())
         if not self.results and not self.suites and not self.singular:
             raise RunError("nothing of the selection is built", "Run: synth build")
+        return self._so_far(args, time.monotonic() - started)
+
+    def cut_off(self, wanted: Wanted, args: Invocation) -> Results:
+        """What was done where ``all`` was interrupted: the model that was being made has failed, the others were skipped."""
+        done = {result.model for result in self.results}
+        left = [name for name in wanted.models if name not in done]
+        for name in left:
+            kind: Literal["synthetic", "public"] = "synthetic" if name in self.compiled.synthetic else "public"
+            status: Literal["error", "skipped"] = "error" if name == left[0] else "skipped"
+            self.results.append(RunResult(model=name, kind=kind, status=status, seconds=0, message="interrupted"))
+        return self._so_far(args, 0)
+
+    def _so_far(self, args: Invocation, seconds: float) -> Results:
         if self.singular:
             self._keep(SINGULAR, "tests over one or more tables", "The project's singular tests", self.singular)
         return Results(
-            invocation_id=self.listener.invocation_id, generated_at=_now(), args=args,
-            elapsed_time=round(time.monotonic() - started, 1),
+            invocation_id=self.listener.invocation_id, generated_at=_now(), args=args, elapsed_time=round(seconds, 1),
             results=tuple(self.results), suites=tuple(self.suites), skipped=tuple(self.skipped),
         )  # fmt: skip
 

@@ -60,7 +60,7 @@ def draft(
     Without a ``table`` no row is read. With ``epsilon`` what rows tell is paid for; without it, it is marked as drafted.
     """
     root = find_root(Path(path).resolve())
-    project = load_sources(root, vars)
+    project = load_sources(root, vars, target)
     known = foreign.read(Path(metadata)) if metadata is not None else None
     drafter = _Drafter(project, target, known)
     if table is not None:

@@ -88,6 +88,12 @@ class UsageError(SynthError):
     exit_code = 2
 
 
+class NothingToDo(UsageError):
+    """What was asked for is known, and nothing is in that state: no mistake."""
+
+    exit_code = 0
+
+
 class BudgetError(SynthError):
     """The privacy budget refuses."""
 

@@ -44,7 +44,7 @@ class Expectation(Artifact):
         """One row about the rows that break it, which are those of a relation: failures, and by which they fail it or warn."""
         return (
             f"with found as (select {self.fail_calc} as failures from {relation}) select coalesce(failures, 0), "
-            f"failures {self.error_if}, failures {self.warn_if} from found"
+            f"(failures {self.error_if}), (failures {self.warn_if}) from found"
         )
 
     @property

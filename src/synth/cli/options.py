@@ -162,11 +162,12 @@ class Call:
 
     def failed(self, error: SynthError) -> None:
         """Logs it where there is a log; a program that reads JSON lines is told there, and nowhere else."""
+        said = f"Error: {error}" if error.exit_code else f"Nothing to do: {error}"
         if self.log_format == "json":
-            self.console.say("failed", (f"Error: {error}", "red"), exit_code=error.exit_code)
+            self.console.say("failed", (said, "red" if error.exit_code else None), exit_code=error.exit_code)
             sys.exit(error.exit_code)
         if "console" in vars(self):
-            self.console.log("failed", f"Error: {error}", exit_code=error.exit_code)
+            self.console.log("failed", said, exit_code=error.exit_code)
 
     def say(self, text: str) -> None:
         if not self.quiet:

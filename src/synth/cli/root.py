@@ -47,6 +47,8 @@ VERBS = {
     "release": "Write the selected tables as a bundle that leaves the house: Parquet and CSV, a report, the guarantee, digests.",
     "source": "Look at sources without reading a row: are they fresh?",
 }
+# of the flags that every verb has: those that take a value
+WITH_VALUE = ("--project-dir", "-t", "--target", "--vars", "--threads", "--log-format", "--log-path")
 GROUPS = ("docs", "ledger", "release", "source")  # of verbs, each in a module of its name; the others are in verbs
 
 
@@ -65,6 +67,19 @@ class _Verbs(click.Group):
         from synth.cli.verbs import verbs
 
         return verbs.commands.get(name)
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        """What stands before the verb belongs to it: ``synth -q run`` is ``synth run -q``."""
+        known = iter(enumerate(args))
+        for i, argument in known:
+            if argument in ("--help", "-h", "--version"):
+                break
+            if argument in WITH_VALUE:
+                next(known, None)
+            elif not argument.startswith("-"):
+                args = [argument, *args[:i], *args[i + 1 :]]
+                break
+        return super().parse_args(context, args)
 
     def resolve_command(
         self, context: click.Context, args: list[str]
@@ -124,8 +139,11 @@ def run() -> None:
 
 
 def _told(error: Exception) -> NoReturn:
-    from synth.errors import SynthError, where
+    from synth.errors import NothingToDo, SynthError, where
 
+    if isinstance(error, NothingToDo):
+        click.echo(f"Nothing to do: {error}", err=True)
+        sys.exit(error.exit_code)
     if isinstance(error, SynthError):
         _fail(str(error), error.exit_code)
     if isinstance(error, BrokenPipeError):

@@ -57,8 +57,10 @@ def _table(item: tree.Item, names: frozenset[str], parents: Collection[Path], pu
     elif path[-1].startswith(NOT_PRIVATE.casefold()):
         what = f"'{name}' is made without differential privacy, and read by its bare name"
         yield Stranger(what, "Name it by ref().", item.offset)
-    elif public and not (len(path) == 2 and path[0] in ("synthetic", "public")):
-        yield Stranger(f"'{'.'.join(item.node['qualified_name']['path'])}' is not named by ref()", FIX, item.offset)
+    elif public:
+        of_models = len(path) == 2 and path[0] in ("synthetic", "public")
+        fix = f"Write {{{{ ref('{name}') }}}}, so that it is made before." if of_models else FIX
+        yield Stranger(f"'{'.'.join(item.node['qualified_name']['path'])}' is not named by ref()", fix, item.offset)
 
 
 def _visit(part: Any, offset: int, names: frozenset[str]) -> Iterator[tuple[tree.Item, frozenset[str]]]:

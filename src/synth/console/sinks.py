@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -52,6 +53,15 @@ class Sink(Protocol):
     def progress(self, text: str, line: bool = False) -> None: ...  # of work that goes on; line: of a long step of it
 
 
+def _write(text: str, out: IO[str], **how: Any) -> None:
+    """Who reads no more stops nothing: a run goes on, and its log tells the rest."""
+    try:
+        click.echo(text, file=out, **how)
+    except OSError:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+
+
 class Terminal:
     """Lines with a clock. On a terminal what goes on is shown on one line that is wiped afterwards, else long steps are lines."""
 
@@ -65,21 +75,21 @@ class Terminal:
             if not self.quiet:
                 self._wipe()
                 clock = time.strftime("%H:%M:%S")
-                click.echo(f"{clock}  {click.style(text, fg=color) if color else text}", file=self.out)
+                _write(f"{clock}  {click.style(text, fg=color) if color else text}", self.out)
             elif color == "red":  # what failed is said all the same
-                click.echo(text, err=True)
+                _write(text, sys.stderr)
 
     def progress(self, text: str, line: bool = False) -> None:
         if line and not self._live and not self.quiet:
-            click.echo(f"{time.strftime('%H:%M:%S')}    {text}", file=self.out)
+            _write(f"{time.strftime('%H:%M:%S')}    {text}", self.out)
         now = time.monotonic()
         if self._live and now - self._shown > _REFRESH_SECONDS:
             self._shown = now
-            click.echo(f"\r\x1b[2K          {text}", file=self.out, nl=False)
+            _write(f"\r\x1b[2K          {text}", self.out, nl=False)
 
     def _wipe(self) -> None:
         if self._live:
-            click.echo("\r\x1b[2K", file=self.out, nl=False)
+            _write("\r\x1b[2K", self.out, nl=False)
 
 
 class JsonLines:
@@ -90,7 +100,7 @@ class JsonLines:
 
     def say(self, said: Said) -> None:
         if said.level == "error" or not self.quiet:
-            click.echo(record(said, self.invocation_id), file=self.out)
+            _write(record(said, self.invocation_id), self.out)
 
     def progress(self, text: str, line: bool = False) -> None: ...
 

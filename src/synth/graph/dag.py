@@ -172,6 +172,10 @@ def _singular(project: Project, problems: list[Problem]) -> Iterator[tuple[Rende
     for file in project.tests.values():
         asked = render(project, file.name, file.place(), file, None, problems)
         config = test_config(project, file.name, file, file.folders, asked.config, problems)
+        if "where" in asked.config:
+            problems.append(
+                Problem(file.find("where"), "where: is for generic tests", "Say it in the SQL of the test.")
+            )
         if config.enabled:
             yield asked, Judgement(config)
 
@@ -242,6 +246,9 @@ def _parents(project: Project, asked: Rendered, landed: Mapping[str, str], probl
     for name in asked.refs:
         if name in landed:
             found.append(f"model.{project.settings.name}.{landed[name]}")
+        elif name in model_names(project):
+            fix = "Enable it, or disable what reads it."
+            problems.append(Problem(reference(asked, name), f"the model '{name}' is disabled", fix))
         else:
             problems.append(Problem(reference(asked, name), f"there is no model '{name}'", nearest(name, landed)))
     return tuple(dict.fromkeys(found))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from synth.artifacts.compiled import Manifest, ManifestNode
-from synth.errors import UsageError
+from synth.errors import NothingToDo, UsageError
 from synth.graph import methods
 from synth.graph.state import State
 
@@ -75,8 +75,10 @@ def select(
     selector = _Selector(manifest, mode, state)
     chosen = selector.nodes(wanted) if wanted else set(manifest.nodes)
     if not chosen:
-        hint = " ".join(selector.nothing) or "A comma means both; a space, either."
-        raise UsageError(f"the selection '{asked}' holds nothing", hint)
+        what = f"the selection '{asked}' holds nothing"
+        if selector.nothing:
+            raise NothingToDo(what, " ".join(selector.nothing))
+        raise UsageError(what, "A comma means both; a space, either.")
     if exclude and wanted:
         chosen = selector.nodes(Group("difference", (wanted, exclude), "eager"))
     elif exclude:

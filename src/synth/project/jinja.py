@@ -159,6 +159,7 @@ class Renderer:
     macros: tuple[SqlFile, ...] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)  # in place of variables of the environment
     constants: Mapping[str, Any] = field(default_factory=dict)  # what some macros give instead, by their names
+    target: Mapping[str, Any] = field(default_factory=dict)  # as YAML calls it; in SQL the caller says it
     _environment: ImmutableSandboxedEnvironment = field(
         default_factory=lambda: _Environment(
             undefined=StrictUndefined, keep_trailing_newline=True, extensions=["jinja2.ext.do", _TestBlock]
@@ -174,7 +175,7 @@ class Renderer:
 
     def value(self, text: str, secret: bool = False) -> str:
         """A string of a YAML file; ``secret``: it is nothing that is written elsewhere."""
-        names = {} if secret else {"env_var": _no_secret}
+        names = {"target": self.target, **({} if secret else {"env_var": _no_secret})}
         return self._render(text, names, with_macros=False) if "{{" in text or "{%" in text else text
 
     def sql(self, text: str, names: Mapping[str, Any]) -> str:

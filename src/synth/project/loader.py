@@ -99,12 +99,7 @@ class Project:
     @property
     def target_words(self) -> dict[str, Any]:
         """``target`` in SQL, with dbt's keys."""
-        name = self.chosen or self.settings.default_target
-        found = self.target(name)
-        return {
-            "name": name, "type": "duckdb", "threads": found.threads, "schema": "public",
-            "database": Path(found.database).stem, "path": found.database,
-        }  # fmt: skip
+        return _target_words(self.target(self.chosen), self.chosen or self.settings.default_target)
 
     def target(self, name: str | None) -> spec.TargetSpec:
         name = name or self.settings.default_target
@@ -126,26 +121,26 @@ def find_root(start: Path) -> Path:
     )
 
 
-def load(root: Path, variables: Mapping[str, Any] | None = None) -> Project:
-    """Reads every file of the project at ``root``; raises ProjectError with all problems at once."""
+def load(root: Path, variables: Mapping[str, Any] | None = None, target: str | None = None) -> Project:
+    """Reads every file of the project at ``root``; raises ProjectError with all problems at once. ``target``: the chosen one."""
     problems: list[Problem] = []
-    project = _load(root, variables, problems, problems)
+    project = _load(root, variables, target, problems, problems)
     if problems:
         raise ProjectError(problems)
     return project
 
 
-def load_sources(root: Path, variables: Mapping[str, Any] | None = None) -> Project:
+def load_sources(root: Path, variables: Mapping[str, Any] | None = None, target: str | None = None) -> Project:
     """Settings and sources, which must be right, and of metadata and SQL what can be read: the rest may not be there yet."""
     problems: list[Problem] = []
-    project = _load(root, variables, problems, [])
+    project = _load(root, variables, target, problems, [])
     if problems:
         raise ProjectError(problems)
     return project
 
 
 def _load(
-    root: Path, variables: Mapping[str, Any] | None, problems: list[Problem], later: list[Problem]
+    root: Path, variables: Mapping[str, Any] | None, target: str | None, problems: list[Problem], later: list[Problem]
 ) -> Project:  # fmt: skip
     """``problems`` of settings, macros and sources; ``later``: of metadata, models and tests."""
     first, found = yaml.read(PROJECT_FILE, _text(root / PROJECT_FILE, PROJECT_FILE, problems))
@@ -153,28 +148,49 @@ def _load(
     if problems and first.data is None:
         raise ProjectError(problems)
     given = first.data.get("vars") if isinstance(first.data, dict) else None
-    renderer = Renderer({**(given if isinstance(given, dict) else {}), **(variables or {})})
+    renderer = Renderer(
+        {**(given if isinstance(given, dict) else {}), **(variables or {})},
+        target=_target_as_written(first.data, target),
+    )
     settings = _validate(spec.ProjectSpec, first, renderer, problems)
     problems += folder_problems(root, settings, lambda *path: first.place(path)) if settings else ()
     settings = settings or _paths_only(first)
     macros = _macros(root, settings.macro_paths, renderer, problems)
     generic = tuple(f"{path}/generic" for path in settings.test_paths)
     macros += _macros(root, generic, renderer, problems)
-    renderer = Renderer(renderer.variables, macros)
+    name = target or settings.default_target
+    words = _target_words(settings.targets[name], name) if name in settings.targets else {"name": name}
+    renderer = Renderer(renderer.variables, macros, target=words)
     sources = _sources(root, settings, renderer, problems)
     people = {name: declared.source.location for name, declared in sources.items() if declared.source.privacy}
     _tell_places(root, settings, sources)
     files = ValueFiles(root, people, settings.target_path, settings.test_paths)
     tables = _tables(root, settings, renderer, files, later)
     models = _sql(root, settings.model_paths, "model", later)
+    later += _odd_models(root, settings, models, tables)
     properties, unit_tests = _properties(root, settings, renderer, files, {*models, *tables}, tables, later)
     beside = (*generic, *(f"{path}/{FIXTURES}" for path in settings.test_paths))
     tests = _sql(root, settings.test_paths, "test", later, without=beside)
     selectors = _selectors(root, renderer, later)
     experiments = _experiments(root, settings, renderer, tables, later)
     return Project(
-        root, settings, first, sources, tables, models, properties, tests, unit_tests, selectors, experiments, renderer
+        root, settings, first, sources, tables, models, properties, tests, unit_tests, selectors, experiments, renderer,
+        target,
     )  # fmt: skip
+
+
+def _target_words(target: spec.TargetSpec, name: str) -> dict[str, Any]:
+    """With dbt's keys."""
+    return {
+        "name": name, "type": "duckdb", "threads": target.threads, "schema": "public",
+        "database": Path(target.database).stem, "path": target.database,
+    }  # fmt: skip
+
+
+def _target_as_written(data: Any, chosen: str | None) -> dict[str, Any]:
+    """What synth_project.yml itself may know of the target, before it is read."""
+    default = data.get("default-target") if isinstance(data, dict) else None
+    return {"name": chosen or default or "dev", "type": "duckdb", "schema": "public"}
 
 
 def target_path(root: Path) -> str:
@@ -200,7 +216,7 @@ def _macros(
     root: Path, folders: tuple[str, ...], renderer: Renderer, problems: list[Problem]
 ) -> tuple[SqlFile, ...]:  # fmt: skip
     found = []
-    for path, file in _files(root, folders, (".sql",)):
+    for path, file in _files(root, folders, (".sql",), problems):
         macro = SqlFile(path.stem, file, _text(path, file, problems), ())
         try:
             renderer.check(macro.text)
@@ -285,7 +301,7 @@ def _sql(
 ) -> dict[str, SqlFile]:  # fmt: skip
     names = _Names(what, problems)
     found: dict[str, SqlFile] = {}
-    for path, file in _files(root, folders, (".sql",)):
+    for path, file in _files(root, folders, (".sql",), problems):
         if any(Path(file).is_relative_to(folder) for folder in without):
             continue
         sql = SqlFile(path.stem, file, _text(path, file, problems), _folders_below(file, folders))
@@ -295,6 +311,20 @@ def _sql(
         elif names.new(sql.name, Place(file)):
             found[sql.name] = sql
     return found
+
+
+def _odd_models(
+    root: Path, settings: spec.ProjectSpec, models: Mapping[str, SqlFile], tables: Collection[str]
+) -> Iterator[Problem]:  # fmt: skip
+    """Files that nobody would read, and models that DuckDB would take for another."""
+    spelled = {name.casefold(): name for name in tables}
+    for name, sql in models.items():
+        if (table := spelled.get(name.casefold(), name)) != name:
+            fix = "Names ignore case: call the file as the table, or one of them otherwise."
+            yield Problem(Place(sql.file), f"the model '{name}' is called as the table '{table}' but for capitals", fix)
+    for path in (path for folder in settings.model_paths for path in sorted((root / folder).rglob("*.py"))):
+        fix = "Write it as SQL; rows that Python makes are a source, with location: python:module:function."
+        yield Problem(Place(path.relative_to(root).as_posix()), "a model is SQL: this is not read", fix)
 
 
 def _selectors(root: Path, renderer: Renderer, problems: list[Problem]) -> dict[str, DeclaredSelector]:
@@ -351,11 +381,17 @@ class _Names:
         return first is place
 
 
-def _files(root: Path, folders: Iterable[str], endings: tuple[str, ...]) -> Iterator[tuple[Path, str]]:
+def _files(
+    root: Path, folders: Iterable[str], endings: tuple[str, ...], problems: list[Problem]
+) -> Iterator[tuple[Path, str]]:  # fmt: skip
     for folder in folders:
         for path in sorted((root / folder).rglob("*")):
-            if path.suffix in endings and path.is_file():
-                yield path, path.relative_to(root).as_posix()
+            file, ending = path.relative_to(root).as_posix(), path.suffix
+            if ending in endings and path.is_file():
+                yield path, file
+            elif ending.lower() in endings:
+                fix = f"Call it {path.stem}{ending.lower()}."
+                problems.append(Problem(Place(file), f"a file that ends in {ending} is not read", fix))
 
 
 def _folders_below(file: str, paths: Iterable[str]) -> tuple[str, ...]:
@@ -363,7 +399,7 @@ def _folders_below(file: str, paths: Iterable[str]) -> tuple[str, ...]:
 
 
 def _documents(root: Path, folders: Iterable[str], problems: list[Problem]) -> Iterator[yaml.Document]:
-    for path, file in _files(root, folders, (".yml", ".yaml")):
+    for path, file in _files(root, folders, (".yml", ".yaml"), problems):
         document, found = yaml.read(file, _text(path, file, problems))
         problems += found
         if document.data is not None:

@@ -13,4 +13,4 @@ def nearest(word: str, known: Iterable[str]) -> str:
     near += [name for name in names if name.casefold() == word.casefold() and name not in near]
     if near:
         return f"Did you mean {' or '.join(near)}?"
-    return f"Known: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}." if names else ""
+    return f"Known: {', '.join(names[:20])}{', ...' if len(names) > 20 else '.'}" if names else ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Sequence
 from datetime import UTC, datetime
 
+import duckdb
+
 from synth.artifacts.catalog import (
     Bar,
     Catalog,
@@ -58,17 +60,28 @@ def _node(warehouse: Warehouse, node: ManifestNode) -> CatalogNode | None:
             name: CatalogColumn(type=type_, index=index, name=name, comment=said)
             for name, type_, index, said in columns
         },
-        rows=warehouse.count(f"{schema}.{identifier(node.name)}"),
+        rows=_rows(warehouse, f"{schema}.{identifier(node.name)}"),
     )
 
 
+def _rows(warehouse: Warehouse, relation: str) -> int:
+    """None of a view that cannot be read."""
+    try:
+        return warehouse.count(relation)
+    except duckdb.Error:
+        return 0
+
+
 def distributions(warehouse: Warehouse, table: CatalogNode, without: Container[str]) -> tuple[Distribution, ...]:
-    """Of each column but those ``without`` and those of which a picture says nothing."""
+    """Of each column but those ``without`` and those of which a picture says nothing; of none of a view that cannot be read."""
     if table.rows < LEAST_ROWS:
         return ()
     relation = f"{table.metadata.schema_name}.{identifier(table.metadata.name)}"
     columns = [column for column in table.columns.values() if column.name not in without]
-    found = (_distribution(warehouse, relation, column) for column in columns)
+    try:
+        found = [_distribution(warehouse, relation, column) for column in columns]
+    except duckdb.Error:
+        return ()
     return tuple(one for one in found if one)
 
 
