@@ -30,6 +30,8 @@ SELECTED = {
     "metadata/v.yml": """
 tables:
   - name: visits
+    meta: {reviewed: 2024}
+    config: {meta: {owner: ann}}
     max_rows_per_unit: 3
     columns:
       - {name: person, type: key}
@@ -44,7 +46,7 @@ tables:
     "models/staging/stg_visits.sql": "{{ config(materialized='private') }}select * from {{ source('clinic', 'visits') }}",
     "models/visits.sql": "{{ config(materialized='synthetic', epsilon=0.5) }}"
     "select {{ declared_columns() }} from {{ ref('stg_visits') }}",
-    "models/marts/by_age.sql": "{{ config(tags=['small']) }}select age from {{ ref('visits') }}",
+    "models/marts/by_age.sql": "{{ config(tags=['small'], meta={'owner': 'ann'}) }}select age from {{ ref('visits') }}",
     "models/marts/by_sex.sql": "{{ config(materialized='table') }}select sex from {{ ref('people') }}",
     "models/marts/deep/both.sql": "select * from {{ ref('by_age') }}, {{ ref('by_sex') }}",
     "tests/old.sql": "select * from {{ ref('by_age') }} where age > 100",
@@ -164,6 +166,8 @@ def test_a_test_comes_with_what_it_tests(selected: Manifest) -> None:
 def test_configs_and_meta_are_compared_as_what_they_are(selected: Manifest) -> None:
     assert names(selected, "config.epsilon:0.50", mode="empty") == "people visits"
     assert names(selected, "config.meta.owner:ward", mode="empty") == "clinic.people clinic.visits"
+    assert names(selected, "config.meta.owner:ann", mode="empty") == "by_age visits"
+    assert names(selected, "config.meta.reviewed:2024", mode="empty") == "visits"
     assert names(selected, "config.materialized:VIEW", mode="empty") == "both by_age"
 
 
@@ -250,6 +254,8 @@ CHANGES: list[tuple[Mapping[str, tuple[str, str]], dict[str, str]]] = [
     ({"metadata/v.yml": ("epsilon: 0.5", "epsilon: 0.6")}, {"modified": "people", "modified.configs": "people"}),
     ({"metadata/v.yml": ("[0, 120]", "[0, 99]")}, {"modified": "visits", "modified.contract": "visits", "modified.body": ""}),
     ({"metadata/v.yml": ("name: age,", "name: age, description: years,")}, {"modified": ""}),
+    ({"metadata/v.yml": ("name: age,", "name: age, meta: {unit: years},")}, {"modified": ""}),
+    ({"metadata/v.yml": ("meta: {reviewed: 2024}", "meta: {reviewed: 2025}")}, {"modified": ""}),
     ({"sources/c.yml": ("units: 500", "units: 600")}, {"modified.contract": "clinic.visits clinic.people", "new": ""}),
     ({"sources/c.yml": ("location: x", "location: y")}, {"modified": ""}),
 ]  # fmt: skip

@@ -21,7 +21,7 @@ CONFIG = "config"
 _ENCODED = json.JSONEncoder(ensure_ascii=False).encode
 _SAID_IN_SQL = re.compile(r"\{\{-?\s*config\s*\((?:(?!\}\}).)*\)\s*-?\}\}", re.DOTALL)
 _OFFSET = {"offset_from", "offset_bounds"}  # told as they turned out, since a constraint can make an offset, too
-_OF_THE_COLUMN = {"name", "description", "drafted", *_OFFSET}
+_OF_THE_COLUMN = {"name", "description", "drafted", "meta", *_OFFSET}
 
 
 def declared_keys(

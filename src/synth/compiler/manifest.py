@@ -17,7 +17,7 @@ from synth.project.loader import Declared, DeclaredSource, Project
 from synth.quoting import identifier
 from synth.version import __version__
 
-_WORDS = {"description": True, "config": True, "tests": True, "data_tests": True}  # of a table, no part of its contract
+_WORDS = {"description": True, "config": True, "tests": True, "data_tests": True, "meta": True}  # of a table, no part of its contract
 
 
 def manifest(
@@ -118,7 +118,8 @@ def _config(node: Node, materialized: str) -> dict[str, Any]:
         return {"enabled": True, "meta": node.source.source.meta}
     said = node.config.model_dump(mode="json", exclude_none=True)
     judged = node.judged.config.model_dump(mode="json", exclude_none=True) if node.judged else {}
-    return {**said, **judged, "enabled": True, "materialized": materialized}
+    meta = {**said.pop("meta"), **judged.pop("meta", {})}
+    return {**said, **judged, "enabled": True, "materialized": materialized, **({"meta": meta} if meta else {})}
 
 
 def _checksums(node: Node, config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -126,7 +127,7 @@ def _checksums(node: Node, config: Mapping[str, Any]) -> Iterator[tuple[str, str
         yield "body", _digest(node.text.text)
     if node.kind != "source":
         yield "sql", _digest(node.sql)
-        yield "configs", _digest({key: value for key, value in config.items() if key != "tags"})
+        yield "configs", _digest({key: value for key, value in config.items() if key not in ("tags", "meta")})
     if node.declared:
         yield "contract", _digest(_promised(node.declared.table))
     if node.described:
@@ -136,7 +137,7 @@ def _checksums(node: Node, config: Mapping[str, Any]) -> Iterator[tuple[str, str
 
 
 def _promised(table: spec.Table | spec.ModelProperties) -> Any:
-    inner = {"__all__": {"description": True, "tests": True, "data_tests": True}}
+    inner = {"__all__": {"description": True, "tests": True, "data_tests": True, "meta": True}}
     return table.model_dump(mode="json", exclude={**_WORDS, "columns": inner, "constraints": inner})
 
 

@@ -43,12 +43,12 @@ def config_of(
     project: Project, name: str, text: SqlFile | None, declared: Declared | None, given: Mapping[str, Any],
     problems: list[Problem],
 ) -> spec.ModelConfig:  # fmt: skip
-    """Folders of synth_project.yml, then metadata's config, then ``given``, which config() in SQL says; tags add up."""
+    """Folders of synth_project.yml, then metadata's config, then ``given``, which config() in SQL says; tags and meta add up."""
     layers = list(_folder_layers(project, _MODELS, (*(text.folders if text else ()), name)))
     if declared:
-        layers.append(declared.table.config.model_dump(exclude_unset=True))
+        layers += [{"meta": declared.table.meta}, declared.table.config.model_dump(exclude_unset=True)]
     if described := project.properties.get(name):
-        layers.append(described.model.config.model_dump(exclude_unset=True))
+        layers += [{"meta": described.model.meta}, described.model.config.model_dump(exclude_unset=True)]
     return _merged(spec.ModelConfig, layers, given, text, problems)
 
 
@@ -74,9 +74,10 @@ def unit_test_configs(project: Project, problems: list[Problem]) -> dict[str, sp
 def _merged(
     kind: type[C], layers: list[dict[str, Any]], given: Mapping[str, Any], text: SqlFile | None, problems: list[Problem]
 ) -> C:  # fmt: skip
-    """The nearest wins, and tags add up. What is wrong with ``given`` is told; the others were judged where they stand."""
+    """The nearest wins, and tags and meta add up. What is wrong with ``given`` is told; the others were judged where they stand."""
     merged: dict[str, Any] = {}
     tags: list[str] = []
+    meta: dict[str, Any] = {}
     for layer in [*layers, given]:
         try:
             found = kind.model_validate(layer)
@@ -86,7 +87,8 @@ def _merged(
             continue
         merged |= found.model_dump(exclude_unset=True)
         tags += found.tags
-    return kind.model_validate({**merged, "tags": tuple(dict.fromkeys(tags))})
+        meta |= found.meta
+    return kind.model_validate({**merged, "tags": tuple(dict.fromkeys(tags)), "meta": meta})
 
 
 def _problems(

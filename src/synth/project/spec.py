@@ -421,6 +421,7 @@ class TestConfig(Spec):
     fail_calc: str = Field(default="count(*)", min_length=1, description="SQL: what counts as the failures")
     store_failures: bool | None = Field(default=None, description="keep what fails as a table")
     tags: Annotated[tuple[str, ...], BeforeValidator(_listed), _ONE_OR_SEVERAL] = ()
+    meta: dict[str, Any] = Field(default={}, description="whatever your own tools want to know; synth reads none of it")
     enabled: bool = True
 
 
@@ -465,6 +466,7 @@ class Tested(Spec):
 
     tests: Tests = ()
     data_tests: Tests = Field(default=(), description="the same, as newer versions of dbt call it")
+    meta: dict[str, Any] = Field(default={}, description="whatever your own tools want to know; synth reads none of it")
 
 
 # metadata/*.yml
@@ -928,6 +930,7 @@ class ModelConfig(Spec):
     rows: int | None = Field(default=None, ge=1)
     seed: int | None = Field(default=None, ge=0)
     tags: Annotated[tuple[str, ...], BeforeValidator(_listed), _ONE_OR_SEVERAL] = ()
+    meta: dict[str, Any] = Field(default={}, description="whatever your own tools want to know; synth reads none of it")
     enabled: bool | None = None
     generator: GeneratorSpec | None = None
     trust_sql: Annotated[str, AfterValidator(_reason)] | None = Field(
@@ -1077,6 +1080,7 @@ class Given(Rows):
 
 class UnitTestConfig(Spec):
     tags: Annotated[tuple[str, ...], BeforeValidator(_listed), _ONE_OR_SEVERAL] = ()
+    meta: dict[str, Any] = Field(default={}, description="whatever your own tools want to know; synth reads none of it")
     enabled: bool = True
 
 
