@@ -266,6 +266,31 @@ def test_compile_and_plan_warn_of_a_draft(
         assert "nobody has reviewed" in capsys.readouterr().err
 
 
+def test_what_is_made_of_a_draft_is_for_its_owner_until_it_is_reviewed(
+    drafts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr(Calibrations, "__call__", lambda *_: 1e3)
+
+    def read_by_others() -> set[str]:
+        made = (
+            p
+            for p in (drafts / "target").rglob("*")
+            if p.is_file() and not p.is_relative_to(drafts / "target/internal")
+        )
+        return {path.name for path in made if path.stat().st_mode & 0o077}
+
+    Project(drafts).compile()
+    Project(drafts).docs()
+    assert read_by_others() == {"catalog.json"}
+    with pytest.raises(ProjectError, match="nobody has reviewed"):
+        Project(drafts).dbt_sources()
+    reviewed(drafts)
+    Project(drafts).compile()
+    Project(drafts).docs()
+    assert {"compiled.json", "manifest.json", "prepare.sql", "patients.json", "index.html"} <= read_by_others()
+    assert "clinic" in Project(drafts).dbt_sources()
+
+
 def test_a_review_does_not_mean_a_new_fit(drafts: Path) -> None:
     before = compile_folder(drafts).synthetic["patients"]
     reviewed(drafts)

@@ -122,7 +122,7 @@ class Project:
             raise ProjectError([*error.problems, *self._drafts()]) from None
         if calibrations.changed:
             self._keep(self.folder.calibrations, calibrations.known)
-        self.folder.write_compiled(compiled, inputs)
+        self.folder.write_compiled(compiled, inputs, own=bool(self._drafts()))
         return compiled
 
     def refresh(self) -> Compiled | None:
@@ -153,7 +153,12 @@ class Project:
         return found
 
     def dbt_sources(self, name: str | None = None, database: str = "synth") -> str:
-        """The project's tables as YAML of a dbt source ``name``; ``database``: under which dbt attaches the target's file."""
+        """The project's tables as YAML of a dbt source ``name``; ``database``: under which dbt attaches the target's file.
+
+        ProjectError where metadata that nobody has reviewed would go out with it.
+        """
+        if drafted := self._drafts():
+            raise ProjectError(drafted)
         from synth.compiler.dbt_sources import dbt_sources
 
         return dbt_sources(self.graph, self.compile(), name or self.settings.name, database, self.target.database)
@@ -475,7 +480,7 @@ class Project:
             ledger=tuple(self.ledger.summary(self.budgets)), data_docs=(self.folder.data_docs / "index.html").is_file(),
         )  # fmt: skip
         led_here = (self.folder.docs / "index.html").is_file()
-        index = write_site(facts, self.folder.docs)
+        index = write_site(facts, self.folder.docs, own=bool(self._drafts()))
         if facts.data_docs and not led_here:  # they were written when there was no page to lead back to
             self._write_data_docs({*compiled.synthetic, *compiled.public, *SUITES})
         return index

@@ -17,7 +17,13 @@ from synth.project.loader import Declared, DeclaredSource, Project
 from synth.quoting import identifier
 from synth.version import __version__
 
-_WORDS = {"description": True, "config": True, "tests": True, "data_tests": True, "meta": True}  # of a table, no part of its contract
+_WORDS = {
+    "description": True,
+    "config": True,
+    "tests": True,
+    "data_tests": True,
+    "meta": True,
+}  # of a table, no part of its contract
 
 
 def manifest(

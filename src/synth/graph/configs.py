@@ -74,7 +74,7 @@ def unit_test_configs(project: Project, problems: list[Problem]) -> dict[str, sp
 def _merged(
     kind: type[C], layers: list[dict[str, Any]], given: Mapping[str, Any], text: SqlFile | None, problems: list[Problem]
 ) -> C:  # fmt: skip
-    """The nearest wins, and tags and meta add up. What is wrong with ``given`` is told; the others were judged where they stand."""
+    """The nearest wins; tags and meta add up. What is wrong with ``given`` is told; the rest was judged where it stands."""
     merged: dict[str, Any] = {}
     tags: list[str] = []
     meta: dict[str, Any] = {}

@@ -96,18 +96,19 @@ class TargetFolder:
     def write_answers(self, fingerprint: str, answers: Answers) -> None:
         self._write(f"drafts/{fingerprint}.json", _json(answers))
 
-    def write_compiled(self, compiled: Compiled, inputs: str) -> None:
+    def write_compiled(self, compiled: Compiled, inputs: str, own: bool = False) -> None:
         """The compiled project: the same bytes each time, and nothing of an earlier one left over.
 
-        ``inputs``: a digest of what was compiled, by which ``holds`` knows it again.
+        ``inputs``: a digest of what was compiled, by which ``holds`` knows it again; ``own``: for the eyes of who writes it
+        alone, since nobody has reviewed what was read off rows.
         """
         wanted = dict(_files(compiled))
         contents = {name: text.encode() for name, text in wanted.items()}
         with self._alone():
             self._remove_all_but(wanted)
             for name, text in wanted.items():
-                self._write(name, text)
-            self._write(_DIGEST, _digest(inputs, contents | self._contents([self.calibrations.name])))
+                self._write(name, text, own)
+            self._write(_DIGEST, _digest(inputs, contents | self._contents([self.calibrations.name])), own)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -225,11 +226,11 @@ class TargetFolder:
         """Exact counts of what a fit could not read or left out: private."""
         return self.internal / f"{model}{_ODDITIES}"
 
-    def _write(self, name: str, text: str) -> None:
+    def _write(self, name: str, text: str, own: bool = False) -> None:
         """Whole or not at all."""
         path = f"{self.path}/{name}"
-        if _content(path) != text.encode():
-            write_whole(path, text)
+        if _content(path) != text.encode() or own == bool(os.stat(path).st_mode & 0o077):
+            write_whole(path, text, 0o600 if own else 0o666)
 
 
 def _digest(inputs: str, contents: Mapping[str, bytes]) -> str:
