@@ -183,7 +183,9 @@ def test_selectors_are_completed_from_what_was_compiled(shell: str, clinic: Path
     synth(clinic, "compile")
     words = {"COMP_WORDS": "synth run --select +mem", "COMP_CWORD": "+mem" if shell == "fish" else "3"}
     found = synth(clinic, _SYNTH_COMPLETE=f"{shell}_complete", **words)
-    assert "+members" in found.stdout, found.stderr
+    assert "+members" in found.stdout and "members.age" not in found.stdout, found.stderr
+    words = {"COMP_WORDS": "synth run --select source:clinic mem", "COMP_CWORD": "mem" if shell == "fish" else "4"}
+    assert "members" in synth(clinic, _SYNTH_COMPLETE=f"{shell}_complete", **words).stdout
 
 
 def test_the_log_turns_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

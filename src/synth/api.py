@@ -768,7 +768,8 @@ def compiled_selectors(path: str | Path = ".") -> list[str]:
     except UsageError:
         return []
     found = TargetFolder(root / loader.target_path(root)).manifest()
-    return sorted({name for node in found.nodes.values() for name in (node.name, node.selector)}) if found else []
+    nodes = found.nodes.values() if found else ()
+    return sorted({name for n in nodes for name in (n.name, n.selector, *(f"tag:{tag}" for tag in n.tags))})
 
 
 def last_results(path: str | Path = ".", state: str | Path | None = None) -> Results:

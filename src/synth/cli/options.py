@@ -22,6 +22,8 @@ from synth.errors import SynthError, UsageError, no_secrets
 from synth.version import __version__
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from synth.api import Project
     from synth.artifacts.results import Results
     from synth.console import Console
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[Callable[..., Any]], Any]
 LOG = "logs/synth.log"
+_SEVERAL = "synth.several"  # of a click context: the flag that what comes next is a value of
 
 
 def flag(*names: str, **how: Any) -> Callable[[F], F]:
@@ -58,7 +61,8 @@ def _completed(context: click.Context, parameter: click.Parameter, typed: str) -
 
     head = typed[: len(typed) - len(typed.lstrip("+@0123456789"))]
     known = compiled_selectors(context.params.get("project_dir") or ".")
-    return [head + name for name in known if name.startswith(typed[len(head) :])]
+    found = [head + name for name in known if name.startswith(typed[len(head) :])]
+    return [name for name in found if "." in typed or "." not in name] or found  # what is promised has many names
 
 
 _CALL = _options(
@@ -199,11 +203,19 @@ class Verb(click.Command):
         if not any(
             isinstance(parameter, click.Argument) for parameter in self.params
         ):  # which would be taken for values
-            args = list(self._said_each(args))
+            args = list(self._said_each(context, args))
         return super().parse_args(context, args)
 
-    def _said_each(self, args: Sequence[str]) -> Iterator[str]:
-        """The same arguments, with a flag's name before each of its values."""
+    def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Also of further values of such a flag."""
+        several = context.meta.get(_SEVERAL)
+        option = next((p for p in self.params if several in p.opts), None)
+        if option is not None and not incomplete.startswith("-"):
+            return option.shell_complete(context, incomplete)
+        return super().shell_complete(context, incomplete)
+
+    def _said_each(self, context: click.Context, args: Sequence[str]) -> Iterator[str]:
+        """The same arguments, with a flag's name before each of its values; the last such flag is kept for completion."""
         several = {name for p in self.params if isinstance(p, click.Option) and p.multiple for name in p.opts}
         last = None  # such a flag, after whose value this stands
         for i, argument in enumerate(args):
@@ -216,6 +228,7 @@ class Verb(click.Command):
             elif last and args[i - 1] != last:
                 yield last
             yield argument
+        context.meta[_SEVERAL] = last
 
 
 class VerbGroup(Verb, click.Group):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def init(folder: str, bare: bool) -> None:
             "synth debug                      # is all of it right?",
             "synth draft hospital.admissions  # metadata, to be reviewed",
         ]
-    click.echo("\n  ".join([f"Wrote a project to {path}. Next:\n", f"cd {path}", *steps]) + "\n")
+    click.echo("\n  ".join([f"Wrote a project to {path}. Next:\n", f"cd {shlex.quote(str(path))}", *steps]) + "\n")
 
 
 @verb(verbs)
