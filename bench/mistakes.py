@@ -47,6 +47,8 @@ MISTAKES = (
     Mistake("no mistake"),
     Mistake("a column that there is not", {"models/floors.sql": FLOORS.replace("sum(beds)", "sum(bed)")}),
     Mistake("a model that there is not", {"models/floors.sql": FLOORS.replace("'wards'", "'ward'")}),
+    Mistake("a table in place of ref()", {"models/floors.sql": FLOORS.replace("{{ ref('wards') }}", "public.wards")}),
+    Mistake("a file whose ending nobody reads", {"models/beds.SQL": "select 1 as beds\n"}),
     Mistake("a word of SQL misspelt", {"models/floors.sql": FLOORS.replace("group by", "gruop by")}),
     Mistake("a key of config() misspelt", {"models/floors.sql": "{{ config(materialised='table') }}" + FLOORS}),
     Mistake("a value of config() misspelt", {"models/floors.sql": "{{ config(materialized='tabel') }}" + FLOORS}),
@@ -61,6 +63,7 @@ MISTAKES = (
         "an argument of a test misspelt", _properties("[not_null]", "[accepted_values: {arguments: {vales: [A]}}]")
     ),
     Mistake("a config of a test misspelt", _properties("[not_null]", "[not_null: {config: {severty: warn}}]")),
+    Mistake("a threshold that is no condition", _properties("[not_null]", "[not_null: {config: {error_if: many}}]")),
     Mistake("a severity misspelt", _properties("[not_null]", "[not_null: {config: {severity: wran}}]")),
     Mistake(
         "a relationship to a column that there is not",
