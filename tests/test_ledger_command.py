@@ -257,10 +257,12 @@ def test_clean_keeps_the_bookmark(synth: Callable[..., Ran], ledger: Ledger, pro
 
 
 def test_clean_keeps_what_could_not_be_made_again_for_nothing(synth: Callable[..., Ran], project: Path) -> None:
-    target, kept = (
-        project / "target",
-        {"generators/g", "release/b/DIGESTS", "internal/members.oddities.json", ".gitkeep"},
-    )
+    target, databases = project / "target", {"dev.duckdb", "deep/er/prod.duckdb", "internal/raw.duckdb"}
+    settings = project / "synth_project.yml"
+    listed = ", ".join(f"t{i}: {{database: target/{name}}}" for i, name in enumerate(sorted(databases)))
+    before = settings.read_text().partition("default-target")[0]
+    settings.write_text(f"{before}targets: {{{listed}}}\ndefault-target: t1\n")
+    kept = {"generators/g", "release/b/DIGESTS", "internal/members.oddities.json", ".gitkeep", *databases}
     for name in {*kept, "manifest.json", "internal/said/key", "docs/index.html"}:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         (target / name).touch()
@@ -271,8 +273,11 @@ def test_clean_keeps_what_could_not_be_made_again_for_nothing(synth: Callable[..
 
     assert synth("clean").code == 0
     assert left() == kept
+    (target / "deep/er/prod.duckdb").unlink()
+    (target / "deep/er/prod.duckdb").symlink_to(settings)
+    (target / "dev.duckdb").unlink()
     assert synth("clean", "--all").code == 0
-    assert left() == {".gitkeep"}
+    assert left() == {".gitkeep"} and settings.exists()
 
 
 # ---------------------------------------------------------------- export

@@ -297,16 +297,34 @@ def test_who_reads_no_more_stops_nothing(wards: Path) -> None:
 
 
 def test_what_was_interrupted_is_done_again(wards: Path) -> None:
-    plant = "models = synth.runtime.runner.Runner\n"
-    plant += "first('synth.runtime.runner.Runner._public', raises(KeyboardInterrupt), reserved=False)"
+    (wards / "tests").mkdir()
+    (wards / "tests" / "a_ward.sql").write_text("select * from {{ ref('wards') }} where ward = 'Z'")
+    plant = "first('synth.runtime.runner.Runner._public', raises(KeyboardInterrupt), reserved=False)"
     assert synth(wards, "build").returncode == 0
     (wards / "project").symlink_to(wards)
-    assert shared()(wards, ["run"], plant=f"from plants import *; import synth.runtime.runner; {plant}") == 1
+    assert shared()(wards, ["build"], plant=f"from plants import *; import synth.runtime.runner; {plant}") == 1
     found = json.loads((wards / "target" / "run_results.json").read_text())
-    assert [(r["model"], r["status"]) for r in found["results"]] == [("wards", "error"), ("floors", "skipped")]
+    assert [(r["model"], r["status"]) for r in found["results"]] == [("wards", "skipped"), ("floors", "skipped")]
+    assert found["skipped"] == ["test.a_ward"]
     again = synth(wards, "retry")
-    assert again.returncode == 0 and "again what failed or was skipped in synth run of" in again.stdout
-    assert "PASS=2" in again.stdout
+    assert again.returncode == 0 and "again what failed or was skipped in synth build of" in again.stdout
+    assert "PASS=3" in again.stdout
+
+
+def test_nothing_to_do_is_no_release_and_no_check(wards: Path) -> None:
+    assert synth(wards, "build").returncode == 0
+    none = ("--select", "result:fail")
+    for verb, code in (("build", 0), ("plan", 0), ("ls", 0), ("release", 2), ("check-sql", 2), ("evaluate", 2)):
+        found = synth(wards, verb, *none)
+        assert found.returncode == code and "the selection 'result:fail' holds nothing" in found.stderr, verb
+    (wards / "selectors.yml").write_text("selectors: [{name: broken, definition: 'result:fail'}]")
+    assert synth(wards, "build", "--selector", "broken").returncode == 0
+
+
+def test_a_file_that_an_editor_left_is_none_of_ours(wards: Path) -> None:
+    (wards / "models" / ".#wards.sql").symlink_to("somebody@somewhere.1234")
+    (wards / "models" / "old.sql").mkdir()
+    assert synth(wards, "compile").returncode == 0
 
 
 def test_yaml_knows_the_target(wards: Path) -> None:
@@ -317,6 +335,10 @@ def test_yaml_knows_the_target(wards: Path) -> None:
     listed = ("ls", "--resource-type", "model", "--output", "name")
     assert synth(wards, *listed).stdout.split() == ["wards"]
     assert synth(wards, *listed, "--target", "prod").stdout.split() == ["wards", "floors"]
+    assert synth(wards, "compile", "-t", "prod").returncode == 0
+    text = (wards / "synth_project.yml").read_text()
+    (wards / "synth_project.yml").write_text(text + "default-target: \"{{ env_var('WHERE', 'dev') }}\"\n")
+    assert synth(wards, *listed, WHERE="prod").stdout.split() == ["wards", "floors"]
     assert synth(wards, "compile", "-t", "prod").returncode == 0
     assert "in target/prod.duckdb" in (wards / "target" / "compiled.json").read_text()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -29,6 +30,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def refuse(*_: object) -> None:
     raise AssertionError("it compiles")
+
+
+def test_a_umask_of_ones_own_writes_nothing_again(folder: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        metadata = folder / "metadata" / "stays.yml"
+        metadata.write_text(metadata.read_text() + "# 1\n")
+        Project(folder).compile()
+        made = {path: path.stat().st_ino for path in (folder / "target" / "compiled").rglob("*.sql")}
+        assert not any(path.stat().st_mode & 0o077 for path in made)  # once
+        metadata.write_text(metadata.read_text() + "# 2\n")
+        Project(folder).compile()
+        assert {path: path.stat().st_ino for path in made} == made
+    finally:
+        os.umask(before)
 
 
 def test_nothing_is_compiled_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

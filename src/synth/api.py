@@ -279,7 +279,11 @@ class Project:
         listener = listener or Listener()
         listener.note(f"again what failed or was skipped in synth {previous.args.which} of {previous.generated_at}")
         target, variables = self.opened
-        said = previous.args.model_copy(update={"target": target, "vars": variables})
+        paid = [r.model for r in previous.results if r.epsilon and r.status in FAILED]
+        if previous.args.full_refresh and paid:
+            listener.note(f"without --full-refresh, since {', '.join(paid)} was paid for before that run failed")
+        refresh = previous.args.full_refresh and not paid
+        said = previous.args.model_copy(update={"target": target, "vars": variables, "full_refresh": refresh})
         return self._build(compiled, nodes, said, listener, fail_fast)
 
     def check_sql(
@@ -297,7 +301,7 @@ class Project:
         from synth.runtime.leave_one_out import check
         from synth.runtime.listener import Listener
 
-        compiled, nodes = self._selected(select, exclude, how)
+        compiled, nodes = self._selected(select, exclude, how, some=True)
         listener = listener or Listener()
         names, key, found = self._prepared(nodes), self.ledger.key, []
         for number, name in enumerate(names, 1):
@@ -320,7 +324,7 @@ class Project:
         from synth.evaluator import Evaluator, held_out_of
         from synth.runtime.listener import Listener
 
-        compiled, nodes = self._selected(select, exclude, how)
+        compiled, nodes = self._selected(select, exclude, how, some=True)
         names = self._prepared(nodes)
         for name in names:
             held_out_of(compiled.synthetic[name])
@@ -499,7 +503,7 @@ class Project:
         from synth.release.contents import behind
         from synth.release.gather import gather
 
-        compiled, nodes = self._selected(select, exclude, how)
+        compiled, nodes = self._selected(select, exclude, how, some=True)
         models = _models(nodes)
         folder = Path(out).absolute() if out else release_folder(self.folder.releases, self.settings.name)
         refuse_taken(folder)
@@ -517,12 +521,16 @@ class Project:
         """Column names and the first rows of a synthetic or public table."""
         import duckdb
 
+        from synth.runtime.duckdb_errors import interrupted
+
         relation = self._relation(model)
         with self._warehouse(read_only=True) as warehouse:
             _built(warehouse, relation, model)
             try:
                 return warehouse.query(f"select * from {relation} limit {limit}")
             except duckdb.Error as error:  # of a view over synthetic rows
+                if interrupted(error):
+                    raise
                 raise RunError(f"{model} cannot be read: {str(error).splitlines()[0]}", "Mend its SQL.") from None
 
     def clean(self, everything: bool = False) -> list[str]:
@@ -534,11 +542,16 @@ class Project:
 
     # how
 
-    def _selected(self, select: Selection, exclude: Selection, how: How) -> tuple[Compiled, list[ManifestNode]]:
-        """The project compiled, and the nodes that are selected."""
+    def _selected(
+        self, select: Selection, exclude: Selection, how: How, some: bool = False
+    ) -> tuple[Compiled, list[ManifestNode]]:
+        """The project compiled, and the nodes that are selected; ``some``: nothing to do would be a mistake."""
         chosen = self._selection(select, exclude, how)  # before compiling writes another manifest there
         compiled = self.compile()
-        return compiled, chosen(compiled.manifest)
+        try:
+            return compiled, chosen(compiled.manifest)
+        except NothingToDo as nothing:
+            raise (UsageError(nothing.what, nothing.fix) if some else nothing) from None
 
     def _selection(
         self, select: Selection, exclude: Selection, how: How
@@ -563,7 +576,7 @@ class Project:
                 return select_nodes(manifest, wanted, excluded, mode, state, asked)
             except UsageError as error:
                 what = f"{loader.SELECTORS_FILE}, {name}: {error.what}"
-                raise (UsageError(what, error.fix) if name else error) from None
+                raise (type(error)(what, error.fix) if name else error) from None
 
         return chosen
 
@@ -594,9 +607,10 @@ class Project:
         wanted = Wanted(_models(nodes, or_tests=bool(tests)) if run else (), tests)
         if not run and not tests:
             raise UsageError("the selection holds no test", "See them with: synth ls --resource-type test")
-        if drafted := unreviewed(self.graph, wanted.models):
+        read = {*wanted.models, *(p for t in tests for p in compiled.parents[t])}
+        if drafted := unreviewed(self.graph, read):
             raise ProjectError(drafted)
-        if unprotected := self.unprotected({*wanted.models, *(p for t in tests for p in compiled.parents[t])}):
+        if unprotected := self.unprotected(read):
             listener.warned(unprotected)
         if wanted.models and not args.empty:
             listener.planned(self._forecast(compiled, wanted.models, args.full_refresh))
@@ -613,9 +627,10 @@ class Project:
             ids = {expectation.id for expectation in known}
             try:
                 results = build.all(wanted, args)
+            except RunError:  # nothing of it is built
+                raise
             except BaseException:  # Ctrl-C, or a mistake of synth's own: a retry goes on from here
-                if wanted.models:
-                    self.folder.write_results(build.cut_off(wanted, args), ids)
+                self.folder.write_results(build.cut_off(wanted, args), ids)
                 raise
         self.folder.write_results(results, ids)
         if results.suites and args.docs:

@@ -65,13 +65,23 @@ class Build:
         return self._so_far(args, time.monotonic() - started)
 
     def cut_off(self, wanted: Wanted, args: Invocation) -> Results:
-        """What was done where ``all`` was interrupted: the model that was being made has failed, the others were skipped."""
-        done = {result.model for result in self.results}
-        left = [name for name in wanted.models if name not in done]
-        for name in left:
+        """What was done where ``all`` was cut off; all that was left is skipped."""
+        paid = self.runner.paid if self.runner else {}
+        for name in wanted.models[len(self.results) :]:
             kind: Literal["synthetic", "public"] = "synthetic" if name in self.compiled.synthetic else "public"
-            status: Literal["error", "skipped"] = "error" if name == left[0] else "skipped"
-            self.results.append(RunResult(model=name, kind=kind, status=status, seconds=0, message="interrupted"))
+            result = RunResult(
+                model=name,
+                kind=kind,
+                status="skipped",
+                seconds=0,
+                epsilon=paid.get(name),
+                message="the run was cut off",
+            )
+            self.results.append(result)
+        judged = {r.expectation.id for r in (*self.singular, *(r for suite in self.suites for r in suite.results))}
+        units = {key: unit.expectation for key, unit in self.compiled.unit_tests.items()}
+        ids = [(self.compiled.checks | units)[test].id for test in wanted.tests]
+        self.skipped += [id for id in ids if id not in judged and id not in self.skipped]
         return self._so_far(args, 0)
 
     def _so_far(self, args: Invocation, seconds: float) -> Results:

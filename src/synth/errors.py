@@ -59,9 +59,10 @@ class Problem:
 
 
 class SynthError(Exception):
-    """Anything the user can do something about. ``exit_code`` is what the command line returns."""
+    """Anything the user can do something about. ``exit_code`` is what the command line returns, ``word`` how it begins."""
 
     exit_code = 1
+    word = "Error"
 
     def __init__(self, what: str, fix: str = "") -> None:
         super().__init__(what)
@@ -92,6 +93,7 @@ class NothingToDo(UsageError):
     """What was asked for is known, and nothing is in that state: no mistake."""
 
     exit_code = 0
+    word = "Nothing to do"
 
 
 class BudgetError(SynthError):

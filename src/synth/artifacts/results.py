@@ -107,7 +107,7 @@ class RunResult(Artifact):
     status: Literal["success", "error", "refused", "skipped"]  # refused: by the privacy budget
     seconds: float  # to a tenth
     rows: int | None = None
-    epsilon: float | None = None  # what this run paid; 0 where a fitted generator was reused
+    epsilon: float | None = None  # what this run paid, also where it failed then; 0 where a fitted generator was reused
     reused: bool = False
     message: str | None = None
 

@@ -166,12 +166,12 @@ class Call:
 
     def failed(self, error: SynthError) -> None:
         """Logs it where there is a log; a program that reads JSON lines is told there, and nowhere else."""
-        said = f"Error: {error}" if error.exit_code else f"Nothing to do: {error}"
+        line = (f"{error.word}: {error}", "red" if error.exit_code else None)
         if self.log_format == "json":
-            self.console.say("failed", (said, "red" if error.exit_code else None), exit_code=error.exit_code)
+            self.console.say("failed", line, exit_code=error.exit_code)
             sys.exit(error.exit_code)
         if "console" in vars(self):
-            self.console.log("failed", said, exit_code=error.exit_code)
+            self.console.log("failed", line, exit_code=error.exit_code)
 
     def say(self, text: str) -> None:
         if not self.quiet:
@@ -200,9 +200,8 @@ class Verb(click.Command):
     """Whose flags that may be said several times take several values, too, as dbt's do: ``-s admissions icustays``."""
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
-        if not any(
-            isinstance(parameter, click.Argument) for parameter in self.params
-        ):  # which would be taken for values
+        arguments = [parameter for parameter in self.params if isinstance(parameter, click.Argument)]
+        if not arguments:  # whose values would be taken for the flag's
             args = list(self._said_each(context, args))
         return super().parse_args(context, args)
 

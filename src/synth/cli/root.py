@@ -84,7 +84,7 @@ class _Verbs(click.Group):
     def resolve_command(
         self, context: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if not args[0].startswith("-") and args[0] not in VERBS:
+        if not (context.resilient_parsing or args[0].startswith("-") or args[0] in VERBS):
             from synth.project.nearest import nearest
 
             raise click.UsageError(f"No such command '{args[0]}'. {nearest(args[0], VERBS)}", context)
@@ -139,13 +139,10 @@ def run() -> None:
 
 
 def _told(error: Exception) -> NoReturn:
-    from synth.errors import NothingToDo, SynthError, where
+    from synth.errors import SynthError, where
 
-    if isinstance(error, NothingToDo):
-        click.echo(f"Nothing to do: {error}", err=True)
-        sys.exit(error.exit_code)
     if isinstance(error, SynthError):
-        _fail(str(error), error.exit_code)
+        _fail(str(error), error.exit_code, error.word)
     if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -160,6 +157,6 @@ def _told(error: Exception) -> NoReturn:
     _fail(f"synth has a bug: {where(error)}. Please report it; --debug shows all, which may show data.", 1)
 
 
-def _fail(text: str, code: int) -> NoReturn:
-    click.echo(f"{click.style('Error', fg='red')}: {text}", err=True, color=COLOR)
+def _fail(text: str, code: int, word: str = "Error") -> NoReturn:
+    click.echo(f"{click.style(word, fg='red' if code else None)}: {text}", err=True, color=COLOR)
     sys.exit(code)

@@ -37,7 +37,7 @@ def expectations(
     found += _rows(made, table, columns, plan, below=bool(references))
     for column in table.columns:
         if column.lands:
-            found += [*_column(made, column), *_offset(made, table, column, plan)]
+            found += [*_column(made, column), *_offset(made, table, column)]
     found += [made.query(None, "holds", f"{c.name} holds in every row", "unexpected_rows_expectation", {"description": c.sql},
                          f"select * from {ruled or made.relation}\nwhere not coalesce(({c.sql}\n), true)\n", label=c.name)
               for c in constraints]  # fmt: skip
@@ -178,15 +178,11 @@ def _moment(made: _Maker, column: spec.DateColumn | spec.DatetimeColumn) -> Iter
         )  # fmt: skip
 
 
-def _offset(made: _Maker, table: spec.Table, column: spec.Column, plan: Plan) -> Iterator[Expectation]:
-    """Of a date that is declared as the time since another one of the row.
-
-    The dates that a person's rows go by are the time since the last row, and a constant stands where a value is missing.
-    """
+def _offset(made: _Maker, table: spec.Table, column: spec.Column) -> Iterator[Expectation]:
+    """Of a date that is declared as the time since another one of the row."""
     if not isinstance(column, spec.DateColumn | spec.DatetimeColumn) or column.offset_bounds is None:
         return
-    goes_by = column.name == order_of(table) and plan.cap > 1
-    if column.offset_from not in {c.name for c in table.columns} or goes_by or isinstance(column.impute, spec.Imputed):
+    if column.offset_from not in {c.name for c in table.columns}:
         return
     low, high = column.offset_bounds
     what = f"{column.name} is {spec.duration_text(low)} to {spec.duration_text(high)} after {column.offset_from}"

@@ -36,10 +36,10 @@ class Console(Listener):
         for sink in (*self.shown, *self.logs):
             sink.say(said)
 
-    def log(self, name: str, text: str, **data: Any) -> None:
-        """An error that is shown elsewhere."""
+    def log(self, name: str, line: Line, **data: Any) -> None:
+        """What is shown elsewhere."""
         for sink in self.logs:
-            sink.say(Said.of(name, [(text, "red")], data))
+            sink.say(Said.of(name, [line], data))
 
     def warned(self, text: str) -> None:
         self.say("warned", (text, "red"))

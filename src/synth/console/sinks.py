@@ -54,7 +54,7 @@ class Sink(Protocol):
 
 
 def _write(text: str, out: IO[str], **how: Any) -> None:
-    """Who reads no more stops nothing: a run goes on, and its log tells the rest."""
+    """Who reads no more stops nothing, nor a disk that is full: a run goes on, and its log tells the rest."""
     try:
         click.echo(text, file=out, **how)
     except OSError:
@@ -130,13 +130,13 @@ def record(said: Said, invocation_id: str) -> str:
         "name": said.name, "level": said.level, "msg": "\n".join(text for text, _ in said.lines),
         "ts": said.time.isoformat(timespec="milliseconds"), "invocation_id": invocation_id,
     }  # fmt: skip
-    return json.dumps(_told({"info": info, "data": said.data}), ensure_ascii=False, allow_nan=False)
+    return json.dumps(_plain({"info": info, "data": said.data}), ensure_ascii=False, allow_nan=False)
 
 
-def _told(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     """What JSON has, without secrets, before it is spelled in a way that hides one."""
     if isinstance(value, Mapping):
-        return {str(key): _told(each) for key, each in value.items()}
+        return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_told(each) for each in value]
+        return [_plain(each) for each in value]
     return value if value is None or isinstance(value, bool | int | float) else no_secrets(str(value))

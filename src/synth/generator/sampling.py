@@ -253,18 +253,22 @@ class _Tables:
         columns = self.columns
         if j >= columns.landed:
             date = columns.rising[j - columns.landed]
-            top = int(columns.columns[date].edges[-1]) - 1
+            top = self._last(date)
             k = j - columns.landed
             high = told.limits[date][1] if date in told.limits else np.full(len(told.position), top)
             high = np.minimum(high, top) - told.ends[:, k]
             return np.zeros(len(high), np.int64), np.maximum(high - told.room[:, k], np.minimum(high, 0))
         if j in columns.rising:
             k, later = columns.rising.index(j), told.position > 0
-            any_code = (0 * told.position, 0 * told.position + int(columns.columns[j].edges[-1]) - 1)
+            any_code = (0 * told.position, 0 * told.position + self._last(j))
             low, high = told.limits.get(j, any_code)
             high = np.maximum(high - told.room[:, k], low)
             return np.where(later, 0, low), np.where(later, np.iinfo(np.int64).max, high)
         return told.limits.get(j)
+
+    def _last(self, column: int) -> int:
+        """The last code of a column that rises, which has no missing values."""
+        return int(self.columns.columns[column].edges[-1]) - 1
 
     def _decode(self, j: int, weights: Tensor, drawn: Drawn, told: _Told, random: np.random.Generator) -> None:
         """Codes of the levels of column j; a column that rises has its own with those of its steps. What is beyond the limits
@@ -298,7 +302,7 @@ class _Tables:
         if j >= columns.landed:
             k, date = j - columns.landed, columns.rising[j - columns.landed]
             moved = told.ends[later, k] + codes[later]  # where the row before leaves no place, beyond the last code
-            drawn.codes[later, date] = np.minimum(moved, int(columns.columns[date].edges[-1]) - 1)
+            drawn.codes[later, date] = np.minimum(moved, self._last(date))
 
     def _hold(
         self, rules: list[Rule], j: int, rows: Integers, weights: Tensor, drawn: Drawn, told: _Told,

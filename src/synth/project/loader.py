@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -148,10 +149,8 @@ def _load(
     if problems and first.data is None:
         raise ProjectError(problems)
     given = first.data.get("vars") if isinstance(first.data, dict) else None
-    renderer = Renderer(
-        {**(given if isinstance(given, dict) else {}), **(variables or {})},
-        target=_target_as_written(first.data, target),
-    )
+    renderer = Renderer({**(given if isinstance(given, dict) else {}), **(variables or {})})
+    renderer = replace(renderer, target=_target_as_written(first.data, renderer, target))
     settings = _validate(spec.ProjectSpec, first, renderer, problems)
     problems += folder_problems(root, settings, lambda *path: first.place(path)) if settings else ()
     settings = settings or _paths_only(first)
@@ -187,9 +186,11 @@ def _target_words(target: spec.TargetSpec, name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _target_as_written(data: Any, chosen: str | None) -> dict[str, Any]:
+def _target_as_written(data: Any, renderer: Renderer, chosen: str | None) -> dict[str, Any]:
     """What synth_project.yml itself may know of the target, before it is read."""
     default = data.get("default-target") if isinstance(data, dict) else None
+    with suppress(RenderError):  # which is told when the file is read
+        default = renderer.value(default) if isinstance(default, str) else None
     return {"name": chosen or default or "dev", "type": "duckdb", "schema": "public"}
 
 
@@ -316,7 +317,7 @@ def _sql(
 def _odd_models(
     root: Path, settings: spec.ProjectSpec, models: Mapping[str, SqlFile], tables: Collection[str]
 ) -> Iterator[Problem]:  # fmt: skip
-    """Files that nobody would read, and models that DuckDB would take for another."""
+    """Models that DuckDB would take for a table, and those that dbt writes in Python."""
     spelled = {name.casefold(): name for name in tables}
     for name, sql in models.items():
         if (table := spelled.get(name.casefold(), name)) != name:
@@ -389,7 +390,7 @@ def _files(
             file, ending = path.relative_to(root).as_posix(), path.suffix
             if ending in endings and path.is_file():
                 yield path, file
-            elif ending.lower() in endings:
+            elif ending not in endings and ending.lower() in endings and path.is_file():
                 fix = f"Call it {path.stem}{ending.lower()}."
                 problems.append(Problem(Place(file), f"a file that ends in {ending} is not read", fix))
 

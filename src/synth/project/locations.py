@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,24 +14,33 @@ from synth.project.nearest import nearest
 
 _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _FOLDERS = ("source-paths", "metadata-paths", "model-paths", "macro-paths", "test-paths", "experiment-paths")
+_APART = "Name a folder of its own: synth writes there, and removes all of it."
 _SORTS = {None: "files", "postgres": "a server", "python": "a function"}
 
 
 def folder_problems(root: Path, settings: spec.ProjectSpec, place: Callable[..., Place]) -> Iterator[Problem]:
     """Of the folder target/, which is written to and removed: nothing else lies in it. ``place``: of a key of the settings."""
     target = (root / settings.target_path).resolve()
-    if (root / settings.ledger).resolve().is_relative_to(target):
+    if _in_target(root, settings, settings.ledger):
         what = f"ledger: must not lie in {settings.target_path}/, which may be removed at any time"
         yield Problem(place("ledger"), what, "Name a place outside it.")
+    if root.resolve().is_relative_to(target):
+        what = f"target-path: {settings.target_path} is the project's own folder"
+        yield Problem(place("target-path"), what, _APART)
+        return
     folders = [(key, folder) for key in _FOLDERS for folder in getattr(settings, key.replace("-", "_"))]
     for key, folder in folders:
-        there = (root / folder).resolve()
-        if there.is_relative_to(target) or target.is_relative_to(there):
+        if _in_target(root, settings, folder) or target.is_relative_to((root / folder).resolve()):
             what = f"target-path: {settings.target_path} is not apart from {folder}, which is one of the {key}"
-            yield Problem(
-                place("target-path"), what, "Name a folder of its own: synth writes there, and removes all of it."
-            )
+            yield Problem(place("target-path"), what, _APART)
             return
+
+
+def _in_target(root: Path, settings: spec.ProjectSpec, name: str) -> bool:
+    """Whether it lies in target/ as it is called, or where links lead."""
+    target, path = root / settings.target_path, root / name
+    by_name = Path(os.path.abspath(path)).is_relative_to(os.path.abspath(target))
+    return by_name or path.resolve().is_relative_to(target.resolve())
 
 
 def location_problems(
@@ -41,9 +51,7 @@ def location_problems(
     if masked(text) != text:
         fix = "Take it from the environment, postgres://user:{{ env_var('LAB_PASSWORD') }}@host/database, or from ~/.pgpass."
         yield Problem(place("location"), "location: holds a password", fix)
-    if source.server is None and (root / source.location).resolve().is_relative_to(
-        (root / settings.target_path).resolve()
-    ):
+    if source.server is None and _in_target(root, settings, source.location):
         what = f"location: lies in {settings.target_path}/, which may be removed at any time"
         yield Problem(place("location"), what, "Keep what synth cannot make again outside it.")
     for name, target in settings.targets.items():

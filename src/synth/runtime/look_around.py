@@ -18,6 +18,7 @@ from synth.artifacts.catalog import (
 )
 from synth.artifacts.compiled import ManifestNode
 from synth.quoting import identifier, literal
+from synth.runtime.duckdb_errors import interrupted
 from synth.runtime.warehouse import Warehouse
 from synth.version import __version__
 
@@ -68,7 +69,9 @@ def _rows(warehouse: Warehouse, relation: str) -> int:
     """None of a view that cannot be read."""
     try:
         return warehouse.count(relation)
-    except duckdb.Error:
+    except duckdb.Error as error:
+        if interrupted(error):
+            raise
         return 0
 
 
@@ -80,7 +83,9 @@ def distributions(warehouse: Warehouse, table: CatalogNode, without: Container[s
     columns = [column for column in table.columns.values() if column.name not in without]
     try:
         found = [_distribution(warehouse, relation, column) for column in columns]
-    except duckdb.Error:
+    except duckdb.Error as error:
+        if interrupted(error):
+            raise
         return ()
     return tuple(one for one in found if one)
 

@@ -55,6 +55,7 @@ class Runner:
         self.warehouse, self.listener = warehouse, listener
         self.threads, self.memory_limit, self.full_refresh, self.empty = threads, memory_limit, full_refresh, empty
         self._apart = False  # whether no file was found to be the rows of two populations
+        self.paid: dict[str, float] = {}  # epsilon, of the models that were paid for
         self._notes: dict[str, str] = {}  # what is to be known of a model that was built
 
     def build(self, name: str) -> RunResult:
@@ -71,7 +72,9 @@ class Runner:
         except (RunError, BudgetError, duckdb.Error) as error:
             status: Literal["error", "refused"] = "refused" if isinstance(error, BudgetError) else "error"
             seconds = round(time.monotonic() - started, 1)
-            return RunResult(model=name, kind=kind, status=status, seconds=seconds, message=str(error).strip())
+            return RunResult(
+                model=name, kind=kind, status=status, seconds=seconds, epsilon=self.paid.get(name), message=str(error).strip()
+            )  # fmt: skip
         return RunResult(
             model=name, kind=kind, status="success", seconds=round(time.monotonic() - started, 1), rows=rows, epsilon=epsilon,
             reused=epsilon == 0, message=self._notes.get(name),
@@ -169,6 +172,7 @@ class Runner:
             )
             generator, epsilon = self._fit(model, zone, (key, source_digest)), price.epsilon
             self.ledger.spend(receipt.id, source_digest, folder_digest(self._generator_folder(model)))
+            self.paid[model.name] = epsilon
         remember(self.folder, model, files)
         return generator, epsilon
 

@@ -207,17 +207,21 @@ class TargetFolder:
 
         Names that begin with a dot are not of synth's making.
         """
-        removed = []
+        removed, found = [], [database.resolve() for database in databases]
+
+        def holds_one(path: Path) -> bool:
+            """Whether a database lies there, or its log."""
+            return any(one.is_relative_to(path.with_name(path.name.removesuffix(".wal")).resolve()) for one in found)
+
         for path in (path for path in _inside(self.path) if path.name != _BOOKMARK and not path.name.startswith(".")):
-            made = path.with_name(path.name.removesuffix(".wal")).resolve()
-            kept = path.name in _KEPT or any(database.resolve().is_relative_to(made) for database in databases)
-            if everything or not (kept or path == self.internal):
+            if everything or not (path.name in _KEPT or path == self.internal or holds_one(path)):
                 _remove(path)
                 removed.append(path.name)
             elif path.name == "generators":
                 removed += _remove_unpaid(path)
             elif path == self.internal:
-                for inner in (inner for inner in _inside(path) if not inner.name.endswith(_ODDITIES)):
+                kept = (inner for inner in _inside(path) if inner.name.endswith(_ODDITIES) or holds_one(inner))
+                for inner in sorted({*_inside(path)}.difference(kept)):
                     _remove(inner)
                     removed.append(f"{path.name}/{inner.name}")
         return removed
@@ -228,9 +232,16 @@ class TargetFolder:
 
     def _write(self, name: str, text: str, own: bool = False) -> None:
         """Whole or not at all."""
-        path = f"{self.path}/{name}"
-        if _content(path) != text.encode() or own == bool(os.stat(path).st_mode & 0o077):
-            write_whole(path, text, 0o600 if own else 0o666)
+        path, mode = f"{self.path}/{name}", 0o600 if own else 0o666
+        if _content(path) != text.encode() or (os.stat(path).st_mode ^ mode & ~_umask()) & 0o077:
+            write_whole(path, text, mode)
+
+
+def _umask() -> int:
+    """Which cannot be read without being set."""
+    found = os.umask(0o077)
+    os.umask(found)
+    return found
 
 
 def _digest(inputs: str, contents: Mapping[str, bytes]) -> str:
