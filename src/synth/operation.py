@@ -84,6 +84,8 @@ class _Database:
     def _asked(self, sql: str, word: str) -> QueryResult:
         try:
             names, rows = self.warehouse.query(sql)
+        except duckdb.InterruptException:  # Ctrl-C
+            raise
         except duckdb.Error as error:
             self.failed = True
             what = str(error).splitlines()[0]  # of synthetic and public tables: DuckDB's words may be shown

@@ -544,7 +544,7 @@ MUTANTS = (
     ),
     Mutant(
         "a run takes what was drafted from rows", 1, "api.py",
-        "if drafted := unreviewed(self.graph, wanted.models):", "if drafted := []:",
+        "if drafted := unreviewed(self.graph, read):", "if drafted := []:",
         (f"{DRAFT}test_a_run_takes_no_draft_that_nobody_reviewed",),
     ),
     Mutant(

@@ -25,6 +25,7 @@ from synth.runtime.above import Above, require_above
 from synth.runtime.built import contents
 from synth.runtime.confinement import confine
 from synth.runtime.drawing import Drawing
+from synth.runtime.duckdb_errors import interrupted
 from synth.runtime.keys import key_mark, zone_key
 from synth.runtime.listener import Listener
 from synth.runtime.paid import folder_digest, generator_name, kept_generator, paid_generator, remember, stat_digest
@@ -70,6 +71,8 @@ class Runner:
             else:
                 rows, epsilon = self._synthetic(self.compiled.synthetic[name])
         except (RunError, BudgetError, duckdb.Error) as error:
+            if interrupted(error):
+                raise
             status: Literal["error", "refused"] = "refused" if isinstance(error, BudgetError) else "error"
             seconds = round(time.monotonic() - started, 1)
             return RunResult(
@@ -121,6 +124,7 @@ class Runner:
 
         ``keep``: one without a price is kept, and used again over the same rows.
         """
+        import pandas  # noqa: F401  which DuckDB imports else, and a Ctrl-C meanwhile would be its absence
         import torch
         from threadpoolctl import threadpool_limits
 

@@ -36,6 +36,8 @@ def _one(
     try:
         tables.prepare(setup)
         found = tables.judge(expectation, relation, store)
+    except duckdb.InterruptException:  # Ctrl-C
+        raise
     except duckdb.Error as error:
         message = str(error).splitlines()[0]  # synthetic rows only: DuckDB's words may be shown
         seconds = time.monotonic() - started
