@@ -521,16 +521,14 @@ class Project:
         """Column names and the first rows of a synthetic or public table."""
         import duckdb
 
-        from synth.runtime.duckdb_errors import interrupted
-
         relation = self._relation(model)
         with self._warehouse(read_only=True) as warehouse:
             _built(warehouse, relation, model)
             try:
                 return warehouse.query(f"select * from {relation} limit {limit}")
+            except duckdb.InterruptException:  # Ctrl-C
+                raise
             except duckdb.Error as error:  # of a view over synthetic rows
-                if interrupted(error):
-                    raise
                 raise RunError(f"{model} cannot be read: {str(error).splitlines()[0]}", "Mend its SQL.") from None
 
     def clean(self, everything: bool = False) -> list[str]:
@@ -623,8 +621,7 @@ class Project:
                 compiled = self._deferring(compiled, wanted.models, warehouse, listener)
             runner = self._runner(compiled, warehouse, listener, args.full_refresh, args.empty) if run else None
             build = Build(compiled, runner, warehouse, listener, fail_fast, args.store_failures)
-            known = [*compiled.checks.values(), *(unit.expectation for unit in compiled.unit_tests.values())]
-            ids = {expectation.id for expectation in known}
+            ids = {expectation.id for expectation in compiled.judged.values()}
             try:
                 results = build.all(wanted, args)
             except RunError:  # nothing of it is built

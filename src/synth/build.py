@@ -79,8 +79,8 @@ class Build:
             )
             self.results.append(result)
         judged = {r.expectation.id for r in (*self.singular, *(r for suite in self.suites for r in suite.results))}
-        units = {key: unit.expectation for key, unit in self.compiled.unit_tests.items()}
-        ids = [(self.compiled.checks | units)[test].id for test in wanted.tests]
+        known = self.compiled.judged
+        ids = [known[test].id for test in wanted.tests]
         self.skipped += [id for id in ids if id not in judged and id not in self.skipped]
         return self._so_far(args, 0)
 
@@ -173,10 +173,10 @@ class Build:
 
     def _left_behind(self, names: Iterable[str]) -> None:
         """Says of which of the tables the rows above were made anew after their own."""
-        linked = [m for name in names if (m := self.compiled.synthetic.get(name)) and self.compiled.parents[m.name]]
+        linked = [m for name in names if (m := self.compiled.synthetic.get(name)) and self.compiled.above(m.name)]
         when = made(self.warehouse) if linked else {}
         for model in (m for m in linked if m.name not in self.unmade):
-            if above := made_since(when, model.name, self.compiled.parents[model.name]):
+            if above := made_since(when, model.name, self.compiled.above(model.name)):
                 self.listener.note(
                     f"{model.relation} is older than {', '.join(map(self.compiled.relation, above))}, whose rows its own are "
                     f"below, so that they may not go together. synth run --select {model.name} makes it anew; what that costs, "

@@ -425,5 +425,10 @@ class Compiled(Artifact):
         known = promised | self.tests
         return {n.unique_id: known[n.name] for n in self.manifest.nodes.values() if n.resource_type == "test"}
 
+    @property
+    def judged(self) -> dict[str, Expectation]:
+        """Every test, of tables and of made-up rows, by its node's id."""
+        return self.checks | {key: unit.expectation for key, unit in self.unit_tests.items()}
+
     def relation(self, model: str) -> str:
         return f"{'synthetic' if model in self.synthetic else 'public'}.{model}"

@@ -18,7 +18,6 @@ from synth.artifacts.catalog import (
 )
 from synth.artifacts.compiled import ManifestNode
 from synth.quoting import identifier, literal
-from synth.runtime.duckdb_errors import interrupted
 from synth.runtime.warehouse import Warehouse
 from synth.version import __version__
 
@@ -69,9 +68,9 @@ def _rows(warehouse: Warehouse, relation: str) -> int:
     """None of a view that cannot be read."""
     try:
         return warehouse.count(relation)
-    except duckdb.Error as error:
-        if interrupted(error):
-            raise
+    except duckdb.InterruptException:  # Ctrl-C
+        raise
+    except duckdb.Error:
         return 0
 
 
@@ -83,9 +82,9 @@ def distributions(warehouse: Warehouse, table: CatalogNode, without: Container[s
     columns = [column for column in table.columns.values() if column.name not in without]
     try:
         found = [_distribution(warehouse, relation, column) for column in columns]
-    except duckdb.Error as error:
-        if interrupted(error):
-            raise
+    except duckdb.InterruptException:  # Ctrl-C
+        raise
+    except duckdb.Error:
         return ()
     return tuple(one for one in found if one)
 

@@ -25,7 +25,6 @@ from synth.runtime.above import Above, require_above
 from synth.runtime.built import contents
 from synth.runtime.confinement import confine
 from synth.runtime.drawing import Drawing
-from synth.runtime.duckdb_errors import interrupted
 from synth.runtime.keys import key_mark, zone_key
 from synth.runtime.listener import Listener
 from synth.runtime.paid import folder_digest, generator_name, kept_generator, paid_generator, remember, stat_digest
@@ -70,9 +69,9 @@ class Runner:
                 rows, epsilon = self._without_rows(self.compiled.synthetic[name]), None
             else:
                 rows, epsilon = self._synthetic(self.compiled.synthetic[name])
+        except duckdb.InterruptException:  # Ctrl-C
+            raise
         except (RunError, BudgetError, duckdb.Error) as error:
-            if interrupted(error):
-                raise
             status: Literal["error", "refused"] = "refused" if isinstance(error, BudgetError) else "error"
             seconds = round(time.monotonic() - started, 1)
             return RunResult(
